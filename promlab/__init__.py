@@ -1,0 +1,37 @@
+"""Prometheus, whole, in Python, at home in Jupyter.
+
+Importing the package loads none of its libraries: each public name is fetched from its
+module when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from promlab.lab.session import start
+    from promlab.magics import load_ipython_extension, unload_ipython_extension
+    from promlab.tsdb.open import open
+
+_HOMES = {
+    "load_ipython_extension": "promlab.magics",
+    "open": "promlab.tsdb.open",
+    "start": "promlab.lab.session",
+    "unload_ipython_extension": "promlab.magics",
+}
+
+__all__ = ["load_ipython_extension", "open", "start", "unload_ipython_extension"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'promlab' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,1 @@
+"""The vocabulary that every room of promlab shares: labels, matchers, samples, storage seams."""

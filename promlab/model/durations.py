@@ -1,0 +1,52 @@
+"""Durations as Prometheus writes them: `1h30m`, `15s`, `250ms`, `0`."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS_MS = {
+    "y": 365 * 86_400_000,
+    "w": 7 * 86_400_000,
+    "d": 86_400_000,
+    "h": 3_600_000,
+    "m": 60_000,
+    "s": 1_000,
+    "ms": 1,
+}
+_PATTERN = re.compile("".join(rf"(?:(\d+){unit})?" for unit in _UNITS_MS) + r"\Z")
+MAX_MS = (2**63 - 1) // 1_000_000  # what fits in nanoseconds, the limit of Prometheus
+
+
+def parse_duration_ms(text: str) -> int:
+    """Milliseconds of `text`: units from long to short, each at most once.
+
+    Raises ValueError with Prometheus's wording.
+    """
+    if text == "0":
+        return 0
+    if not text:
+        raise ValueError("empty duration string")
+    found = _PATTERN.match(text)
+    if found is None or not any(found.groups()):
+        raise ValueError(f'not a valid duration string: "{text}"')
+    sizes = _UNITS_MS.values()
+    total = sum(int(n) * size for n, size in zip(found.groups(), sizes, strict=True) if n)
+    if total > MAX_MS:
+        raise ValueError("duration out of range")
+    return total
+
+
+def format_duration_ms(duration_ms: int) -> str:
+    """The text of a duration: `5400000` is `1h30m`; years and weeks only where they fit."""
+    if duration_ms == 0:
+        return "0s"
+    sign, rest = ("-", -duration_ms) if duration_ms < 0 else ("", duration_ms)
+    parts = []
+    for unit, size in _UNITS_MS.items():
+        whole_only = unit in ("y", "w", "d")
+        if whole_only and rest % size:
+            continue
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return sign + "".join(parts)

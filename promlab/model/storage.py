@@ -1,0 +1,117 @@
+"""The two seams around storage: what writes samples, and what reads them.
+
+`Appender` keeps the scrape loop, the rules and remote write from knowing how samples are
+stored; `Querier` keeps the query engine from knowing where they come from: head, block, a
+user's frame, a remote server or a Dask partition all give the same `SeriesBatch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.model.labels import LabelTable, Symbols
+from promlab.model.matchers import Matcher
+from promlab.model.samples import SeriesBatch, Times, Values
+
+Slots = npt.NDArray[np.uint32]
+Refs = npt.NDArray[np.uint64]
+
+
+class AppendOutcome(NamedTuple):
+    """How many samples were taken, and why the others were not."""
+
+    appended: int = 0
+    duplicate: int = 0  # same series and time, another value
+    out_of_order: int = 0  # older than the series' newest sample
+    too_old: int = 0  # older than what the head still takes
+
+
+class SeriesGroup(Protocol):
+    """Series that are sampled together: those of one scrape target."""
+
+    def slots(self, labels: LabelTable) -> Slots:
+        """Slot of each label set in this group, registering what is new. u32[n]."""
+
+    def append(self, t_ms: int, slots: Slots, values: Values) -> AppendOutcome:
+        """One sample at `t_ms` for each of `slots` (distinct); other slots get none.
+
+        Passing the very same `slots` array as last time is the fast path.
+        """
+
+    def close(self) -> None:
+        """The target is gone: nothing more will be appended to this group."""
+
+
+class Appender(Protocol):
+    """Takes samples. Not thread-safe: one event loop owns it."""
+
+    @property
+    def symbols(self) -> Symbols:
+        """The symbol table that label tables given to this appender use."""
+
+    def open_group(self, target: Mapping[str, str]) -> SeriesGroup:
+        """A group for a target's scrapes; `target` says whose (for introspection)."""
+
+    def refs(self, labels: LabelTable) -> Refs:
+        """Reference of each label set for `append_loose`, registering what is new. u64[n]."""
+
+    def append_loose(self, refs: Refs, t_ms: Times, values: Values) -> AppendOutcome:
+        """Samples of any series at any times: remote write, rules, explicit timestamps."""
+
+    def commit(self) -> None:
+        """Make everything appended so far durable against the death of this process.
+
+        Raises StorageError if it can't: nothing of it may then be acknowledged.
+        """
+
+
+class SelectHints(NamedTuple):
+    """What a query will do with the samples: storage may use it to read less."""
+
+    step_ms: int = 0  # 0 for an instant query
+    range_ms: int = 0  # 0 for an instant selector
+    func: str = ""  # function or aggregation around the selector
+    max_samples: int = 0  # raise TooManySamples beyond; 0 for no limit
+
+
+NO_HINTS = SelectHints()
+
+
+class Querier(Protocol):
+    """Reads samples. Safe to use from several threads at once."""
+
+    @property
+    def symbols(self) -> Symbols:
+        """The symbol table of all answers."""
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever the set of series may have changed: a key for caches."""
+
+    def select(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        hints: SelectHints = NO_HINTS,
+    ) -> SeriesBatch:
+        """Samples with start_ms <= t <= end_ms of all series that pass every matcher.
+
+        Series without a sample in that range may be left out. Two calls of one generation
+        give series that pass in the same order.
+        """
+
+    def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> LabelTable:
+        """Labels of all series that pass and may have samples in that range."""
+
+    def label_names(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
+        """Sorted names of all labels of those series."""
+
+    def label_values(
+        self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> list[str]:
+        """Sorted values that one label takes in those series."""

@@ -1,0 +1,49 @@
+"""Fixtures that any test may use: conformance material, the real binaries, a browser.
+
+What a user's clone lacks is skipped with a message; where CI=true it is required.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REQUIRED = os.environ.get("CI") == "true"
+
+
+def _missing(what: str) -> None:
+    if REQUIRED:
+        pytest.fail(f"{what} (required where CI=true)")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of conformance material, from $PROMLAB_SHARED."""
+    path = Path(os.environ.get("PROMLAB_SHARED") or ROOT.parent / "shared")
+    if not (path / "contract").is_dir():
+        _missing(f"no conformance material in {path}: set PROMLAB_SHARED to its folder")
+    return path
+
+
+@pytest.fixture(scope="session")
+def peers(shared: Path) -> Path:
+    """The folder with the binaries of the real Prometheus and its friends."""
+    done = subprocess.run([shared / "tools" / "peers"], capture_output=True, text=True)
+    if done.returncode:
+        _missing(f"the real binaries can't be had: {done.stderr.strip()[-300:]}")
+    return Path(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the system's chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        _missing("browser tests need chromium (Debian: apt-get install chromium)")
+    return str(found)
