@@ -1,0 +1,1 @@
+"""PromQL: grammar, types, functions, evaluation over columns."""

@@ -1,0 +1,80 @@
+"""What a query evaluates to: columns, ready to be printed as JSON, Arrow or a graph.
+
+Values are arrays over series x steps. Where a series has no value at a step, `present` is
+False and the value there means nothing; NaN is a value like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.model.labels import LabelTable
+from promlab.model.samples import SeriesBatch, Times, Values
+
+
+@dataclass(frozen=True, slots=True)
+class InstantVector:
+    """One sample a series, all at `t_ms`, in the order the answer has them."""
+
+    labels: LabelTable
+    t_ms: int
+    values: Values  # f64[n]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Series over the steps of a range query, sorted by labels."""
+
+    labels: LabelTable
+    t_ms: Times  # i64[steps]
+    values: Values  # f64[n, steps], C-contiguous
+    present: npt.NDArray[np.bool_]  # bool[n, steps], C-contiguous; each row has some True
+
+
+@dataclass(frozen=True, slots=True)
+class RawMatrix:
+    """Stored samples of an instant query for a range vector; no staleness markers."""
+
+    batch: SeriesBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number at `t_ms`."""
+
+    t_ms: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    """A string literal at `t_ms`."""
+
+    t_ms: int
+    value: str
+
+
+Value = InstantVector | Matrix | RawMatrix | Scalar | String
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStats:
+    """What a query cost."""
+
+    samples_read: int = 0
+    peak_samples: int = 0
+    prepare_s: float = 0.0
+    eval_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """Value, annotations (text as the API prints it) and cost."""
+
+    value: Value
+    warnings: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+    stats: QueryStats = field(default_factory=QueryStats)
