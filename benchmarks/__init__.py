@@ -1,1 +1,1 @@
-"""Benchmarks beside the real peers; run all with `make bench`, one with `python -m benchmarks NAME`."""
+"""Benchmarks beside the real peers: `make bench`, or `python -m benchmarks NAME`."""
