@@ -32,6 +32,11 @@ class Symbols:
     def __len__(self) -> int:
         return len(self._texts)
 
+    @property
+    def base(self) -> Symbols:
+        """The table below all overlays: a key for caches that outlive a query."""
+        return self
+
     def code(self, text: str) -> int:
         """The code of `text`, given now if it has none."""
         code = self._codes.get(text)
@@ -77,6 +82,10 @@ class _Overlay(Symbols):
 
     def __len__(self) -> int:
         return len(self._below) + len(self._texts) - 1
+
+    @property
+    def base(self) -> Symbols:
+        return self._below.base
 
     def code(self, text: str) -> int:
         found = self._below.find(text)

@@ -1,0 +1,33 @@
+"""One float as Prometheus prints it: shortest digits, Go's 'f' and 'e' notation.
+
+For labels, messages and single values; columns of floats are printed by `float_kernels`.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+
+def format_float(value: float) -> str:
+    """`1`, `0.1`, `1e+21`, `1e-07`, `+Inf`, `-Inf`, `NaN`."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if value == 0:
+        return "-0" if math.copysign(1, value) < 0 else "0"
+    shortest = repr(value)
+    if 1e-6 <= abs(value) < 1e21:
+        plain = format(Decimal(shortest), "f")
+        return plain.removesuffix(".0")
+    digits, _, exponent = format(Decimal(shortest), "e").partition("e")
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return f"{digits}e{exponent[0]}{exponent[1:]:0>2}"
+
+
+def format_seconds(t_ms: int) -> str:
+    """A time in ms as seconds, with three decimals or none: `1435781451.781`, `5`."""
+    sign, size = ("-", -t_ms) if t_ms < 0 else ("", t_ms)
+    whole, rest = divmod(size, 1000)
+    return f"{sign}{whole}.{rest:03d}" if rest else f"{sign}{whole}"
