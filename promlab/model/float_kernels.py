@@ -78,7 +78,7 @@ def _round_to_odd(high: int, low: int, factor: int) -> int:
 def shortest_decimal(value: float) -> tuple[int, int]:
     """Digits and exponent of a positive finite float: value = digits * 10**exponent."""
     bits = float_bits(value)
-    biased = np.int64((bits >> _U(52)) & _U(0x7FF))
+    biased: Any = np.int64((bits >> _U(52)) & _U(0x7FF))
     fraction = bits & _U(0xFFFFFFFFFFFFF)
     if biased != 0:
         mantissa = fraction | _U(1 << 52)
@@ -134,7 +134,7 @@ def _print_digits(digits: int, count: int, out: npt.NDArray[np.uint8], at: int) 
     i = at + count
     while digits >= _U(100):
         rest = digits // _U(100)
-        pair = np.int64(digits - rest * _U(100))
+        pair: Any = np.int64(digits - rest * _U(100))
         digits = rest
         out[i - 1] = _PAIRS[pair, 1]
         out[i - 2] = _PAIRS[pair, 0]

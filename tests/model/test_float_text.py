@@ -39,7 +39,7 @@ def printed(values: list[float]) -> list[str]:
     out = np.empty(len(values) * MAX_FLOAT_BYTES, np.uint8)
     ends = np.empty(len(values), np.int64)
     print_floats(np.array(values, np.float64), out, ends)
-    starts = [0, *ends[:-1].tolist()]
+    starts = [0, *ends.tolist()][: len(values)]
     text = out.tobytes()
     return [text[a:b].decode() for a, b in zip(starts, ends.tolist(), strict=True)]
 
