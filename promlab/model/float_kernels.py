@@ -71,7 +71,8 @@ def _round_to_odd(high: int, low: int, factor: int) -> int:
     lower = _U(_U(high * factor) + carry)
     if lower < carry:
         upper = _U(upper + _U(1))
-    return _U(upper | (_U(1) if lower > _U(1) else _U(0)))
+    odd: int = _U(upper | (_U(1) if lower > _U(1) else _U(0)))
+    return odd
 
 
 @kernel()

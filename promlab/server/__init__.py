@@ -1,0 +1,1 @@
+"""The server: its processes, the HTTP API, pages, and metrics about itself."""

@@ -1,0 +1,156 @@
+"""Query results as the JSON of the HTTP API, in chunks of a few MB.
+
+Numbers are printed from columns by kernels without the GIL, so a big answer may be printed
+in a thread while the event loop goes on. No chunk outlives its sending, whatever the size
+of the answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from promlab.model.float_text import format_float, format_seconds
+from promlab.model.samples import Times
+from promlab.promql.result import (
+    InstantVector,
+    Matrix,
+    QueryResult,
+    RawMatrix,
+    Scalar,
+    String,
+    Value,
+)
+from promlab.server.label_text import LabelText
+
+_CHUNK_BYTES = 2 << 20
+_SAMPLE_BYTES = 26 + 6  # the longest float, quotes, brackets, commas
+_SERIES_BYTES = 32  # {"metric":{},"values":[]},
+_TIME_BYTES = 24
+_encode = msgspec.json.Encoder().encode
+_local = threading.local()
+
+RESULT_TYPES: dict[type, str] = {
+    InstantVector: "vector",
+    Matrix: "matrix",
+    RawMatrix: "matrix",
+    Scalar: "scalar",
+    String: "string",
+}
+
+
+def result_type(value: Value) -> str:
+    """The name that the API gives to this kind of result."""
+    return RESULT_TYPES[type(value)]
+
+
+def encode_answer(
+    result: QueryResult, label_text: LabelText, stats: dict[str, Any] | None = None
+) -> Iterator[bytes]:
+    """The whole answer, envelope and all, piece by piece."""
+    kind = result_type(result.value)
+    yield b'{"status":"success","data":{"resultType":"%s","result":' % kind.encode()
+    yield from _encode_value(result.value, label_text)
+    if stats is not None:
+        yield b',"stats":' + _encode(stats)
+    yield b"}"
+    for key, texts in (("warnings", result.warnings), ("infos", result.infos)):
+        if texts:
+            yield b',"%s":%s' % (key.encode(), _encode(texts))
+    yield b"}"
+
+
+def _encode_value(value: Value, label_text: LabelText) -> Iterator[bytes]:
+    match value:
+        case Scalar():
+            yield f'[{format_seconds(value.t_ms)},"{format_float(value.value)}"]'.encode()
+        case String():
+            yield f"[{format_seconds(value.t_ms)},".encode() + _encode(value.value) + b"]"
+        case InstantVector():
+            yield from _in_brackets(_vector(value, label_text))
+        case Matrix():
+            yield from _in_brackets(_matrix(value, label_text))
+        case RawMatrix():
+            yield from _in_brackets(_raw_matrix(value, label_text))
+
+
+def _in_brackets(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield b"["
+    for i, chunk in enumerate(chunks):
+        if i:
+            yield b","
+        yield chunk
+    yield b"]"
+
+
+def _vector(value: InstantVector, label_text: LabelText) -> Iterator[bytes]:
+    from promlab.server.json_kernels import print_vector
+
+    pieces = label_text.pieces(value.labels)
+    step = np.frombuffer(f"[{format_seconds(value.t_ms)},".encode(), np.uint8)
+    sizes = pieces.sizes() + (_SERIES_BYTES + _SAMPLE_BYTES + _TIME_BYTES)
+    values = np.ascontiguousarray(value.values)
+    return _chunks(sizes, partial(print_vector, *pieces, step, values))
+
+
+def _matrix(value: Matrix, label_text: LabelText) -> Iterator[bytes]:
+    from promlab.server.json_kernels import print_matrix
+
+    pieces = label_text.pieces(value.labels)
+    steps, step_offsets = _steps(value.t_ms)
+    points = np.count_nonzero(value.present, axis=1)
+    sizes = pieces.sizes() + _SERIES_BYTES + points * (_SAMPLE_BYTES + _TIME_BYTES)
+    values, present = np.ascontiguousarray(value.values), np.ascontiguousarray(value.present)
+    return _chunks(sizes, partial(print_matrix, *pieces, steps, step_offsets, values, present))
+
+
+def _raw_matrix(value: RawMatrix, label_text: LabelText) -> Iterator[bytes]:
+    from promlab.server.json_kernels import print_series
+
+    batch = value.batch
+    pieces = label_text.pieces(batch.labels)
+    sizes = pieces.sizes() + _SERIES_BYTES
+    sizes += np.diff(batch.offsets) * (_SAMPLE_BYTES + _TIME_BYTES)
+    times, values = np.ascontiguousarray(batch.t_ms), np.ascontiguousarray(batch.values)
+    return _chunks(
+        sizes, partial(print_series, *pieces, batch.offsets, batch.times_at, times, values)
+    )
+
+
+def _steps(t_ms: Times) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    from promlab.server.json_kernels import print_steps
+
+    text = np.empty(len(t_ms) * _TIME_BYTES, np.uint8)
+    offsets = np.empty(len(t_ms) + 1, np.int64)
+    print_steps(np.ascontiguousarray(t_ms), text, offsets)
+    return text, offsets
+
+
+def _chunks(
+    sizes: npt.NDArray[np.int64], print_rows: Callable[[int, int, npt.NDArray[np.uint8]], int]
+) -> Iterator[bytes]:
+    """Rows printed so many at a time that their `sizes` (upper bounds) fit one chunk."""
+    ends = np.cumsum(sizes)
+    first = 0
+    while first < len(sizes):
+        before = int(ends[first - 1]) if first else 0
+        end = max(first + 1, int(np.searchsorted(ends, before + _CHUNK_BYTES, "right")))
+        out = _scratch(int(ends[end - 1]) - before)
+        yield out[: print_rows(first, end, out)].tobytes()
+        first = end
+
+
+def _scratch(size: int) -> npt.NDArray[np.uint8]:
+    """This thread's buffer, reused; a row that is larger than a chunk gets one of its own."""
+    if size > _CHUNK_BYTES:
+        return np.empty(size, np.uint8)
+    buffer: npt.NDArray[np.uint8] | None = getattr(_local, "buffer", None)
+    if buffer is None:
+        buffer = _local.buffer = np.empty(_CHUNK_BYTES, np.uint8)
+    return buffer

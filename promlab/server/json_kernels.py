@@ -1,0 +1,177 @@
+"""Series, samples and labels printed as JSON straight from columns.
+
+Each kernel writes the elements of a `result` array, separated by commas, into a buffer that
+the caller has made large enough, and returns where it ends. Labels come as indices of
+pieces (`"name":"value"`, already escaped) in one arena; see `label_text`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.jit import kernel
+from promlab.model.float_kernels import print_float, print_seconds, print_text
+
+Bytes = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+
+_TEXT = "Array(uint8, 1, 'C', readonly=True)"
+_INDEX = "Array(int64, 1, 'C', readonly=True)"
+_FLOATS = "Array(float64, 1, 'C', readonly=True)"
+_PIECES = "Array(int64, 2, 'C', readonly=True)"
+_OUT = "Array(uint8, 1, 'C')"
+
+_METRIC = np.frombuffer(b'{"metric":{', np.uint8).copy()
+_VALUES = np.frombuffer(b'},"values":[', np.uint8).copy()
+_VALUE = np.frombuffer(b'},"value":', np.uint8).copy()
+
+
+@kernel()
+def _print_labels(pieces: Indices, arena: Bytes, offsets: Indices, out: Bytes, at: int) -> int:
+    at = print_text(_METRIC, out, at)
+    first = True
+    for piece in pieces:
+        start = offsets[piece]
+        end = offsets[piece + 1]
+        if start == end:
+            continue
+        if not first:
+            out[at] = 44
+            at += 1
+        first = False
+        for i in range(start, end):
+            out[at] = arena[i]
+            at += 1
+    return at
+
+
+@kernel(inline=True)
+def _print_value(value: float, out: Bytes, at: int) -> int:
+    """The value of a sample as a string, and the bracket that closes the sample."""
+    out[at] = 34
+    at = print_float(value, out, at + 1)
+    out[at] = 34
+    out[at + 1] = 93
+    return at + 2
+
+
+@kernel(
+    f"int64({_PIECES}, {_TEXT}, {_INDEX}, {_TEXT}, {_INDEX},"
+    " Array(float64, 2, 'C', readonly=True), Array(boolean, 2, 'C', readonly=True),"
+    f" int64, int64, {_OUT})"
+)
+def print_matrix(
+    pieces: Indices,
+    arena: Bytes,
+    offsets: Indices,
+    steps: Bytes,
+    step_offsets: Indices,
+    values: npt.NDArray[np.float64],
+    present: npt.NDArray[np.bool_],
+    first: int,
+    end: int,
+    out: Bytes,
+) -> int:
+    """Series first..end of a matrix; `steps` holds `[<time>,` of each step."""
+    at = 0
+    for s in range(first, end):
+        if s > first:
+            out[at] = 44
+            at += 1
+        at = _print_labels(pieces[s], arena, offsets, out, at)
+        at = print_text(_VALUES, out, at)
+        begun = False
+        for t in range(values.shape[1]):
+            if not present[s, t]:
+                continue
+            if begun:
+                out[at] = 44
+                at += 1
+            begun = True
+            for i in range(step_offsets[t], step_offsets[t + 1]):
+                out[at] = steps[i]
+                at += 1
+            at = _print_value(values[s, t], out, at)
+        out[at] = 93
+        out[at + 1] = 125
+        at += 2
+    return at
+
+
+@kernel(f"int64({_PIECES}, {_TEXT}, {_INDEX}, {_TEXT}, {_FLOATS}, int64, int64, {_OUT})")
+def print_vector(
+    pieces: Indices,
+    arena: Bytes,
+    offsets: Indices,
+    step: Bytes,
+    values: npt.NDArray[np.float64],
+    first: int,
+    end: int,
+    out: Bytes,
+) -> int:
+    """Samples first..end of an instant vector; `step` is `[<time>,`."""
+    at = 0
+    for s in range(first, end):
+        if s > first:
+            out[at] = 44
+            at += 1
+        at = _print_labels(pieces[s], arena, offsets, out, at)
+        at = print_text(_VALUE, out, at)
+        at = print_text(step, out, at)
+        at = _print_value(values[s], out, at)
+        out[at] = 125
+        at += 1
+    return at
+
+
+@kernel(
+    f"int64({_PIECES}, {_TEXT}, {_INDEX}, {_INDEX}, {_INDEX}, {_INDEX}, {_FLOATS},"
+    f" int64, int64, {_OUT})"
+)
+def print_series(
+    pieces: Indices,
+    arena: Bytes,
+    label_offsets: Indices,
+    offsets: Indices,
+    times_at: Indices,
+    t_ms: Indices,
+    values: npt.NDArray[np.float64],
+    first: int,
+    end: int,
+    out: Bytes,
+) -> int:
+    """Series first..end of a batch of stored samples."""
+    at = 0
+    for s in range(first, end):
+        if s > first:
+            out[at] = 44
+            at += 1
+        at = _print_labels(pieces[s], arena, label_offsets, out, at)
+        at = print_text(_VALUES, out, at)
+        for k in range(offsets[s], offsets[s + 1]):
+            if k > offsets[s]:
+                out[at] = 44
+                at += 1
+            out[at] = 91
+            at = print_seconds(t_ms[times_at[s] + k - offsets[s]], out, at + 1)
+            out[at] = 44
+            at = _print_value(values[k], out, at + 1)
+        out[at] = 93
+        out[at + 1] = 125
+        at += 2
+    return at
+
+
+@kernel(f"int64({_INDEX}, {_OUT}, {_INDEX.replace(', readonly=True', '')})")
+def print_steps(t_ms: Indices, out: Bytes, step_offsets: Indices) -> int:
+    """`[<time>,` of each step, one after the other; fills in where each begins and ends."""
+    at = 0
+    step_offsets[0] = 0
+    for t in range(len(t_ms)):
+        out[at] = 91
+        at = print_seconds(t_ms[t], out, at + 1)
+        out[at] = 44
+        at += 1
+        step_offsets[t + 1] = at
+    return at
