@@ -1,0 +1,106 @@
+"""What promlab does not do yet, and so refuses to be asked for.
+
+A configuration that a real Prometheus would act on must not be half followed in silence:
+each thing here is valid, is really asked for, and has nothing in promlab behind it yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from promlab.config.config import Config, matching_files
+from promlab.config.discovery_sections import DiscoverySections
+from promlab.config.document import At
+from promlab.config.http_client import HttpClientConfig
+from promlab.config.limits import Limits
+from promlab.config.scrape import ScrapeConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One thing that is asked for and missing: its place in the file, and what to do."""
+
+    at: At
+    message: str
+
+
+def missing(config: Config, at: At) -> Iterator[Missing]:
+    """Everything in this configuration that promlab can't do yet."""
+    yield from _of_limits(config.global_.limits, at.get("global"))
+    yield from _of_protocols(config.global_.scrape_protocols, at.get("global"))
+    for job, place in _places(config.scrape_configs, at, "scrape_configs"):
+        yield from of_job(job, place)
+    if config.rule_files and (found := [f for p in config.rule_files for f in matching_files(p)]):
+        yield Missing(
+            at.get("rule_files"),
+            f"rules are not supported yet, and {found[0]} would be loaded: remove rule_files",
+        )
+    for manager, place in _places(
+        config.alerting.alertmanagers, at.get("alerting"), "alertmanagers"
+    ):
+        if _any_target(manager.discovery):
+            yield Missing(place, "sending alerts is not supported yet: remove its targets")
+    if config.remote_write:
+        yield Missing(at.get("remote_write"), "remote write is not supported yet: remove it")
+    if config.remote_read:
+        yield Missing(at.get("remote_read"), "remote read is not supported yet: remove it")
+    if config.tracing is not None:
+        yield Missing(at.get("tracing"), "tracing is not supported yet: remove it")
+    if config.global_.query_log_file:
+        place = at.get("global").get("query_log_file")
+        yield Missing(place, "the query log is not supported yet: remove it")
+
+
+def of_job(job: ScrapeConfig, at: At) -> Iterator[Missing]:
+    """Everything in a scrape config that promlab can't do yet."""
+    for other in job.discovery.others:
+        yield Missing(
+            other.at,
+            f"{other.mechanism} service discovery is not supported yet: "
+            "use static_configs or file_sd_configs",
+        )
+    yield from _of_limits(job.limits, at)
+    yield from _of_protocols(job.scrape_protocols, at)
+    if job.fallback_scrape_protocol == "PrometheusProto":
+        place = at.get("fallback_scrape_protocol")
+        yield Missing(place, "the protobuf format is not supported yet: name a text format")
+    yield from _of_client(job.http, at)
+
+
+def _of_limits(limits: Limits, at: At) -> Iterator[Missing]:
+    if limits.scrape_native_histograms:
+        place = at.get("scrape_native_histograms")
+        yield Missing(place, "native histograms are not supported yet: remove it or say false")
+    if limits.convert_classic_histograms_to_nhcb:
+        place = at.get("convert_classic_histograms_to_nhcb")
+        yield Missing(place, "native histograms are not supported yet: remove it or say false")
+    if limits.scrape_failure_log_file:
+        place = at.get("scrape_failure_log_file")
+        yield Missing(place, "a log of failed scrapes is not supported yet: remove it")
+
+
+def _of_protocols(protocols: tuple[str, ...], at: At) -> Iterator[Missing]:
+    if "PrometheusProto" in protocols:
+        place = at.get("scrape_protocols")
+        yield Missing(place, "the protobuf format is not supported yet: leave PrometheusProto out")
+
+
+def _of_client(http: HttpClientConfig, at: At) -> Iterator[Missing]:
+    if http.oauth2 is not None:
+        yield Missing(at.get("oauth2"), "oauth2 is not supported yet: use authorization")
+    if http.proxy.proxy_connect_header:
+        place = at.get("proxy_connect_header")
+        yield Missing(place, "headers for a proxy are not supported yet: remove them")
+
+
+def _any_target(discovery: DiscoverySections) -> bool:
+    written = any(group.targets for group in discovery.static_configs)
+    return written or bool(discovery.file_sd_configs or discovery.others)
+
+
+def _places(found: tuple[T, ...], at: At, key: str) -> Iterator[tuple[T, At]]:
+    yield from zip(found, at.get(key).items() if found else [], strict=True)
