@@ -8,7 +8,7 @@ of the answer.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.model.float_text import format_float, format_seconds
+from promlab.model.labels import LabelTable
 from promlab.model.samples import Times
 from promlab.promql.result import (
     InstantVector,
@@ -63,6 +64,22 @@ def encode_answer(
     for key, texts in (("warnings", result.warnings), ("infos", result.infos)):
         if texts:
             yield b',"%s":%s' % (key.encode(), _encode(texts))
+    yield b"}"
+
+
+def encode_series(
+    labels: LabelTable, label_text: LabelText, warnings: Sequence[str] = ()
+) -> Iterator[bytes]:
+    """The whole answer of /series."""
+    from promlab.server.json_kernels import print_label_sets
+
+    pieces = label_text.pieces(labels)
+    yield b'{"status":"success","data":'
+    yield from _in_brackets(
+        _chunks(pieces.sizes() + _SERIES_BYTES, partial(print_label_sets, *pieces))
+    )
+    if warnings:
+        yield b',"warnings":' + _encode(warnings)
     yield b"}"
 
 

@@ -22,14 +22,15 @@ _FLOATS = "Array(float64, 1, 'C', readonly=True)"
 _PIECES = "Array(int64, 2, 'C', readonly=True)"
 _OUT = "Array(uint8, 1, 'C')"
 
-_METRIC = np.frombuffer(b'{"metric":{', np.uint8).copy()
-_VALUES = np.frombuffer(b'},"values":[', np.uint8).copy()
-_VALUE = np.frombuffer(b'},"value":', np.uint8).copy()
+_METRIC = np.frombuffer(b'{"metric":', np.uint8).copy()
+_VALUES = np.frombuffer(b',"values":[', np.uint8).copy()
+_VALUE = np.frombuffer(b',"value":', np.uint8).copy()
 
 
 @kernel()
 def _print_labels(pieces: Indices, arena: Bytes, offsets: Indices, out: Bytes, at: int) -> int:
-    at = print_text(_METRIC, out, at)
+    out[at] = 123
+    at += 1
     first = True
     for piece in pieces:
         start = offsets[piece]
@@ -43,7 +44,8 @@ def _print_labels(pieces: Indices, arena: Bytes, offsets: Indices, out: Bytes, a
         for i in range(start, end):
             out[at] = arena[i]
             at += 1
-    return at
+    out[at] = 125
+    return at + 1
 
 
 @kernel(inline=True)
@@ -79,6 +81,7 @@ def print_matrix(
         if s > first:
             out[at] = 44
             at += 1
+        at = print_text(_METRIC, out, at)
         at = _print_labels(pieces[s], arena, offsets, out, at)
         at = print_text(_VALUES, out, at)
         begun = False
@@ -116,6 +119,7 @@ def print_vector(
         if s > first:
             out[at] = 44
             at += 1
+        at = print_text(_METRIC, out, at)
         at = _print_labels(pieces[s], arena, offsets, out, at)
         at = print_text(_VALUE, out, at)
         at = print_text(step, out, at)
@@ -147,6 +151,7 @@ def print_series(
         if s > first:
             out[at] = 44
             at += 1
+        at = print_text(_METRIC, out, at)
         at = _print_labels(pieces[s], arena, label_offsets, out, at)
         at = print_text(_VALUES, out, at)
         for k in range(offsets[s], offsets[s + 1]):
@@ -160,6 +165,20 @@ def print_series(
         out[at] = 93
         out[at + 1] = 125
         at += 2
+    return at
+
+
+@kernel(f"int64({_PIECES}, {_TEXT}, {_INDEX}, int64, int64, {_OUT})")
+def print_label_sets(
+    pieces: Indices, arena: Bytes, offsets: Indices, first: int, end: int, out: Bytes
+) -> int:
+    """The labels of series first..end, and nothing else."""
+    at = 0
+    for s in range(first, end):
+        if s > first:
+            out[at] = 44
+            at += 1
+        at = _print_labels(pieces[s], arena, offsets, out, at)
     return at
 
 

@@ -1,0 +1,53 @@
+"""/-/healthy, /-/ready, /-/reload, /-/quit: for whoever runs the server."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from promlab.errors import NotReady, PromlabError
+from promlab.server.context import Context
+from promlab.server.http import Request, Response, text
+
+
+async def healthy(_context: Context, _request: Request) -> Response:
+    """This process is alive."""
+    return text("Prometheus Server is Healthy.\n")
+
+
+async def ready(context: Context, _request: Request) -> Response:
+    """Queries can be answered."""
+    if not context.is_ready:
+        raise NotReady("the server has not finished starting")
+    return text("Prometheus Server is Ready.\n")
+
+
+async def reload(context: Context, request: Request) -> Response:
+    """Read the configuration again."""
+    refused = _refused(context, request)
+    if refused is not None:
+        return refused
+    try:
+        await context.writer.ask("reload")
+    except PromlabError as error:
+        message = str(error).partition(": ")[2] or str(error)
+        return text(f"failed to reload config: {message}\n", 500)
+    return text("")
+
+
+async def quit_(context: Context, request: Request) -> Response:
+    """Stop the server."""
+    refused = _refused(context, request)
+    if refused is not None:
+        return refused
+    # The supervisor stops the rest when this process ends by itself.
+    os.kill(os.getpid(), signal.SIGTERM)
+    return text("Requesting termination... Goodbye!")
+
+
+def _refused(context: Context, request: Request) -> Response | None:
+    if request.method not in ("POST", "PUT"):
+        return text("Only POST or PUT requests allowed\n", 405)
+    if not context.settings.enable_lifecycle:
+        return text("Lifecycle API is not enabled.", 403)
+    return None

@@ -1,0 +1,133 @@
+"""/api/v1/labels, /label/<name>/values, /series: what series there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from promlab.model.labels import LabelTable
+from promlab.model.matchers import Matcher
+from promlab.model.storage import Querier
+from promlab.server.context import Context
+from promlab.server.envelope import TRUNCATED, ApiError, success
+from promlab.server.http import Request, Response
+from promlab.server.json_answer import encode_series
+from promlab.server.params import (
+    MAX_TIME_MS,
+    MIN_TIME_MS,
+    limit_param,
+    matcher_sets,
+    time_param,
+)
+
+T = TypeVar("T")
+
+
+async def labels(context: Context, request: Request) -> Response:
+    """Names of labels."""
+    return await _strings(context, request, lambda querier, *where: querier.label_names(*where))
+
+
+async def label_values(context: Context, request: Request) -> Response:
+    """Values of one label."""
+    name = unescape_name(request.path_args["name"])
+    if not name or "\ufffd" in name or "\x00" in name:
+        raise ApiError("bad_data", f'invalid label name: "{name}"')
+    return await _strings(
+        context, request, lambda querier, *where: querier.label_values(name, *where)
+    )
+
+
+async def series(context: Context, request: Request) -> Response:
+    """Label sets of series."""
+    sets, start_ms, end_ms, limit = await _where(request, required=True)
+    querier = context.stored()
+    tables = await _in_pool(
+        context, lambda: [querier.series(matchers, start_ms, end_ms) for matchers in sets]
+    )
+    _, label_text = context.evaluator()
+    rows = list(_distinct(tables)) if len(tables) > 1 else None
+    table = tables[0] if rows is None else LabelTable.from_dicts(rows, querier.symbols.overlay())
+    table = _sorted(table)
+    truncated = 0 < limit < table.n
+    if truncated:
+        table = table.take(np.arange(limit, dtype=np.int64))
+    warnings = [TRUNCATED] if truncated else []
+    return Response(body=b"".join(encode_series(table, label_text, warnings)))
+
+
+def unescape_name(name: str) -> str:
+    """`U__a_2e_b` is `a.b`: how names that need quoting may be written in a path."""
+    if not name.startswith("U__"):
+        return name
+    found, rest = "", name[3:].replace("__", "\0")
+    while rest:
+        plain, underscore, rest = rest.partition("_")
+        found += plain
+        if underscore:
+            code, closed, rest = rest.partition("_")
+            if not closed or not 1 <= len(code) <= 6 or set(code.lower()) - set("0123456789abcdef"):
+                return name
+            if int(code, 16) > 0x10FFFF:
+                return name
+            found += chr(int(code, 16))
+    return found.replace("\0", "_")
+
+
+Ask = Callable[[Querier, list[Matcher], int, int], list[str]]
+
+
+async def _strings(context: Context, request: Request, ask: Ask) -> Response:
+    sets, start_ms, end_ms, limit = await _where(request)
+    querier = context.stored()
+
+    def collect() -> list[str]:
+        found: set[str] = set()
+        for matchers in sets or [[]]:
+            found.update(ask(querier, matchers, start_ms, end_ms))
+        return sorted(found)
+
+    names = await _in_pool(context, collect)
+    if 0 < limit < len(names):
+        return success(names[:limit], [TRUNCATED])
+    return success(names)
+
+
+async def _where(
+    request: Request, *, required: bool = False
+) -> tuple[list[list[Matcher]], int, int, int]:
+    limit = await limit_param(request)
+    start_ms = await time_param(request, "start", MIN_TIME_MS)
+    end_ms = await time_param(request, "end", MAX_TIME_MS)
+    return await matcher_sets(request, required=required), start_ms, end_ms, limit
+
+
+async def _in_pool(context: Context, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(context.runner.pool, work)
+
+
+def _distinct(tables: list[LabelTable]) -> Iterator[dict[str, str]]:
+    """Label sets of several selectors, each once."""
+    seen: set[Any] = set()
+    for table in tables:
+        for row in table.rows():
+            key = tuple(row.items())
+            if key not in seen:
+                seen.add(key)
+                yield row
+
+
+def _sorted(table: LabelTable) -> LabelTable:
+    """Rows in the order of their labels: name by name, values as text."""
+    names = sorted((name for name in table.columns), reverse=True)
+    keys = []
+    for name in names:
+        distinct, inverse = np.unique(table.columns[name], return_inverse=True)
+        texts = np.array(table.symbols.texts(distinct), object)
+        rank = np.empty(len(distinct), np.int64)
+        rank[np.argsort(texts, kind="stable")] = np.arange(len(distinct))
+        keys.append(rank[inverse])
+    return table.take(np.lexsort(keys)) if keys and table.n > 1 else table

@@ -1,0 +1,154 @@
+"""/api/v1/status/*, /version, /metrics, /notifications: about the server itself."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from promlab import __version__
+from promlab.errors import PromlabError
+from promlab.model.labels import METRIC_NAME, LabelTable
+from promlab.server.context import Context
+from promlab.server.envelope import ApiError, success
+from promlab.server.http import TEXT, Request, Response
+from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS
+from promlab.server.self_metrics import process_metrics
+
+METRICS = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+_MAX_TOP = 10_000
+
+
+def build_info() -> dict[str, str]:
+    """The version, in the fields that Prometheus has for it."""
+    return {
+        "version": __version__,
+        "revision": "promlab",
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": f"python{platform.python_version()}",
+    }
+
+
+async def buildinfo(_context: Context, _request: Request) -> Response:
+    """The version."""
+    return success(build_info())
+
+
+async def version(_context: Context, _request: Request) -> Response:
+    """The version, without an envelope."""
+    return Response(body=msgspec.json.encode(build_info()), content_type=TEXT)
+
+
+async def flags(context: Context, _request: Request) -> Response:
+    """Flags in effect."""
+    return success(dict(sorted(context.settings.flags.items())))
+
+
+async def config(context: Context, _request: Request) -> Response:
+    """The configuration in effect; secrets are not shown."""
+    return success({"yaml": (await context.writer.ask("config"))["yaml"]})
+
+
+async def runtimeinfo(context: Context, _request: Request) -> Response:
+    """When it was started, where it runs, how the last reload went."""
+    state = await context.writer.ask("config")
+    return success(
+        {
+            "startTime": rfc3339(context.settings.started_ms / 1000),
+            "CWD": str(Path.cwd()),
+            "hostname": socket.gethostname(),
+            "serverTime": rfc3339(time.time()),
+            "reloadConfigSuccess": state["reload_successful"],
+            "lastConfigTime": rfc3339(state["reloaded_s"]),
+            "corruptionCount": 0,
+            "goroutineCount": threading.active_count(),
+            "GOMAXPROCS": os.cpu_count() or 1,
+            "GOMEMLIMIT": 0,
+            "GOGC": "",
+            "GODEBUG": "",
+            "storageRetention": "unlimited",
+        }
+    )
+
+
+async def tsdb(context: Context, request: Request) -> Response:
+    """How many series there are, and which names and labels they have most of."""
+    text = await request.param("limit") or "10"
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _MAX_TOP:
+        raise ApiError("bad_data", "limit must be a positive number")
+    head = await context.writer.ask("head_stats")
+    table = context.stored().series([], MIN_TIME_MS, MAX_TIME_MS)
+    return success({"headStats": head, **cardinality(table, int(text))})
+
+
+def cardinality(table: LabelTable, top: int) -> dict[str, list[dict[str, Any]]]:
+    """The four lists of /status/tsdb."""
+    values: dict[str, int] = {}
+    size: dict[str, int] = {}
+    pairs: dict[str, int] = {}
+    metrics: dict[str, int] = {}
+    for name, codes in table.columns.items():
+        distinct, counts = np.unique(codes, return_counts=True)
+        distinct, counts = distinct[distinct != 0], counts[distinct != 0]
+        texts = table.symbols.texts(distinct)
+        values[name] = len(texts)
+        size[name] = sum(len(text.encode()) for text in texts) + len(name.encode()) * len(texts)
+        if name == METRIC_NAME:
+            metrics = dict(zip(texts, counts.tolist(), strict=True))
+        best = np.argsort(-counts, kind="stable")[:top]
+        pairs.update((f"{name}={texts[i]}", int(counts[i])) for i in best.tolist())
+    return {
+        "seriesCountByMetricName": _top(metrics, top),
+        "labelValueCountByLabelName": _top({k: n for k, n in values.items() if n}, top),
+        "memoryInBytesByLabelName": _top({k: n for k, n in size.items() if n}, top),
+        "seriesCountByLabelValuePair": _top(pairs, top),
+    }
+
+
+def _top(counts: dict[str, int], top: int) -> list[dict[str, Any]]:
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:top]
+    return [{"name": name, "value": value} for name, value in ranked]
+
+
+async def walreplay(_context: Context, _request: Request) -> Response:
+    """Progress of reading the log at the start; nothing is left to read once this answers."""
+    return success({"min": 0, "max": 0, "current": 0})
+
+
+async def notifications(_context: Context, _request: Request) -> Response:
+    """What every user should know about this server: nothing."""
+    return success([])
+
+
+async def metrics(context: Context, _request: Request) -> Response:
+    """Metrics of all processes of this server."""
+    context.metrics.active.set(context.runner.active)
+    context.metrics.ready.set(context.is_ready)
+    text = context.metrics.render()
+    pids = [os.getpid(), os.getppid()]
+    try:
+        answer = await context.writer.ask("metrics")
+        text += answer["text"].encode()
+        pids.append(answer["pid"])
+    except PromlabError:
+        pass  # The writer is being started again: what is known is still worth having.
+    text += process_metrics(pids, context.settings.started_ms / 1000)
+    return Response(body=text, content_type=METRICS)
+
+
+def rfc3339(seconds: float) -> str:
+    """A time as the API prints it; the zero time where there is none."""
+    if not seconds:
+        return "0001-01-01T00:00:00Z"
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+    return text.replace("+00:00", "Z")

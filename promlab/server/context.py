@@ -1,0 +1,51 @@
+"""What the handlers of one reader share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from promlab.errors import NotReady
+from promlab.model.storage import Querier
+from promlab.server.channel import ChannelClient
+from promlab.server.label_text import LabelText
+from promlab.server.queries import QueryEngine, QueryRunner
+from promlab.server.self_metrics import ReaderMetrics
+from promlab.server.settings import Settings
+
+
+@dataclass
+class Context:
+    """One reader's state; `querier` and `engine` are there once it is ready."""
+
+    settings: Settings
+    runner: QueryRunner
+    writer: ChannelClient
+    metrics: ReaderMetrics
+    querier: Querier | None = None
+    engine: QueryEngine | None = None
+    label_text: LabelText | None = None
+    started_s: float = field(default_factory=time.time)
+    quit_requested: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether queries can be answered."""
+        return self.querier is not None and self.engine is not None
+
+    def become_ready(self, querier: Querier, engine: QueryEngine) -> None:
+        """Queries can be answered from now on."""
+        self.label_text = LabelText(querier.symbols)
+        self.querier, self.engine = querier, engine
+
+    def stored(self) -> Querier:
+        """The querier. Raises NotReady."""
+        if self.querier is None:
+            raise NotReady("the server has not finished starting")
+        return self.querier
+
+    def evaluator(self) -> tuple[QueryEngine, LabelText]:
+        """The engine, and what prints its labels. Raises NotReady."""
+        if self.engine is None or self.label_text is None:
+            raise NotReady("the server has not finished starting")
+        return self.engine, self.label_text

@@ -1,0 +1,91 @@
+"""What an API answer looks like: `{"status": "success", "data": ...}`, and errors.
+
+The one place that maps promlab's errors to the API's error kinds and status codes.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+
+from promlab.errors import (
+    NotReady,
+    PromlabError,
+    PromQLError,
+    PromQLSyntaxError,
+    QueryCanceled,
+    QueryTimeout,
+)
+from promlab.model.matchers import BadRegex
+from promlab.server.http import BodyTooLarge, Response
+
+log = logging.getLogger(__name__)
+
+STATUS = {
+    "bad_data": 400,
+    "execution": 422,
+    "canceled": 499,
+    "timeout": 503,
+    "internal": 500,
+    "not_found": 404,
+    "not_acceptable": 406,
+    "unavailable": 500,
+}
+TRUNCATED = "results truncated due to limit"
+_encode = msgspec.json.Encoder().encode
+
+
+class ApiError(PromlabError):
+    """A request that is answered with an error of this kind."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind, self.message = kind, message
+        super().__init__(message)
+
+
+def bad_parameter(name: str, error: object) -> ApiError:
+    """A parameter that can't be used, in Prometheus's words."""
+    return ApiError("bad_data", f'invalid parameter "{name}": {error}')
+
+
+def success(data: Any, warnings: list[str] | None = None, **more: Any) -> Response:
+    """An answer with data."""
+    envelope: dict[str, Any] = {"status": "success", "data": data, **more}
+    if warnings:
+        envelope["warnings"] = warnings
+    return Response(body=_encode(envelope))
+
+
+def failure(error: BaseException) -> Response:
+    """The answer to a request that failed, whatever with."""
+    kind, message = kind_of(error)
+    if isinstance(error, NotReady):
+        headers = [(b"x-prometheus-stopping", b"false")]
+        return Response(503, b"Service Unavailable", "text/plain; charset=utf-8", headers)
+    if not isinstance(error, PromlabError):
+        log.error("A request failed", exc_info=error)
+    envelope = {"status": "error", "errorType": kind, "error": message}
+    return Response(STATUS[kind], _encode(envelope))
+
+
+def kind_of(error: BaseException) -> tuple[str, str]:
+    """Kind and text of an error."""
+    match error:
+        case ApiError():
+            return error.kind, error.message
+        case PromQLSyntaxError():
+            return "bad_data", f'invalid parameter "query": {error}'
+        case QueryTimeout():
+            return "timeout", str(error)
+        case QueryCanceled():
+            return "canceled", str(error)
+        case PromQLError():
+            return "execution", str(error)
+        case BadRegex() | BodyTooLarge():
+            return "bad_data", str(error)
+        case PromlabError():
+            return "internal", str(error)
+        case _:
+            return "internal", "internal error: the server's log says more"

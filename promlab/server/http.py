@@ -1,0 +1,189 @@
+"""The thin layer between ASGI and handlers: requests, responses, forms, compression.
+
+The query endpoints are on the hot path of every dashboard, so there is no framework here: a
+handler takes a `Request` and gives a `Response`, whose body is bytes or chunks of bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from isal import isal_zlib
+
+from promlab.errors import PromlabError
+
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+FORM = "application/x-www-form-urlencoded"
+MAX_FORM_BYTES = 10 << 20
+_GZIP_FROM_BYTES = 1400
+
+Scope = dict[str, Any]
+Body = bytes | Iterator[bytes]
+
+
+class BodyTooLarge(PromlabError):
+    """A request body that is larger than this endpoint takes."""
+
+
+class ClientGone(PromlabError):
+    """The connection was closed before the whole request had come."""
+
+
+class Request:
+    """One HTTP request; `path_args` are the variable parts of the path."""
+
+    __slots__ = ("_form", "_receive", "headers", "method", "path_args", "scope")
+
+    def __init__(self, scope: Scope, receive: Any) -> None:
+        self.scope, self._receive = scope, receive
+        self.method: str = scope["method"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.path_args: dict[str, str] = {}
+        self._form: dict[str, list[str]] | None = None
+
+    def header(self, name: str) -> str:
+        """A header's value, empty if it is not there."""
+        return self.headers.get(name.lower().encode(), b"").decode("latin-1")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the other end is on this machine."""
+        client = self.scope.get("client")
+        if not client:
+            return False
+        try:
+            return ipaddress.ip_address(client[0]).is_loopback
+        except ValueError:
+            return False
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body. Raises BodyTooLarge, ClientGone."""
+        declared = self.headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            raise BodyTooLarge("http: request body too large")
+        parts, size, more = [], 0, True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone("the connection was closed")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise BodyTooLarge("http: request body too large")
+            parts.append(part)
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+    async def gone(self) -> None:
+        """Returns when the client has closed the connection (after the body was read)."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def form(self) -> dict[str, list[str]]:
+        """Parameters: those of a form in the body come before those of the URL."""
+        if self._form is None:
+            pairs: list[tuple[str, str]] = []
+            kind = self.header("content-type").partition(";")[0].strip().lower()
+            if self.method == "POST" and kind == FORM:
+                body = await self.body(MAX_FORM_BYTES)
+                pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+            query: bytes = self.scope["query_string"]
+            pairs += parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True)
+            self._form = {}
+            for name, value in pairs:
+                self._form.setdefault(name, []).append(value)
+        return self._form
+
+    async def param(self, name: str, default: str = "") -> str:
+        """The first value of a parameter."""
+        found = (await self.form()).get(name)
+        return found[0] if found else default
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer; `chunks` is printed in a thread, chunk by chunk, if `threaded`."""
+
+    status: int = 200
+    body: Body = b""
+    content_type: str = JSON
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    threaded: bool = False
+
+
+def text(message: str, status: int = 200, **headers: str) -> Response:
+    """A plain-text answer."""
+    pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
+    return Response(status, message.encode(), TEXT, pairs)
+
+
+async def send_response(request: Request, response: Response, send: Any) -> int:
+    """Write an answer to the connection; returns how many bytes its body had."""
+    headers = response.headers
+    if response.content_type:
+        headers.append((b"content-type", response.content_type.encode()))
+    compress = _wants_gzip(request) and not request.is_loopback
+    body = response.body
+    if isinstance(body, bytes):
+        if compress and len(body) >= _GZIP_FROM_BYTES:
+            body = isal_zlib.compress(body, 1, wbits=31)
+            headers.append((b"content-encoding", b"gzip"))
+        if response.status != 204:
+            headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+        return len(body)
+    return await _send_chunks(response, body, compress, send)
+
+
+async def _send_chunks(
+    response: Response, chunks: Iterator[bytes], compress: bool, send: Any
+) -> int:
+    if compress:
+        chunks = _gzipped(chunks)
+        response.headers.append((b"content-encoding", b"gzip"))
+    sent = 0
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    )
+    async for chunk in _in_turn(chunks, response.threaded):
+        sent += len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+    return sent
+
+
+async def _in_turn(chunks: Iterator[bytes], threaded: bool) -> AsyncIterator[bytes]:
+    """Chunks of an iterator; with `threaded` each is made outside of the event loop."""
+    loop = asyncio.get_running_loop()
+    while True:
+        chunk = await loop.run_in_executor(None, next, chunks, None) if threaded else next(
+            chunks, None
+        )
+        if chunk is None:
+            return
+        yield chunk
+
+
+def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    packer = isal_zlib.compressobj(1, wbits=31)
+    for chunk in chunks:
+        packed = packer.compress(chunk)
+        if packed:
+            yield packed
+    yield packer.flush()
+
+
+def _wants_gzip(request: Request) -> bool:
+    for part in request.header("accept-encoding").split(","):
+        name, _, rest = part.partition(";")
+        if name.strip().lower() == "gzip":
+            return rest.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

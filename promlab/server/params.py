@@ -1,0 +1,130 @@
+"""Parameters of the API: times, durations, limits, selectors, with Prometheus's messages."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+
+from promlab.model.durations import parse_duration_ms
+from promlab.model.matchers import Matcher, all_match_empty
+from promlab.server.envelope import ApiError, bad_parameter
+from promlab.server.http import Request
+
+MIN_TIME_MS = -(2**53)
+MAX_TIME_MS = 2**53
+_RFC3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))\Z",
+    re.ASCII,
+)
+_FLOAT = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\Z", re.I)
+_INTEGER = re.compile(r"[+-]?\d+\Z", re.ASCII)
+_INT64_MAX = 2**63 - 1
+
+
+def parse_time_ms(text: str) -> int:
+    """ms of a float of seconds or an RFC 3339 time. Raises ValueError in Prometheus's words."""
+    if _FLOAT.match(text):
+        seconds = float(text)
+        if math.isfinite(seconds) and MIN_TIME_MS <= seconds * 1000 <= MAX_TIME_MS:
+            whole = math.floor(seconds)
+            # Rounded to ms first: 1435781430.781 is not that number in binary.
+            return whole * 1000 + round((seconds - whole) * 1000)
+    found = _RFC3339.match(text)
+    if found:
+        try:
+            return _rfc3339_ms(found)
+        except (ValueError, OverflowError):
+            pass
+    raise ValueError(f'cannot parse "{text}" to a valid timestamp')
+
+
+def _rfc3339_ms(found: re.Match[str]) -> int:
+    parts = [int(part) for part in found.group(1, 2, 3, 4, 5, 6)]
+    moment = datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]  # six ints
+    seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _SECOND
+    if found.group(8):
+        hours, minutes = int(found.group(9)), int(found.group(10))
+        if hours > 23 or minutes > 59:
+            raise ValueError("bad offset")
+        offset = hours * 3600 + minutes * 60
+        seconds += offset if found.group(8) == "-" else -offset
+    return seconds * 1000 + int((found.group(7) or "0").ljust(3, "0")[:3])
+
+
+_SECOND = datetime(1970, 1, 1, 0, 0, 1) - datetime(1970, 1, 1)
+
+
+def parse_step_ms(text: str) -> int:
+    """ms of a duration like 1h30m, or of a float of seconds. Raises ValueError."""
+    if _FLOAT.match(text):
+        seconds = float(text)
+        nanoseconds = seconds * 1e9
+        if not math.isfinite(seconds) or abs(nanoseconds) > _INT64_MAX:
+            raise ValueError(f'cannot parse "{text}" to a valid duration. It overflows int64')
+        # Below a millisecond is not zero: a step of 0.0004 is refused as 0, -0.0004 as well.
+        return int(nanoseconds / 1e6)
+    try:
+        return parse_duration_ms(text)
+    except ValueError:
+        raise ValueError(f'cannot parse "{text}" to a valid duration') from None
+
+
+async def time_param(request: Request, name: str, default_ms: int) -> int:
+    """A time that may be left out. Raises ApiError."""
+    text = await request.param(name)
+    if not text:
+        return default_ms
+    try:
+        return parse_time_ms(text)
+    except ValueError as error:
+        raise bad_parameter(name, f"invalid time value for '{name}': {error}") from None
+
+
+async def required_time(request: Request, name: str) -> int:
+    """A time that may not be left out. Raises ApiError."""
+    try:
+        return parse_time_ms(await request.param(name))
+    except ValueError as error:
+        raise bad_parameter(name, error) from None
+
+
+async def limit_param(request: Request, name: str = "limit") -> int:
+    """How many to answer at most; 0 for all. Raises ApiError."""
+    text = await request.param(name)
+    if not text:
+        return 0
+    if not _INTEGER.match(text):
+        raise bad_parameter(name, f'strconv.Atoi: parsing "{text}": invalid syntax')
+    limit = int(text)
+    if limit > _INT64_MAX or limit < -_INT64_MAX - 1:
+        raise bad_parameter(name, f'strconv.Atoi: parsing "{text}": value out of range')
+    if limit < 0:
+        raise bad_parameter(name, "limit must be non-negative")
+    return limit
+
+
+async def number_param(request: Request, name: str) -> int:
+    """The limits of the metadata endpoints: any number; -1 for none. Raises ApiError."""
+    text = await request.param(name)
+    if not text:
+        return -1
+    if not _INTEGER.match(text):
+        raise ApiError("bad_data", f"{name} must be a number")
+    return int(text)
+
+
+async def matcher_sets(request: Request, *, required: bool = False) -> list[list[Matcher]]:
+    """The selectors of `match[]`. Raises ApiError."""
+    from promlab.server.promql import parse_matchers
+
+    texts = (await request.form()).get("match[]", [])
+    if required and not texts:
+        raise ApiError("bad_data", "no match[] parameter provided")
+    sets = []
+    for text in texts:
+        matchers = parse_matchers(text, "match[]")
+        if all_match_empty(matchers):
+            raise ApiError("bad_data", "match[] must contain at least one non-empty matcher")
+        sets.append(matchers)
+    return sets

@@ -1,0 +1,132 @@
+"""Running queries: how many at once, for how long, and in which thread.
+
+A query that reads no samples, or that read few of them in little time when it last ran, is
+evaluated right on the event loop: a hop to a thread and back costs more than it does. All
+others go to a small pool of threads, whose kernels run without the GIL. A client that goes
+away cancels its query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Protocol
+
+from promlab.errors import QueryTimeout
+from promlab.promql.result import QueryResult
+
+THREADS = 2
+_INLINE_SAMPLES = 20_000
+_INLINE_S = 0.002
+_REMEMBERED = 4096
+
+
+class QueryEngine(Protocol):
+    """What is asked of `promlab.promql.engine.Engine`."""
+
+    def instant(
+        self,
+        text: str,
+        t_ms: int,
+        *,
+        lookback_ms: int | None = None,
+        timeout_s: float | None = None,
+        cancel: threading.Event | None = None,
+    ) -> QueryResult:
+        """Evaluate at one time."""
+
+    def range(
+        self,
+        text: str,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        *,
+        lookback_ms: int | None = None,
+        timeout_s: float | None = None,
+        cancel: threading.Event | None = None,
+    ) -> QueryResult:
+        """Evaluate at each step."""
+
+
+Evaluate = Callable[[float, threading.Event], QueryResult]
+
+
+class Ran(NamedTuple):
+    """A result, and where the time went."""
+
+    result: QueryResult
+    queue_s: float
+    total_s: float
+
+
+class QueryRunner:
+    """Evaluates queries for the HTTP API; belongs to one event loop."""
+
+    def __init__(self, max_concurrency: int) -> None:
+        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="query")
+        self.max_concurrency = max_concurrency
+        self.active = 0
+        self._turn = asyncio.Semaphore(max_concurrency)
+        self._costs: OrderedDict[object, tuple[int, float]] = OrderedDict()
+
+    def is_cheap(self, key: object) -> bool:
+        """Whether this query is known to be small enough for the event loop."""
+        samples, took_s = self._costs.get(key, (_INLINE_SAMPLES, _INLINE_S))
+        return samples < _INLINE_SAMPLES and took_s < _INLINE_S
+
+    def run_inline(self, key: object, evaluate: Evaluate, timeout_s: float) -> Ran:
+        """Evaluate on the event loop."""
+        started = time.perf_counter()
+        result = evaluate(timeout_s, threading.Event())
+        took_s = time.perf_counter() - started
+        self._remember(key, result, took_s)
+        return Ran(result, 0.0, took_s)
+
+    async def run(
+        self, key: object, evaluate: Evaluate, timeout_s: float, gone: Callable[[], Coroutine[object, object, None]]
+    ) -> Ran:
+        """Evaluate in a thread. Raises what the evaluation raises.
+
+        `gone` is awaited beside it: when it returns, the client is no longer there.
+        """
+        started = time.perf_counter()
+        cancel = threading.Event()
+        watcher = asyncio.ensure_future(gone())
+        watcher.add_done_callback(lambda _: cancel.set())
+        self.active += 1
+        try:
+            await self._wait_for_turn(timeout_s)
+            try:
+                queued_s = time.perf_counter() - started
+                loop = asyncio.get_running_loop()
+                left_s = max(0.001, timeout_s - queued_s)
+                result = await loop.run_in_executor(self.pool, evaluate, left_s, cancel)
+            finally:
+                self._turn.release()
+        finally:
+            self.active -= 1
+            watcher.cancel()
+            with contextlib.suppress(BaseException):
+                await watcher
+        total_s = time.perf_counter() - started
+        self._remember(key, result, total_s - queued_s)
+        return Ran(result, queued_s, total_s)
+
+    async def _wait_for_turn(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise QueryTimeout("query timed out in query queue") from None
+
+    def _remember(self, key: object, result: QueryResult, took_s: float) -> None:
+        self._costs[key] = result.stats.samples_read, took_s
+        self._costs.move_to_end(key)
+        if len(self._costs) > _REMEMBERED:
+            self._costs.popitem(last=False)

@@ -1,0 +1,129 @@
+"""What the reader counts about itself, under Prometheus's names.
+
+Samples of the writer come as text over the channel and are put behind these.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Summary
+from prometheus_client.exposition import generate_latest
+
+from promlab import __version__
+from promlab.server.queries import Ran
+
+_SECONDS = (0.1, 0.2, 0.4, 1, 3, 8, 20, 60, 120)
+_BYTES = tuple(10.0**e for e in range(2, 10))
+
+
+class ReaderMetrics:
+    """Counters of one reader."""
+
+    def __init__(self, max_concurrency: int) -> None:
+        self._registry = CollectorRegistry()
+        more = {"registry": self._registry}
+        self._requests = Counter(
+            "prometheus_http_requests", "HTTP requests.", ["handler", "code"], **more
+        )
+        self._seconds = Histogram(
+            "prometheus_http_request_duration_seconds",
+            "Latencies of HTTP requests.",
+            ["handler"],
+            buckets=_SECONDS,
+            **more,
+        )
+        self._bytes = Histogram(
+            "prometheus_http_response_size_bytes",
+            "Sizes of HTTP answers.",
+            ["handler"],
+            buckets=_BYTES,
+            **more,
+        )
+        self.active = Gauge(
+            "prometheus_engine_queries", "Queries that are evaluated or wait for it.", **more
+        )
+        Gauge(
+            "prometheus_engine_queries_concurrent_max", "Most queries at the same time.", **more
+        ).set(max_concurrency)
+        self._query_seconds = Summary(
+            "prometheus_engine_query_duration_seconds", "Times of queries.", ["slice"], **more
+        )
+        self._samples = Counter(
+            "prometheus_engine_query_samples", "Samples that queries loaded.", **more
+        )
+        self._samples_read = Counter(
+            "prometheus_engine_query_samples_read", "Samples that queries read.", **more
+        )
+        self._log_enabled = Gauge(
+            "prometheus_engine_query_log_enabled", "Whether queries are logged to a file.", **more
+        )
+        self.ready = Gauge("prometheus_ready", "Whether queries can be answered.", **more)
+        self.received = Counter(
+            "prometheus_api_remote_write_samples", "Samples received by remote write.", **more
+        )
+        self.refused = Counter(
+            "prometheus_api_remote_write_invalid_labels_samples",
+            "Samples received by remote write that were dropped for their labels.",
+            **more,
+        )
+        Info("prometheus_build", "The version that runs.", **more).info(
+            {"version": __version__, "python": platform.python_version()}
+        )
+        self._handles: dict[tuple[str, int], Counter] = {}
+
+    def request_done(self, handler: str, status: int, took_s: float, size: int) -> None:
+        """One HTTP request has been answered."""
+        key = handler, status
+        counter = self._handles.get(key)
+        if counter is None:
+            counter = self._handles[key] = self._requests.labels(handler, str(status))
+        counter.inc()
+        self._seconds.labels(handler).observe(took_s)
+        self._bytes.labels(handler).observe(size)
+
+    def query_ran(self, ran: Ran) -> None:
+        """One query has been evaluated."""
+        stats = ran.result.stats
+        slices = {
+            "queue_time": ran.queue_s,
+            "prepare_time": stats.prepare_s,
+            "inner_eval": stats.eval_s,
+        }
+        for name, seconds in slices.items():
+            self._query_seconds.labels(name).observe(seconds)
+        self._samples.inc(stats.samples_read)
+        self._samples_read.inc(stats.samples_read)
+
+    def render(self) -> bytes:
+        """The text that /metrics begins with."""
+        text: bytes = generate_latest(self._registry)
+        return text
+
+
+def process_metrics(pids: Iterator[int] | list[int], started_s: float) -> bytes:
+    """`process_*` of the server: the sums over its processes."""
+    import psutil
+
+    cpu = resident = virtual = fds = 0.0
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            times, memory = process.cpu_times(), process.memory_info()
+            cpu += times.user + times.system
+            resident += memory.rss
+            virtual += memory.vms
+            fds += process.num_fds()
+        except psutil.Error:
+            continue
+    lines = []
+    for name, kind, help_text, value in (
+        ("process_cpu_seconds_total", "counter", "CPU time of the server's processes.", cpu),
+        ("process_resident_memory_bytes", "gauge", "Resident memory, summed.", resident),
+        ("process_virtual_memory_bytes", "gauge", "Virtual memory, summed.", virtual),
+        ("process_open_fds", "gauge", "Open file descriptors, summed.", fds),
+        ("process_start_time_seconds", "gauge", "When the server was started.", started_s),
+    ):
+        lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value!r}"]
+    return ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,86 @@
+"""What the command line says, checked, in one value that the processes hand to each other."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from promlab.errors import ServerError
+from promlab.model.durations import parse_duration_ms
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one server; `flags` are all flags as text, for the status page."""
+
+    config_file: str = "prometheus.yml"
+    config_reload_interval_s: float = 0.0  # 0: only when told to
+    data_path: str = "data/"
+    listen_addresses: list[str] = []
+    address_file: str = ""
+    external_url: str = ""
+    route_prefix: str = "/"
+    enable_lifecycle: bool = False
+    enable_remote_write: bool = False
+    page_title: str = ""
+    cors_origin: str = ".*"
+    max_connections: int = 512
+    read_timeout_s: float = 300.0
+    lookback_ms: int = 300_000
+    query_timeout_s: float = 120.0
+    max_concurrency: int = 20
+    max_samples: int = 50_000_000
+    retention_ms: int = 0
+    features: list[str] = []
+    log_level: str = "info"
+    log_format: str = "logfmt"
+    flags: dict[str, str] = {}
+    channel_path: str = ""  # where the writer listens
+    started_ms: int = 0
+
+
+def duration_ms(flag: str, text: str) -> int:
+    """A duration given on the command line. Raises ServerError naming the flag."""
+    try:
+        return parse_duration_ms(text)
+    except ValueError as error:
+        raise ServerError(f"--{flag}: {error}") from None
+
+
+def external_url(given: str, listen_address: str) -> str:
+    """The URL that users see: as given, or made from this machine's name and the port."""
+    if not given:
+        port = listen_address.rpartition(":")[2]
+        return f"http://{socket.gethostname()}:{port}"
+    url = given if "://" in given else f"http://{given}"
+    parts = urlsplit(url)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise ServerError(f"--web.external-url: {given!r} is not an http or https URL")
+    return url.rstrip("/")
+
+
+def route_prefix(given: str | None, url: str) -> str:
+    """What every path begins with: no slash at its end, empty for none."""
+    prefix = urlsplit(url).path if given is None else given
+    return "/" + prefix.strip("/") if prefix.strip("/") else ""
+
+
+def encode(settings: Settings) -> bytes:
+    """Settings as JSON."""
+    return msgspec.json.encode(settings)
+
+
+def decode(text: bytes) -> Settings:
+    """Settings from JSON."""
+    return msgspec.json.decode(text, type=Settings)
+
+
+def short_folder() -> Path:
+    """A new private folder whose path is short enough for a Unix socket's name."""
+    default = tempfile.gettempdir()
+    parent: Any = default if len(default) < 60 else "/tmp"  # noqa: S108  (mkdtemp makes it ours)
+    return Path(tempfile.mkdtemp(prefix="promlab-", dir=parent))
