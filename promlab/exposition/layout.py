@@ -1,0 +1,32 @@
+"""What stays the same from scrape to scrape: the series of a body, and their metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.model.labels import LabelTable
+from promlab.model.metadata import MetricMetadata
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """The series of a body in the order of its lines.
+
+    One object stands for one layout: compare with `is`, or keep things by it in a dict.
+    Rows `duplicate_rows` (ascending) repeat the labels of the earlier rows `duplicate_of`.
+    `metadata` is by the name of the family, as its TYPE, HELP or UNIT line has it.
+    """
+
+    labels: LabelTable
+    metadata: Mapping[str, MetricMetadata]
+    duplicate_rows: npt.NDArray[np.int64]
+    duplicate_of: npt.NDArray[np.int64]
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.labels.n
