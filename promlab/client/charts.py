@@ -34,13 +34,17 @@ _NUMBERS = "abs(datum.value) >= 1e4 ? format(datum.value, '.4~s') : format(datum
 
 
 class Points(NamedTuple):
-    """What a chart draws: f64 times in ms, f64 values (NaN breaks the line), series codes."""
+    """What a chart draws: f64 times in ms, f64 values (NaN breaks the line), series codes.
+
+    Series number `s` is called `names[s]` and is row `rows[s]` of the batch drawn.
+    """
 
     t: npt.NDArray[np.float64]
     v: npt.NDArray[np.float64]
     s: npt.NDArray[np.uint16]
     names: list[str]
     note: str
+    rows: npt.NDArray[np.int64]
 
 
 def points(
@@ -79,6 +83,7 @@ def points(
         np.concatenate([np.zeros(0, np.uint16), *codes]),
         names,
         "; ".join(notes),
+        rows,
     )
 
 
@@ -180,11 +185,11 @@ def chart_spec(result: Vector) -> dict[str, Any]:
     )
     spec["title"]["text"] = shown
     # A data set given by name cannot be extended in Altair, so the rows stand in place.
-    spec["data"] = {"values": rows(drawn)}
+    spec["data"] = {"values": vega_rows(drawn)}
     return spec
 
 
-def rows(drawn: Points) -> list[dict[str, Any]]:
+def vega_rows(drawn: Points) -> list[dict[str, Any]]:
     """Points as Vega's rows; values that JSON lacks become null, which breaks the line."""
     names = drawn.names
     finite = np.isfinite(drawn.v).tolist()

@@ -109,7 +109,8 @@ def query_arrow(body: bytes, url: str = "") -> Decoded:
             for name in ("warnings", "infos")
         ]
         kind = metadata.get("resultType") or "matrix"
-        batch = _batch_of_frame(frame)
+        names = msgspec.json.decode(metadata.get("labels") or "[]", type=list[str])
+        batch = _batch_of_frame(frame, names)
     except (pl.exceptions.PolarsError, msgspec.DecodeError, ValueError, OSError) as error:
         raise ClientError(f"the answer of {url or 'the server'} is damaged: {error}") from None
     single = None
@@ -159,10 +160,12 @@ def _histogram(labels: dict[str, str], seconds: float, parts: dict[str, Any]) ->
     return HistogramSample(labels, t_ms, float(parts["count"]), float(parts["sum"]), buckets)
 
 
-def _batch_of_frame(frame: Any) -> SeriesBatch:
+def _batch_of_frame(frame: Any, labels: list[str]) -> SeriesBatch:
+    """`labels` are the labels' own names: a column may have to be called otherwise."""
     import polars as pl
 
     names = [name for name in frame.columns if name not in ("timestamp", "value")]
+    own = dict(zip(names, labels or names, strict=True))
     times = frame["timestamp"].cast(pl.Datetime("ms")).to_physical().to_numpy()
     values = frame["value"].cast(pl.Float64).to_numpy()
     if not names:
@@ -174,8 +177,9 @@ def _batch_of_frame(frame: Any) -> SeriesBatch:
     symbols = Symbols()
     rows = frame[starts.tolist()]
     columns = {
-        name: symbols.codes(rows[name].cast(pl.String).fill_null("").to_list()) for name in names
+        own[name]: symbols.codes(rows[name].cast(pl.String).fill_null("").to_list())
+        for name in names
     }
-    labels = LabelTable(len(starts), columns, symbols)
+    table = LabelTable(len(starts), columns, symbols)
     offsets = np.append(starts, frame.height).astype(np.int64)
-    return SeriesBatch(labels, offsets, offsets[:-1].copy(), np.array(times), np.array(values))
+    return SeriesBatch(table, offsets, offsets[:-1].copy(), np.array(times), np.array(values))
