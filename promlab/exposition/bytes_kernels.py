@@ -212,6 +212,8 @@ def string_end(body: Any, i: int, n: int, one_line: bool) -> int:
         if byte == BACKSLASH:
             i += 1
             byte = body[i]
+            if byte == NEWLINE:
+                return UNTERMINATED
         if one_line and byte == NEWLINE:
             return UNTERMINATED
         seen |= byte

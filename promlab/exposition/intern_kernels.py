@@ -56,11 +56,12 @@ def intern_slices(
                 count += 1
                 break
             first = firsts[known]
-            length: Any = ends[first] - starts[first]
+            begin: Any = np.int64(starts[first])
+            length: Any = ends[first] - begin
             if (
                 hashes[known] == mixed
                 and length == end - start
-                and equal_bytes(body, start, body, np.int64(starts[first]), length) == length
+                and equal_bytes(body, start, body, begin, length) == length
             ):
                 ids[at] = known
                 break

@@ -51,6 +51,7 @@ HELP, TYPE, UNIT = 0, 1, 2
 
 @kernel()
 def blanks_end(body: Any, i: int) -> int:
+    """Where the blanks and tabs at `i` end."""
     while body[i] == SPACE or body[i] == TAB:
         i += 1
     return i
@@ -311,7 +312,7 @@ def read_comment(
     name = i
     if body[i] == QUOTE:
         name += 1
-        end = string_end(body, name, n, strict)
+        end = string_end(body, name, n, False)
         if end < 0:
             return i, _string_problem(end)
         i = end + 1

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from promlab.exposition.problems import error_at
 from promlab.exposition.line_kernels import HELP, TYPE
+from promlab.exposition.problems import error_at
 from promlab.exposition.strings import unescape
 from promlab.model.metadata import MetricMetadata, MetricType
 

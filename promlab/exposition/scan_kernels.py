@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from promlab.exposition.bytes_kernels import CLOSE, HASH, NEWLINE, SPACE, TAB, equal_bytes
+from promlab.exposition.bytes_kernels import (
+    CLOSE,
+    EXACT,
+    HASH,
+    NEWLINE,
+    SPACE,
+    TAB,
+    equal_bytes,
+    read_number,
+)
 from promlab.exposition.line_kernels import (
     AFTER_EOF,
     CHANGED,
@@ -155,6 +164,12 @@ def rescan(
         i = value_at[row] + shift
         value_at[row] = i
         timed = t_ms[row] != NO_TIME
+        value, end, status = read_number(body, i)
+        if status == EXACT and body[end] == NEWLINE and not timed and exemplars[row] == 0:
+            values[row] = value
+            i = line_end[row] = end + 1
+            row += 1
+            continue
         code = read_sample(
             body,
             i,

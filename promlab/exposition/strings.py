@@ -12,7 +12,7 @@ _FLOAT = re.compile(
     r"[+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?|nan|[+-]?inf(?:inity)?",
     re.ASCII | re.IGNORECASE,
 )
-_HEX_FLOAT = re.compile(r"[+-]?0x[0-9a-f]*\.?[0-9a-f]*p[+-]?\d+", re.ASCII | re.IGNORECASE)
+_HEX_FLOAT = re.compile(r"[+-]?0x[0-9a-f_]*\.?[0-9a-f_]*p[+-]?\d+", re.ASCII | re.IGNORECASE)
 
 
 def unescape(text: str, *, quotes: bool = True) -> str:
@@ -43,7 +43,7 @@ def canonical_float(text: str) -> str:
         if _FLOAT.fullmatch(text):
             value = read_float(text)
         elif _HEX_FLOAT.fullmatch(text):
-            value = float.fromhex(text)
+            value = float.fromhex(text.replace("_", ""))
         else:
             return text
     except (ValueError, OverflowError):
