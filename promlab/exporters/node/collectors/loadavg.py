@@ -1,0 +1,28 @@
+"""loadavg: how many threads ran or waited to run, averaged over 1, 5 and 15 minutes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from promlab.exporters.families import Family, gauge
+from promlab.exporters.node.host import Flag, Host
+
+
+class Collector:
+    """Three gauges."""
+
+    flags: ClassVar[Mapping[str, Flag]] = {}
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def collect(self) -> Iterator[Family]:
+        """node_load1, node_load5, node_load15."""
+        if self._host.linux:
+            loads = [float(word) for word in self._host.proc("loadavg").split()[:3]]
+        else:
+            loads = list(os.getloadavg())
+        for minutes, load in zip((1, 5, 15), loads, strict=True):
+            yield gauge(f"node_load{minutes}", f"Load average over {minutes}m.", load)

@@ -1,0 +1,201 @@
+"""The HTTP server around an exporter: one page of metrics, and an index that links to it.
+
+Scrapes are rare and small, so this is the standard library's server with what it lacks:
+connections that stay open, gzip, and a bound on how many scrapes and connections there are
+at a time. It knows nothing about what is exported: that is the `Scrape` it is given.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from promlab.errors import AddressInUse, ConfigError, PromlabError, ServerError
+from promlab.exporters.families import CONTENT_TYPE
+
+logger = logging.getLogger(__name__)
+
+Scrape = Callable[[Mapping[str, Sequence[str]]], bytes]
+"""From the parameters of a URL to a body; raises PromlabError for bad parameters."""
+
+_MAX_CONNECTIONS = 256
+_IDLE_S = 300.0
+_GZIP_FROM_BYTES = 512
+
+
+def parse_address(text: str, default_port: int) -> tuple[str, int]:
+    """Host and port of `host:port`, `:port` or `[::1]:port`; an empty host means every one."""
+    host, colon, port = text.rpartition(":")
+    if not colon or (text.startswith("[") and text.endswith("]")):
+        host, port = text, str(default_port)
+    host = host.removeprefix("[").removesuffix("]")
+    if not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(
+            f"{text!r} is not an address: write host:port, as in 127.0.0.1:{default_port}",
+            field="--web.listen-address",
+        )
+    return host, int(port)
+
+
+class MetricsServer(ThreadingHTTPServer):
+    """Serves `scrape` at `path` on one address. Port 0 takes a free one; see `url`."""
+
+    daemon_threads = True
+    allow_reuse_port = False
+    request_queue_size = 64
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        scrape: Scrape,
+        *,
+        path: str = "/metrics",
+        title: str = "Exporter",
+        max_requests: int = 40,
+    ) -> None:
+        self.scrape, self.path, self.title = scrape, path, title
+        self.running = threading.BoundedSemaphore(max_requests) if max_requests else None
+        self._connections = threading.BoundedSemaphore(_MAX_CONNECTIONS)
+        host, port = address
+        self.address_family, host = _family(host)
+        try:
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            if error.errno in _IN_USE:
+                raise AddressInUse(shown) from None
+            raise ServerError(f"can't listen on {shown}: {error.strerror}") from None
+
+    def server_bind(self) -> None:
+        """Bind; an IPv6 socket on every address takes IPv4 too."""
+        if self.address_family == socket.AF_INET6 and self.server_address[0] == "::":
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        # The standard server looks its own name up in the DNS here, which may take seconds.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    @property
+    def url(self) -> str:
+        """Address of the metrics, as a program on this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(self.server_name, self.server_name)  # noqa: S104 (names the address, binds nothing)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}{self.path}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection its thread, or close it when there are too many."""
+        if not self._connections.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection until it ends."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that broke is not worth a traceback on stderr."""
+        logger.debug("connection from %s ended early", client_address, exc_info=True)
+
+
+_IN_USE = {98, 48, 10048}  # EADDRINUSE on Linux, on macOS and BSD, on Windows
+
+
+def _family(host: str) -> tuple[socket.AddressFamily, str]:
+    """The address family to bind `host` with, and what to bind."""
+    if host:
+        return (socket.AF_INET6 if ":" in host else socket.AF_INET), host
+    if socket.has_dualstack_ipv6():
+        return socket.AF_INET6, "::"
+    return socket.AF_INET, "0.0.0.0"  # noqa: S104 (the user named no host: every one)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: MetricsServer
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE_S
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        if url.path == self.server.path:
+            self._metrics(url.query)
+        elif url.path == "/":
+            page = _INDEX.format(
+                title=html.escape(self.server.title), path=html.escape(self.server.path)
+            )
+            self._answer(200, page.encode(), "text/html; charset=utf-8")
+        else:
+            self._answer(404, b"404 page not found\n")
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def _metrics(self, query: str) -> None:
+        running = self.server.running
+        if running is not None and not running.acquire(blocking=False):
+            self._answer(503, b"too many scrapes at a time: try again\n")
+            return
+        try:
+            body = self.server.scrape(parse_qs(query, keep_blank_values=True))
+        except PromlabError as error:
+            self._answer(400, f"{error}\n".encode())
+            return
+        except Exception:
+            logger.exception("scrape failed")
+            self._answer(500, b"internal error: the exporter's log says more\n")
+            return
+        finally:
+            if running is not None:
+                running.release()
+        self._answer(200, body, CONTENT_TYPE)
+
+    def _answer(
+        self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8"
+    ) -> None:
+        gzip = len(body) >= _GZIP_FROM_BYTES and _accepts_gzip(
+            self.headers.get("Accept-Encoding", "")
+        )
+        if gzip:
+            from isal import igzip
+
+            body = igzip.compress(body, compresslevel=1)
+        self.send_response_only(status)
+        self.send_header("Date", self.date_time_string())
+        self.send_header("Content-Type", content_type)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Vary", "Accept-Encoding")
+        if gzip:
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        logger.debug(format, *args)
+
+
+def _accepts_gzip(header: str) -> bool:
+    for item in header.lower().split(","):
+        coding, _, quality = item.partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return quality.strip().replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body{{font-family:system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}}
+@media (prefers-color-scheme:dark){{body{{background:#111;color:#eee}}a{{color:#8bf}}}}</style>
+</head><body><h1>{title}</h1><p><a href="{path}">Metrics</a></p></body></html>
+"""
