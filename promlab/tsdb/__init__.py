@@ -1,0 +1,16 @@
+"""The storage engine: head, write-ahead log, sealed chunks; one writer, any number of readers.
+
+    options.py         what the head can be told
+    lock.py, files.py  the directory's lock; append-only and mapped files
+    control.py         the page of counters through which the writer publishes
+    series_log.py      append-only log of symbols, series, groups: the truth about labels
+    registry.py        label sets → series, by keyed 128-bit fingerprints (writer)
+    wal.py, replay.py  the write-ahead log, and rebuilding the head from it
+    rows.py, loose.py  unsealed samples: rows of a target, rings of single series
+    chunks.py          sealed samples: append-only files with an index
+    head.py, group.py  `Head`, the Appender
+    index.py           labels → series (reader)
+    reader.py, open.py `Reader`, the Querier
+
+docs/reference/storage.md tells how they play together, docs/format.md what is on disk.
+"""

@@ -1,0 +1,201 @@
+"""Sealed samples: `chunks/NNNNNNNN` and `chunks/NNNNNNNN.index`, append-only.
+
+A chunk is what the codec made of up to 128 samples of one series with their times, or of up
+to 64 rows of a target with the times once (see head_kernels). The index has six 64-bit
+integers a chunk: owner (group, or ring and 1) | first t | last t | offset | samples, bytes |
+entry of the owner's chunk before it in this file, CRC-32. Files end by size and age, are then
+synced, and go as a whole when all in them is older than the retention.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.errors import StorageError
+from promlab.tsdb import chunk_kernels
+from promlab.tsdb.files import AppendFile, Longs, ReadableMap, failed, sync_directory
+from promlab.tsdb.head_kernels import ENTRY_LONGS
+
+Entries = npt.NDArray[np.int64]
+ENTRY_BYTES = 8 * ENTRY_LONGS
+_DATA_STEP = 1 << 20
+_INDEX_STEP = 1 << 16
+
+
+def files(directory: Path) -> list[int]:
+    """Numbers of the chunk files, oldest first."""
+    return sorted(int(p.stem) for p in directory.glob("[0-9]*.index") if p.stem.isdigit())
+
+
+def data_path(directory: Path, number: int) -> Path:
+    """Where a file's chunks are."""
+    return directory / f"{number:08d}"
+
+
+def index_path(directory: Path, number: int) -> Path:
+    """Where a file's index is."""
+    return directory / f"{number:08d}.index"
+
+
+class ChunkStore:
+    """The writer's end: appends chunks, starts and drops files."""
+
+    def __init__(
+        self,
+        directory: Path,
+        widths: Longs,
+        rings: int,
+        now_s: float,
+        warn: Callable[[str], None],
+    ) -> None:
+        """Open the folder; what names slots beyond `widths` or rings beyond `rings` is cut."""
+        self.directory = directory
+        directory.mkdir(exist_ok=True)
+        self.corruptions = 0
+        self.closed: dict[int, tuple[int, int]] = {}  # last t, bytes
+        self.total = 0  # chunks in all files
+        self.group_chain: Longs = np.full(64, -1, np.int64)
+        self.ring_chain: Longs = np.full(64, -1, np.int64)
+        numbers = files(directory)
+        for number in numbers[:-1]:
+            self._note_closed(number)
+        self._open(numbers[-1] if numbers else 1, widths, rings, now_s, warn)
+
+    def _note_closed(self, number: int) -> None:
+        index = ReadableMap(index_path(self.directory, number))
+        count = index.size // ENTRY_BYTES
+        entries = index.longs[: count * ENTRY_LONGS].reshape(count, ENTRY_LONGS)
+        last = int(entries[:, 2].max()) if count else -(2**63)
+        size = data_path(self.directory, number).stat().st_size + index.size
+        self.closed[number] = (last, size)
+        self.total += count
+
+    def _open(
+        self,
+        number: int,
+        widths: Longs,
+        rings: int,
+        now_s: float,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.number, self.born_s = number, now_s
+        self._data = AppendFile(data_path(self.directory, number), reserve_step=_DATA_STEP)
+        self._index = AppendFile(index_path(self.directory, number), reserve_step=_INDEX_STEP)
+        data, index = ReadableMap(self._data.path), ReadableMap(self._index.path)
+        count = index.size // ENTRY_BYTES
+        good, end, last = chunk_kernels.verify(
+            index.address, count, data.address, data.size, widths, rings
+        )
+        if good < count and index.longs[good * ENTRY_LONGS + 4]:
+            warn(f"chunk file {number:08d}: what follows chunk {good} is damaged, cut off")
+            self.corruptions += 1
+        self._data.cut(end)
+        self._index.cut(good * ENTRY_BYTES)
+        self.count, self.max_t = good, last
+        self.total += good
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(size for _, size in self.closed.values()) + self._data.size + self._index.size
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the newest file's chunks."""
+        return self._data.size
+
+    @property
+    def data_end(self) -> int:
+        """Offset where the next chunk will stand."""
+        return self._data.size
+
+    def make_chains(self, groups: int, rings: int) -> None:
+        """Grow the tables of newest entries; new owners have none."""
+        self.group_chain = _grown(self.group_chain, groups)
+        self.ring_chain = _grown(self.ring_chain, rings)
+
+    def add_group(self, group: int, t_ms: Longs, body: memoryview) -> None:
+        """Append the chunk of a group's rows."""
+        entry = np.array(
+            [
+                group << 1,
+                t_ms[0],
+                t_ms[-1],
+                self._data.size,
+                len(t_ms) << 32 | len(body),
+                int(self.group_chain[group]) << 32 | zlib.crc32(body),
+            ],
+            np.int64,
+        )
+        self.add(body, entry.reshape(1, ENTRY_LONGS))
+        self.group_chain[group] = self.count - 1
+
+    def add(self, body: memoryview, entries: Entries) -> None:
+        """Append chunks and their entries: all of them, or none and StorageError."""
+        start = self._data.write(body)
+        try:
+            self._index.write(memoryview(entries.tobytes()))
+        except StorageError:
+            self._data.cut(start)
+            raise
+        self.count += len(entries)
+        self.total += len(entries)
+        self.max_t = max(self.max_t, int(entries[:, 2].max()))
+
+    def undo_chain(self, entries: Entries) -> None:
+        """Set the newest entries of rings back to what was before these, which were not added."""
+        for owner, before in zip(entries[::-1, 0], entries[::-1, 5] >> 32, strict=True):
+            self.ring_chain[owner >> 1] = before
+
+    def start_file(self, now_s: float) -> None:
+        """Sync and end the newest file, begin another."""
+        self.sync()
+        self._data.cut(self._data.size)
+        self._index.cut(self._index.size)
+        self.closed[self.number] = (self.max_t, self._data.size + self._index.size)
+        self._data.close()
+        self._index.close()
+        self.group_chain.fill(-1)
+        self.ring_chain.fill(-1)
+        self._open(self.number + 1, np.zeros(0, np.int64), 0, now_s, lambda _: None)
+        sync_directory(self.directory)
+
+    def sync(self) -> None:
+        """Force the newest file to the disk; older ones are there."""
+        self._data.sync()
+        self._index.sync()
+
+    def drop_before(self, t_ms: int) -> int:
+        """Delete closed files whose samples are all older; the number of the oldest left."""
+        for number in sorted(self.closed):
+            if self.closed[number][0] >= t_ms:
+                continue
+            count = index_path(self.directory, number).stat().st_size // ENTRY_BYTES
+            for path in (index_path(self.directory, number), data_path(self.directory, number)):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise failed("delete", path, error) from None
+            del self.closed[number]
+            self.total -= count
+        return min(self.closed, default=self.number)
+
+    def close(self) -> None:
+        """Give reserved space back and close."""
+        for file in (self._data, self._index):
+            if file.fd >= 0:
+                file.cut(file.size)
+                file.close()
+
+
+def _grown(chain: Longs, size: int) -> Longs:
+    if size <= len(chain):
+        return chain
+    longer = np.full(max(size, 2 * len(chain)), -1, np.int64)
+    longer[: len(chain)] = chain
+    return longer

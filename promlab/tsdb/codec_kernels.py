@@ -1,0 +1,394 @@
+"""The column codec: samples of one series to bytes and back, bit for bit.
+
+A column is: all holes (1 byte) | constant (9 bytes) | decimal: the smallest power of ten that
+makes all values integers, then the integers, their differences, or the differences of those
+as zigzag varints, whichever is shortest | xor with the previous value, the byte planes that
+are not all zero. Where only some rows have a value, a bitmap of those rows comes first.
+Values travel as their 64 bits in an i64, so that no NaN loses its payload.
+
+Decoders never read outside the bytes they are given: damaged input ends in position -1.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, types
+from numba.extending import intrinsic
+
+from promlab.jit import kernel
+
+HOLE = 0x7FF4686F6C657F01  # "no sample here": a NaN that no decoder ever gives out
+NAN = 0x7FF8000000000001  # what a user's NaN with exactly those bits becomes
+
+CONSTANT, RAW, DELTA, DELTA2, PLANES, HOLES = 0, 1, 2, 3, 4, 5
+MASKED = 0x80
+MAX_ROWS = 256  # most rows of a chunk
+_MAX_EXPONENT = 12
+_LIMIT = 9.0e15  # integers below are exact in a double
+_POWERS = 10.0 ** np.arange(_MAX_EXPONENT + 1)
+_CRC = np.array([zlib.crc32(bytes([i])) for i in range(256)], np.uint32)
+_CRC ^= np.uint32(zlib.crc32(b"\0"))
+COLUMN_MAX = 64 + 11 * MAX_ROWS  # bytes that one column can take at most
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+def _pointer(context, address):  # type: ignore[no-untyped-def]  # shape that numba wants
+    """An address as a pointer."""
+
+    def build(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(address), build
+
+
+@kernel()
+def bytes_at(address, n):  # type: ignore[no-untyped-def]  # a helper: types are numba's
+    """`n` bytes at an address (of a mapped file that the caller keeps alive)."""
+    return carray(_pointer(address), n, np.uint8)
+
+
+@kernel()
+def longs_at(address, n):  # type: ignore[no-untyped-def]
+    """`n` 64-bit integers at an address."""
+    return carray(_pointer(address), n, np.int64)
+
+
+@kernel()
+def crc32(buffer, start, end, crc):  # type: ignore[no-untyped-def]
+    """CRC-32 as zlib computes it."""
+    c = np.uint32(crc) ^ np.uint32(0xFFFFFFFF)
+    for i in range(start, end):
+        c = _CRC[(c ^ np.uint32(buffer[i])) & np.uint32(255)] ^ (c >> np.uint32(8))
+    return np.int64(c ^ np.uint32(0xFFFFFFFF))
+
+
+@kernel()
+def zigzag(x):  # type: ignore[no-untyped-def]
+    """Small magnitudes to small unsigned numbers."""
+    return np.uint64((x << np.int64(1)) ^ (x >> np.int64(63)))
+
+
+@kernel()
+def unzigzag(u):  # type: ignore[no-untyped-def]
+    """The inverse of `zigzag`."""
+    return np.int64(u >> np.uint64(1)) ^ -np.int64(u & np.uint64(1))
+
+
+@kernel()
+def varint_size(u):  # type: ignore[no-untyped-def]
+    """Bytes that a varint takes."""
+    n = 1
+    while u >= np.uint64(128):
+        u >>= np.uint64(7)
+        n += 1
+    return n
+
+
+@kernel()
+def put_varint(out, p, u):  # type: ignore[no-untyped-def]
+    """Write a varint; the position after it."""
+    while u >= np.uint64(128):
+        out[p] = np.uint8(u & np.uint64(127)) | np.uint8(128)
+        p += 1
+        u >>= np.uint64(7)
+    out[p] = np.uint8(u)
+    return p + 1
+
+
+@kernel()
+def get_varint(buffer, p, end):  # type: ignore[no-untyped-def]
+    """Read a varint: (value, position after it or -1)."""
+    u = np.uint64(0)
+    shift = np.uint64(0)
+    while p < end and shift < np.uint64(70):
+        byte = np.uint64(buffer[p])
+        p += 1
+        u |= (byte & np.uint64(127)) << shift
+        if byte < np.uint64(128):
+            return u, p
+        shift += np.uint64(7)
+    return u, -1
+
+
+@kernel()
+def put_long(out, p, x):  # type: ignore[no-untyped-def]
+    """Write 8 bytes, little-endian."""
+    u = np.uint64(x)
+    for k in range(8):
+        out[p + k] = np.uint8((u >> np.uint64(8 * k)) & np.uint64(255))
+    return p + 8
+
+
+@kernel()
+def get_long(buffer, p):  # type: ignore[no-untyped-def]
+    """Read 8 bytes, little-endian."""
+    u = np.uint64(0)
+    for k in range(8):
+        u |= np.uint64(buffer[p + k]) << np.uint64(8 * k)
+    return np.int64(u)
+
+
+@kernel()
+def encode_times(t_ms, n, out, p):  # type: ignore[no-untyped-def]
+    """Times as differences of differences."""
+    last = np.int64(0)
+    step = np.int64(0)
+    for i in range(n):
+        delta = t_ms[i] - last
+        p = put_varint(out, p, zigzag(delta - step))
+        step = delta if i else np.int64(0)
+        last = t_ms[i]
+    return p
+
+
+@kernel()
+def decode_times(buffer, p, end, n, out):  # type: ignore[no-untyped-def]
+    """Inverse of `encode_times`."""
+    last = np.int64(0)
+    step = np.int64(0)
+    for i in range(n):
+        u, p = get_varint(buffer, p, end)
+        if p < 0:
+            return -1
+        delta = step + unzigzag(u)
+        last += delta
+        step = delta if i else np.int64(0)
+        out[i] = last
+    return p
+
+
+@kernel()
+def _scaled(bits, values, n, integers):  # type: ignore[no-untyped-def]
+    """Exponent of ten that makes all values exact integers (written out), or -1."""
+    exponent = 0
+    while exponent <= _MAX_EXPONENT:
+        power = _POWERS[exponent]
+        exact = True
+        for i in range(n):
+            x = values[i] * power
+            if not -_LIMIT < x < _LIMIT:
+                return -1
+            q = np.int64(np.rint(x))
+            if np.float64(q) / power != values[i] or (q == 0 and bits[i] != 0):
+                exact = False
+                break
+            integers[i] = q
+        if exact:
+            return exponent
+        exponent += 1
+    return -1
+
+
+@kernel()
+def _encode_integers(m, n, exponent, out, p):  # type: ignore[no-untyped-def]
+    """Integers as they are, as differences, or as differences of differences."""
+    raw = delta = delta2 = np.int64(0)
+    last = step = np.int64(0)
+    for i in range(n):
+        d = m[i] - last
+        raw += varint_size(zigzag(m[i]))
+        delta += varint_size(zigzag(d))
+        delta2 += varint_size(zigzag(d - step))
+        step = d if i else np.int64(0)
+        last = m[i]
+    kind = RAW
+    if delta <= raw:
+        kind = DELTA
+    if delta2 < min(raw, delta):
+        kind = DELTA2
+    out[p] = kind
+    out[p + 1] = exponent
+    p += 2
+    if kind == DELTA2:
+        return encode_times(m, n, out, p)
+    last = np.int64(0)
+    for i in range(n):
+        p = put_varint(out, p, zigzag(m[i] - last))
+        if kind == DELTA:
+            last = m[i]
+    return p
+
+
+@kernel()
+def _encode_planes(bits, n, out, p):  # type: ignore[no-untyped-def]
+    """Xor with the previous value, byte plane by byte plane, all-zero planes left out."""
+    used = np.int64(0)
+    last = np.int64(0)
+    for i in range(n):
+        used |= bits[i] ^ last
+        last = bits[i]
+    out[p] = PLANES
+    mask_at = p + 1
+    out[mask_at] = 0
+    p += 2
+    for k in range(8):
+        shift = np.uint64(8 * k)
+        if (np.uint64(used) >> shift) & np.uint64(255) == np.uint64(0):
+            continue
+        out[mask_at] |= np.uint8(1 << k)
+        last = np.int64(0)
+        for i in range(n):
+            out[p] = np.uint8((np.uint64(bits[i] ^ last) >> shift) & np.uint64(255))
+            last = bits[i]
+            p += 1
+    return p
+
+
+@kernel()
+def encode_values(bits, values, n, integers, out, p):  # type: ignore[no-untyped-def]
+    """`n` >= 1 values without holes; `values` is `bits` seen as floats."""
+    same = True
+    for i in range(1, n):
+        if bits[i] != bits[0]:
+            same = False
+            break
+    if same:
+        out[p] = CONSTANT
+        return put_long(out, p + 1, bits[0])
+    exponent = _scaled(bits, values, n, integers)
+    if exponent >= 0:
+        return _encode_integers(integers, n, exponent, out, p)
+    return _encode_planes(bits, n, out, p)
+
+
+@kernel()
+def encode_column(bits, values, n, scratch, dense, integers, out, p):  # type: ignore[no-untyped-def]
+    """A column with holes: `scratch` i64[n] with its float view `dense`, for what is there."""
+    count = 0
+    for i in range(n):
+        if bits[i] != HOLE:
+            scratch[count] = bits[i]
+            count += 1
+    if count == 0:
+        out[p] = HOLES
+        return p + 1
+    if count == n:
+        return encode_values(bits, values, n, integers, out, p)
+    out[p] = MASKED
+    p += 1
+    for i in range((n + 7) // 8):
+        out[p + i] = 0
+    for i in range(n):
+        if bits[i] != HOLE:
+            out[p + i // 8] |= np.uint8(1 << (i % 8))
+    p += (n + 7) // 8
+    return encode_values(scratch, dense, count, integers, out, p)
+
+
+@kernel()
+def _decode_planes(buffer, p, end, n, out):  # type: ignore[no-untyped-def]
+    if p >= end:
+        return -1
+    mask = buffer[p]
+    p += 1
+    for i in range(n):
+        out[i] = 0
+    for k in range(8):
+        if not mask & np.uint8(1 << k):
+            continue
+        if p + n > end:
+            return -1
+        for i in range(n):
+            out[i] |= np.int64(np.uint64(buffer[p + i]) << np.uint64(8 * k))
+        p += n
+    for i in range(1, n):
+        out[i] ^= out[i - 1]
+    return p
+
+
+@kernel()
+def _decode_integers(buffer, p, end, n, kind, out, values):  # type: ignore[no-untyped-def]
+    if p >= end or buffer[p] > _MAX_EXPONENT:
+        return -1
+    power = _POWERS[buffer[p]]
+    p += 1
+    last = step = np.int64(0)
+    for i in range(n):
+        if p < end and buffer[p] < 128:
+            u = np.uint64(buffer[p])
+            p += 1
+        else:
+            u, p = get_varint(buffer, p, end)
+            if p < 0:
+                return -1
+        x = unzigzag(u)
+        if kind == RAW:
+            last = x
+        elif kind == DELTA:
+            last += x
+        else:
+            delta = step + x
+            last += delta
+            step = delta if i else np.int64(0)
+        values[i] = np.float64(last) / power
+    return p
+
+
+@kernel()
+def decode_values(buffer, p, end, n, out, values):  # type: ignore[no-untyped-def]
+    """`n` values into `out` (i64 bits; `values` is its float view); position after or -1."""
+    if p >= end:
+        return -1
+    kind = buffer[p]
+    p += 1
+    if kind == CONSTANT:
+        if p + 8 > end:
+            return -1
+        x = get_long(buffer, p)
+        for i in range(n):
+            out[i] = x
+        return p + 8
+    if kind == PLANES:
+        return _decode_planes(buffer, p, end, n, out)
+    if kind > PLANES:
+        return -1
+    return _decode_integers(buffer, p, end, n, kind, out, values)
+
+
+@kernel()
+def decode_column(buffer, p, end, n, out, values):  # type: ignore[no-untyped-def]
+    """A column into `out` i64[n], HOLE where there is no sample; position after it or -1."""
+    if p >= end or p < 0:
+        return -1
+    if buffer[p] == HOLES:
+        for i in range(n):
+            out[i] = HOLE
+        return p + 1
+    if buffer[p] != MASKED:
+        return decode_values(buffer, p, end, n, out, values)
+    mask = p + 1
+    p = mask + (n + 7) // 8
+    if p >= end:
+        return -1
+    count = 0
+    for i in range(n):
+        count += (buffer[mask + i // 8] >> np.uint8(i % 8)) & 1
+    p = decode_values(buffer, p, end, count, out, values)
+    if p < 0:
+        return -1
+    for i in range(n - 1, -1, -1):
+        if (buffer[mask + i // 8] >> np.uint8(i % 8)) & 1:
+            count -= 1
+            out[i] = out[count]
+        else:
+            out[i] = HOLE
+    return p
+
+
+@kernel("i8(i8[::1], u1[::1])")
+def encode(bits, out):  # type: ignore[no-untyped-def]
+    """One column, alone; returns its length. `out` has COLUMN_MAX bytes; n <= MAX_ROWS."""
+    n = len(bits)
+    scratch = np.empty(n, np.int64)
+    integers = np.empty(n, np.int64)
+    values = bits.view(np.float64)
+    return encode_column(bits, values, n, scratch, scratch.view(np.float64), integers, out, 0)
+
+
+@kernel("i8(u1[::1], i8[::1])")
+def decode(buffer, out):  # type: ignore[no-untyped-def]
+    """One column, alone; the bytes read, or -1 if they are damaged."""
+    return decode_column(buffer, 0, len(buffer), len(out), out, out.view(np.float64))

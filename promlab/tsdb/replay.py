@@ -1,0 +1,171 @@
+"""Rebuilding the head when it opens: newest sealed samples, then the WAL.
+
+What is sealed is not taken again: times of a group's rows, and of a ring's samples, only ever
+grow, so a logged sample that is not younger than the owner's newest chunk is in a chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.tsdb import chunk_kernels
+from promlab.tsdb import head_kernels as k
+from promlab.tsdb.chunks import ENTRY_BYTES, data_path, files, index_path
+from promlab.tsdb.files import Longs, ReadableMap
+from promlab.tsdb.wal import frames, segments
+
+if TYPE_CHECKING:
+    from promlab.tsdb.head import Head
+
+U32 = npt.NDArray[np.uint32]
+
+
+def restore_newest(head: Head) -> Longs:
+    """Set the newest sample of every series from its newest chunk.
+
+    Returns the time of each ring's newest sealed sample.
+    """
+    groups, rings = head.rows.count, head.loose.count
+    head.chunks.make_chains(groups, rings)
+    ring_last = np.full(rings, k.NEVER, np.int64)
+    found_group, found_ring = np.zeros(groups, bool), np.zeros(rings, bool)
+    for number in reversed(files(head.chunks.directory)):
+        index = ReadableMap(index_path(head.chunks.directory, number))
+        data = ReadableMap(data_path(head.chunks.directory, number))
+        count = index.size // ENTRY_BYTES
+        if not count:
+            continue
+        entries = index.longs[: count * k.ENTRY_LONGS].reshape(count, k.ENTRY_LONGS)
+        head.note_times(int(entries[:, 1].min()), int(entries[:, 2].max()))
+        group_chain, ring_chain = np.full(groups, -1, np.int64), np.full(rings, -1, np.int64)
+        chunk_kernels.newest_entries(index.address, 0, count, group_chain, ring_chain)
+        if number == head.chunks.number:
+            head.chunks.group_chain[:groups] = group_chain
+            head.chunks.ring_chain[:rings] = ring_chain
+        for group in np.flatnonzero((group_chain >= 0) & ~found_group).tolist():
+            head.rows.state[group, k.SEALED_T] = entries[group_chain[group], 2]
+            head.rows.state[group, k.LAST_T] = entries[group_chain[group], 2]
+            series = head.series_of(group)
+            chunk_kernels.restore_group(
+                index.address,
+                int(group_chain[group]),
+                data.address,
+                data.size,
+                count,
+                0,
+                len(series),
+                series,
+                head.last_t,
+                head.last_bits,
+            )
+        ring_chain[found_ring] = -1
+        new = ring_chain >= 0
+        ring_last[new] = entries[ring_chain[new], 2]
+        chunk_kernels.restore_rings(
+            index.address,
+            data.address,
+            data.size,
+            count,
+            ring_chain,
+            head.loose.series[:rings],
+            head.last_t,
+            head.last_bits,
+        )
+        found_group |= group_chain >= 0
+        found_ring |= new
+        if found_group.all() and found_ring.all():
+            break
+    return ring_last
+
+
+def replay_wal(head: Head, ring_last: Longs, progress: Callable[[float], None]) -> None:
+    """Put the samples of the WAL back into rows and rings."""
+    widths = [head.series_of(group) for group in range(head.rows.count)]
+    series_at = np.zeros(len(widths) + 1, np.int64)
+    np.cumsum([len(width) for width in widths], out=series_at[1:])
+    series = np.concatenate([np.zeros(0, np.uint32), *widths])
+    paths = segments(head.wal.directory)
+    replay = _Replay(head, ring_last, series_at, series)
+    for at, path in enumerate(paths):
+        progress(at / len(paths))
+        before = head.wal_corruptions
+        for records in frames(path, replay.damaged):
+            if not replay.frame(records, int(path.name)):
+                replay.damaged(f"WAL segment {path.name} names unknown series: rest not read")
+                break
+        if head.wal_corruptions > before:
+            head.wal.sizes[int(path.name)] = path.stat().st_size
+
+
+class _Replay:
+    def __init__(self, head: Head, ring_last: Longs, series_at: Longs, series: U32) -> None:
+        self._head = head
+        self._ring_last = ring_last
+        self._series_at, self._series = series_at, series
+
+    def damaged(self, text: str) -> None:
+        self._head.wal_corruptions += 1
+        self._head.warn(text)
+
+    def frame(self, records: npt.NDArray[np.uint8], segment: int) -> bool:
+        """Replay a frame's records; False if they don't fit what is known."""
+        head, at = self._head, 0
+        rows = head.rows
+        while at < len(records):
+            why, at, group = k.replay(
+                records,
+                at,
+                len(records),
+                rows.arena,
+                rows.state,
+                rows.published,
+                rows.count,
+                self._series_at,
+                self._series,
+                head.last_t,
+                head.last_bits,
+                segment,
+            )
+            if why in (k.REPLAY_EXTENT, k.REPLAY_FULL):
+                head.sealer.make_room(group)
+            elif why == k.REPLAY_LOOSE:
+                at = self._loose(records, at, segment)
+            if why == k.REPLAY_BAD or at < 0:
+                return False
+        self._note_rows()
+        return True
+
+    def _note_rows(self) -> None:
+        state = self._head.rows.state[: self._head.rows.count]
+        held = state[state[:, k.ROWS] > 0]
+        if len(held):
+            firsts = self._head.rows.arena[held[:, k.EXTENT]]
+            self._head.note_times(int(firsts.min()), int(held[:, k.LAST_T].max()))
+
+    def _loose(self, records: npt.NDArray[np.uint8], at: int, segment: int) -> int:
+        head = self._head
+        if at + k.LOOSE_HEADER > len(records):
+            return -1
+        runs, n = np.frombuffer(records[at + 2 : at + 10].tobytes(), np.uint32).tolist()
+        if at + k.LOOSE_HEADER + 8 * runs + 8 * n > len(records):
+            return -1
+        rings, t_ms, bits = np.empty(n, np.uint32), np.empty(n, np.int64), np.empty(n, np.int64)
+        end = int(k.read_loose(records, at, len(records), rings, t_ms, bits))
+        if end < 0 or (n and int(rings.max()) >= head.loose.count):
+            return -1
+        fresh = t_ms > self._ring_last[rings]
+        rings, t_ms, bits = rings[fresh], t_ms[fresh], bits[fresh]
+        if len(rings):
+            self._ring_last[rings] = t_ms
+            series = head.loose.series[rings]
+            newest = t_ms >= head.last_t[series]
+            head.last_t[series[newest]] = t_ms[newest]
+            head.last_bits[series[newest]] = bits[newest]
+            head.sealer.reserve()
+            head.sealer.store_loose(rings, t_ms, bits, head.runs(rings), segment)
+            head.note_times(int(t_ms.min()), int(t_ms.max()))
+        return end
