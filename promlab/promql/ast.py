@@ -240,6 +240,7 @@ class Binary(Node):
     rhs: Expr
     returns_bool: bool = False
     matching: VectorMatching | None = None
+    op_start: int = field(default=0, compare=False, repr=False, kw_only=True)
 
     @property
     def value_type(self) -> ValueType:

@@ -1,0 +1,105 @@
+"""Query text to tree: `parse("rate(x[5m])")`.
+
+Lark's LALR parser runs over the tokens of `parser_lexer.py` and calls `parser_builder.py`;
+`checks.py` then sees to the types. Whatever the text, the outcome is a tree or a
+PromQLSyntaxError with place, hint and what would have been accepted; time and depth are
+bounded. Trees are immutable and cached by text.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from importlib.resources import files
+from typing import NoReturn
+
+from lark import Lark, UnexpectedToken
+
+from promlab.errors import PromQLSyntaxError
+from promlab.promql.ast import Expr
+from promlab.promql.checks import ALL_FEATURES, check
+from promlab.promql.hints import hint_for
+from promlab.promql.parser_builder import Builder
+from promlab.promql.parser_errors import expected_words, unexpected
+from promlab.promql.parser_lexer import PromQLLexer
+
+MAX_LENGTH = 1_000_000
+_CACHED_LENGTH = 10_000  # longer texts are parsed anew, so that the cache stays small
+
+_builder = Builder()
+_lock = threading.Lock()  # the builder serves one query at a time
+
+
+@lru_cache(maxsize=1)
+def lark_parser() -> Lark:
+    """The parser, made on first use."""
+    grammar = files("promlab.promql").joinpath("grammar.lark").read_text(encoding="utf-8")
+    # Lark resolves the grammar's one conflict by shifting: `group_left (` begins its labels.
+    return Lark(grammar, parser="lalr", lexer=PromQLLexer, transformer=_builder)
+
+
+def parse(text: str, features: frozenset[str] | None = None) -> Expr:
+    """The tree of a query; raises PromQLSyntaxError, nothing else, for bad text.
+
+    `features` are the experimental parts of the language that are allowed, by their names
+    for `--enable-feature`; None allows all.
+    """
+    allowed = ALL_FEATURES if features is None else features & ALL_FEATURES
+    if len(text) > _CACHED_LENGTH:
+        return _parse(text, allowed)
+    return _parse_cached(text, allowed)
+
+
+def _parse(text: str, features: frozenset[str]) -> Expr:
+    try:
+        _check_text(text)
+        expr = _tree(text)
+        check(expr, features)
+    except PromQLSyntaxError as error:
+        _explain(error, text)
+    return expr
+
+
+_parse_cached = lru_cache(maxsize=2048)(_parse)
+
+
+def _check_text(text: str) -> None:
+    if len(text) > MAX_LENGTH:
+        raise PromQLSyntaxError(
+            f"query is too long: {len(text):,} characters, the limit is {MAX_LENGTH:,}"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromQLSyntaxError(
+            "query is not valid UTF-8", start=error.start, end=error.end
+        ) from None
+
+
+def _tree(text: str) -> Expr:
+    parser = lark_parser()
+    with _lock:
+        _builder.begin()
+        try:
+            tree: Expr = parser.parse(text)  # type: ignore[assignment]  # the builder's result
+        except UnexpectedToken as error:
+            raise unexpected(text, error.token, _accepted(error)) from None
+        finally:
+            _builder.begin()
+    return tree
+
+
+def _accepted(error: UnexpectedToken) -> tuple[str, ...]:
+    return expected_words(error.accepts or error.expected or ())
+
+
+def _explain(error: PromQLSyntaxError, text: str) -> NoReturn:
+    """Raise the error again with the query and a hint."""
+    raise PromQLSyntaxError(
+        error.message,
+        query=text,
+        start=error.start,
+        end=error.end,
+        hint=error.hint or hint_for(text, error),
+        expected=error.expected,
+    ) from None

@@ -1,0 +1,200 @@
+"""What to say about a token that does not fit: Prometheus's words.
+
+`unexpected identifier "b" in label matching, expected string`: the token, where it stands,
+and what belongs there. The place is found from the tokens before, by a small stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import takewhile
+
+from lark import Token
+
+from promlab.errors import PromQLSyntaxError
+from promlab.promql.parser_lexer import tokens
+from promlab.promql.printer import go_quote
+
+_WORDS = {
+    "NUMBER": "number",
+    "DURATION": "duration",
+    "STRING": "string",
+    "IDENTIFIER": "identifier",
+    "METRIC_IDENTIFIER": "metric name",
+    "AGGREGATION": "aggregation",
+    "MATCHING": "on, ignoring",
+    "GROUP_SIDE": "group_left, group_right",
+    "COMPARE": "comparison operator",
+    "FILL": "fill",
+    "LPAREN": '"("',
+    "RPAREN": '")"',
+    "LBRACE": '"{"',
+    "RBRACE": '"}"',
+    "LBRACKET": '"["',
+    "RBRACKET": '"]"',
+    "COMMA": '","',
+    "COLON": '":"',
+    "AT": '"@"',
+    "EQL": '"="',
+    "MATCH": "label matching operator",
+    "SIGN": "+, -",
+    "MUL": "*, /, %",
+    "POW": '"^"',
+    "$END": "end of input",
+}
+_DESCRIBED = {
+    "NUMBER": "number",
+    "DURATION": "duration",
+    "STRING": "string",
+    "IDENTIFIER": "identifier",
+    "METRIC_IDENTIFIER": "metric identifier",
+}
+_OPERATORS = frozenset({"COMPARE", "SIGN", "MUL", "POW", "ATAN2", "AND", "OR", "UNLESS", "MATCH"})
+_PLAIN = frozenset(
+    {"LPAREN", "RPAREN", "LBRACE", "RBRACE", "LBRACKET", "RBRACKET", "COMMA", "COLON", "EQL"}
+)
+_GROUPING = frozenset({"BY", "WITHOUT", "MATCHING", "GROUP_SIDE"})
+_CALLABLE = frozenset({"IDENTIFIER", "START", "END", "STEP", "RANGE", "MIN_OF", "MAX_OF"})
+_AGGREGATION_LABELS = "labels of an aggregation"
+
+
+def expected_words(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Kinds of tokens, or terminals of the grammar, in words."""
+    return tuple(sorted({_WORDS.get(kind, kind.lower()) for kind in kinds}))
+
+
+def describe(token: Token) -> str:
+    """A token as error messages call it: `identifier "foo"`, `<op:+>`, `<by>`."""
+    kind = token.type
+    if kind == "$END":
+        return "end of input"
+    if kind in _DESCRIBED:
+        return f"{_DESCRIBED[kind]} {go_quote(token)}"
+    if kind in _PLAIN:
+        return go_quote(token)
+    if kind in _OPERATORS:
+        return f"<op:{token.lower()}>"
+    if kind == "AGGREGATION":
+        return f"<aggr:{token.lower()}>"
+    return "<@>" if kind == "AT" else f"<{token.lower()}>"
+
+
+def unexpected(text: str, token: Token, expected: tuple[str, ...]) -> PromQLSyntaxError:
+    """The error for a token of `text` that the grammar does not allow where it stands."""
+    at_end = token.type == "$END"
+    start = len(text) if at_end else token.start_pos or 0
+    end = len(text) if at_end else token.end_pos or start
+    before = list(takewhile(lambda found: (found.start_pos or 0) < start, _until(text, start)))
+    if not before and at_end:
+        message = "no expression found in input"
+        return PromQLSyntaxError(message, start=0, end=0, expected=expected)
+    if before and before[-1].type == "COMMA" and _open(before) in ("call", "aggregation"):
+        comma = before[-1].start_pos or 0
+        message = "trailing commas not allowed in function call args"
+        return PromQLSyntaxError(message, start=comma, end=comma + 1, expected=expected)
+    if before and before[-1].type == "LBRACKET" and token.type == "COLON":
+        message = "unexpected colon before duration in duration expression"
+        return PromQLSyntaxError(message, start=start, end=end, expected=expected)
+    message = f"unexpected {describe(token)}{_place(before)}"
+    return PromQLSyntaxError(message, start=start, end=end, expected=expected)
+
+
+def _until(text: str, start: int) -> Iterable[Token]:
+    try:
+        yield from tokens(text)
+    except PromQLSyntaxError:
+        return
+
+
+def _place(before: list[Token]) -> str:
+    """` in grouping opts, expected label` and its like; "" where there is no special place."""
+    last = before[-1].type if before else ""
+    opened, closed = _brackets(before)
+    where = opened[-1] if opened else ""
+    if where == "braces":
+        return f" in label matching, expected {_in_braces(before)}"
+    if where in ("labels", _AGGREGATION_LABELS):
+        expected = '"," or ")"' if last not in ("LPAREN", "COMMA") else "label"
+        return f" in grouping opts, expected {expected}"
+    if last in _GROUPING and last != "GROUP_SIDE" and _is_clause(before):
+        return ' in grouping opts, expected "("'
+    if where == "brackets":
+        return _in_brackets(before)
+    kinds = [token.type for token in before]
+    if kinds[-1:] == ["AT"] or kinds[-2:] == ["AT", "SIGN"] or _in_bound(kinds):
+        return " in @, expected timestamp"
+    if where == "offset" or kinds[-1:] == ["OFFSET"] or kinds[-2:] == ["OFFSET", "SIGN"]:
+        return " in offset, expected number or duration"
+    after_labels = last == "RPAREN" and closed == _AGGREGATION_LABELS
+    return " in aggregation" if after_labels or "aggregation" in opened else ""
+
+
+def _open(before: list[Token]) -> str:
+    opened, _ = _brackets(before)
+    return opened[-1] if opened else ""
+
+
+def _in_bound(kinds: list[str]) -> bool:
+    for size in (2, 3):
+        tail = kinds[-size:]
+        if tail[:1] == ["AT"] and tail[1:2] in (["START"], ["END"]) and len(tail) == size:
+            return True
+    return False
+
+
+def _is_clause(before: list[Token]) -> bool:
+    """Whether a last `by` is a clause, and no metric of this name."""
+    if before[-1].type == "MATCHING":
+        return True
+    return len(before) > 1 and before[-2].type in ("AGGREGATION", "RPAREN")
+
+
+def _in_braces(before: list[Token]) -> str:
+    last = before[-1].type
+    if last in ("LBRACE", "COMMA"):
+        return 'identifier or "}"'
+    if last == "IDENTIFIER":
+        return "label matching operator"
+    if last in ("EQL", "MATCH"):
+        return "string"
+    return '"," or "}"'
+
+
+def _in_brackets(before: list[Token]) -> str:
+    if before[-1].type in ("NUMBER", "DURATION", "RPAREN"):
+        opened = max(i for i, token in enumerate(before) if token.type == "LBRACKET")
+        if any(token.type == "COLON" for token in before[opened:]):
+            return ' in subquery selector, expected "]"'
+        return ' in subquery or range, expected ":" or "]"'
+    return " in subquery selector, expected number or duration"
+
+
+def _brackets(before: list[Token]) -> tuple[list[str], str]:
+    """What is open at the end of these tokens, outermost first, and what was closed last."""
+    found: list[str] = []
+    closed = ""
+    for i, token in enumerate(before):
+        if token.type in ("RPAREN", "RBRACE", "RBRACKET") and found:
+            closed = found.pop()
+        elif token.type == "LBRACE":
+            found.append("braces")
+        elif token.type == "LBRACKET":
+            found.append("brackets")
+        elif token.type == "LPAREN":
+            last = [before_it.type for before_it in before[max(0, i - 2) : i]]
+            found.append(_paren_kind(last, found, closed))
+    return found, closed
+
+
+def _paren_kind(last: list[str], inside: list[str], closed: str) -> str:
+    """What a parenthesis after these two kinds of tokens holds."""
+    previous = last[-1] if last else ""
+    if previous in _GROUPING:
+        return _AGGREGATION_LABELS if last[0] == "AGGREGATION" else "labels"
+    if inside and inside[-1] in ("brackets", "offset"):
+        return inside[-1]
+    if previous == "OFFSET" or last == ["OFFSET", "SIGN"]:
+        return "offset"
+    if previous == "AGGREGATION" or (previous == "RPAREN" and closed == _AGGREGATION_LABELS):
+        return "aggregation"
+    return "call" if previous in _CALLABLE else "paren"
