@@ -1,0 +1,47 @@
+"""Warnings and infos of a query, in Prometheus's words.
+
+An annotation is a fact about the answer, not an error: `PromQL warning: ... (line:column)`.
+Equal ones are kept once, in the order they were found.
+"""
+
+from __future__ import annotations
+
+from promlab.promql.ast import Node
+
+COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
+MONOTONICITY = (
+    "input to {function} needed to be fixed for monotonicity (see "
+    "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) "
+    'for metric name "{name}"'
+)
+
+
+class Annotations:
+    """Collects the annotations of the query with this text."""
+
+    def __init__(self, query: str) -> None:
+        self._query = query
+        self._warnings: dict[str, None] = {}
+        self._infos: dict[str, None] = {}
+
+    def warn(self, message: str, node: Node) -> None:
+        """Something is probably wrong."""
+        self._warnings[f"PromQL warning: {message} ({self._position(node)})"] = None
+
+    def inform(self, message: str, node: Node) -> None:
+        """Something is perhaps not what was meant."""
+        self._infos[f"PromQL info: {message} ({self._position(node)})"] = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings."""
+        return tuple(self._warnings)
+
+    @property
+    def infos(self) -> tuple[str, ...]:
+        """All infos."""
+        return tuple(self._infos)
+
+    def _position(self, node: Node) -> str:
+        before = self._query[: node.start]
+        return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"

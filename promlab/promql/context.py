@@ -1,0 +1,116 @@
+"""What one running query knows and may use: data, limits, time, annotations, helpers.
+
+A context belongs to one query and one thread at a time; the engine behind it is shared.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from threading import Event
+from typing import Any, TypeVar
+
+from promlab.errors import QueryCanceled, QueryError, QueryTimeout, TooManySamples
+from promlab.model.labels import LabelTable, Symbols
+from promlab.model.storage import Querier
+from promlab.promql.annotations import Annotations
+from promlab.promql.ast import Node
+from promlab.promql.memo import TableMemo
+from promlab.promql.options import EngineOptions
+from promlab.promql.plan import Plan
+from promlab.promql.steps import Steps
+
+T = TypeVar("T")
+
+# Below this much work (samples and points), a second thread costs more than it gives.
+_SPLIT = 300_000
+
+
+@dataclass(slots=True)
+class QueryContext:
+    """State of one query. `cells` counts values that intermediate results hold now."""
+
+    plan: Plan
+    querier: Querier
+    options: EngineOptions
+    steps: Steps
+    lookback_ms: int
+    max_samples: int
+    deadline: float
+    cancel: Event | None
+    annotations: Annotations
+    memo: TableMemo
+    pool: Callable[[], ThreadPoolExecutor | None]
+    base: Symbols
+    cells: int = 0
+    peak: int = 0
+    samples_read: int = 0
+    results: dict[Hashable, Any] = field(default_factory=dict)
+    _symbols: Symbols | None = None
+
+    @property
+    def symbols(self) -> Symbols:
+        """Symbols for strings that the query makes up: forgotten with it."""
+        if self._symbols is None:
+            self._symbols = self.base.overlay()
+        return self._symbols
+
+    @property
+    def range_ms(self) -> int:
+        """Length of the query's time range, 0 for an instant query."""
+        return self.steps.end_ms - self.steps.start_ms
+
+    @property
+    def step_ms(self) -> int:
+        """Step of a range query, 0 for an instant query."""
+        return self.steps.step_ms if self.steps.count > 1 else 0
+
+    def check(self) -> None:
+        """Raise if the query was cancelled or has run too long."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise QueryCanceled("query was canceled in expression evaluation")
+        if time.monotonic() > self.deadline:
+            raise QueryTimeout("query timed out in expression evaluation")
+
+    def hold(self, count: int) -> None:
+        """Account for values that are about to be allocated. Raises TooManySamples."""
+        self.cells += count
+        self.peak = max(self.peak, self.cells)
+        if self.cells > self.max_samples:
+            raise TooManySamples(self.max_samples)
+
+    def read(self, count: int) -> None:
+        """Account for samples that were read. Raises TooManySamples."""
+        self.samples_read += count
+        self.peak = max(self.peak, count)
+        if count > self.max_samples:
+            raise TooManySamples(self.max_samples)
+
+    def error(self, message: str, node: Node, hint: str = "") -> QueryError:
+        """An error that points at a part of the query."""
+        return QueryError(message, query=self.plan.text, start=node.start, end=node.end, hint=hint)
+
+    def remember(self, tables: tuple[LabelTable, ...], key: Hashable, make: Callable[[], T]) -> T:
+        """A value derived from label tables, shared with other queries where that is safe."""
+        if all(table.symbols is self.base for table in tables):
+            return self.memo.get(tables, key, make)
+        return make()
+
+    def split(self, work: int, n: int, run: Callable[[int, int], None]) -> None:
+        """Run a kernel over [0, n) in one piece, or in several threads if `work` is big."""
+        self.check()
+        threads = min(self.options.threads, n)
+        pool = self.pool() if work > _SPLIT and threads > 1 else None
+        if pool is None:
+            run(0, n)
+        else:
+            edges = [n * i // threads for i in range(threads + 1)]
+            parts = pairwise(edges[1:])
+            running = [pool.submit(run, a, b) for a, b in parts]
+            run(edges[0], edges[1])
+            for part in running:
+                part.result()
+        self.check()

@@ -1,0 +1,241 @@
+"""The query engine: text in, columns out.
+
+parse -> check -> plan (kept by text) -> evaluate bottom-up over series x steps -> result.
+An engine may be used from several threads at once; each query runs on the thread that asks,
+and only big ones share their work with a small pool.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from promlab.errors import QueryError
+from promlab.model.labels import LabelTable
+from promlab.model.samples import SeriesBatch
+from promlab.model.storage import Querier
+from promlab.promql.annotations import Annotations
+from promlab.promql.ast import Subquery
+from promlab.promql.context import QueryContext
+from promlab.promql.eval_selector import Window
+from promlab.promql.evaluator import Evaluator, bare
+from promlab.promql.label_order import label_order
+from promlab.promql.memo import TableMemo
+from promlab.promql.naming import drop_marked
+from promlab.promql.options import EngineOptions
+from promlab.promql.plan import Plan, make_plan
+from promlab.promql.result import (
+    InstantVector,
+    Matrix,
+    QueryResult,
+    QueryStats,
+    RawMatrix,
+    Scalar,
+    String,
+    Value,
+)
+from promlab.promql.steps import Steps
+from promlab.promql.valuetype import ValueType
+from promlab.promql.vector import Mask, Rows, Vector, single_vector
+
+PLANS_KEPT = 4096
+
+
+class Engine:
+    """Evaluates queries on the data of one querier."""
+
+    def __init__(self, querier: Querier, options: EngineOptions | None = None) -> None:
+        self._querier = querier
+        self.options = options or EngineOptions()
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._memo = TableMemo()
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def plan(self, text: str) -> Plan:
+        """The plan of a query. Raises PromQLSyntaxError."""
+        with self._lock:
+            found = self._plans.get(text)
+            if found is not None:
+                self._plans.move_to_end(text)
+                return found
+        from promlab.promql.parser import parse
+
+        made = make_plan(text, parse(text, self.options.features))
+        with self._lock:
+            self._plans[text] = made
+            while len(self._plans) > PLANS_KEPT:
+                self._plans.popitem(last=False)
+        return made
+
+    def instant(
+        self,
+        text: str,
+        t_ms: int,
+        *,
+        lookback_ms: int | None = None,
+        timeout_s: float | None = None,
+        max_samples: int | None = None,
+        cancel: threading.Event | None = None,
+    ) -> QueryResult:
+        """Value of a query at `t_ms` (ms UTC).
+
+        `timeout_s` and `max_samples` only lower what the options say; setting `cancel` from
+        another thread ends the query. Raises PromQLSyntaxError and QueryError with its kin.
+        """
+        steps = Steps(t_ms, 1, 1)
+        return self._run(text, steps, True, lookback_ms, timeout_s, max_samples, cancel)
+
+    def range(
+        self,
+        text: str,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        *,
+        lookback_ms: int | None = None,
+        timeout_s: float | None = None,
+        max_samples: int | None = None,
+        cancel: threading.Event | None = None,
+    ) -> QueryResult:
+        """Values of a query from `start_ms` to `end_ms`, both included, each `step_ms`.
+
+        The result is a `Matrix`, also for a scalar. See `instant` for the rest.
+        """
+        if step_ms <= 0:
+            raise QueryError("step must be above zero", query=text)
+        if end_ms < start_ms:
+            raise QueryError("end must not be before start", query=text)
+        steps = Steps(start_ms, step_ms, (end_ms - start_ms) // step_ms + 1)
+        return self._run(text, steps, False, lookback_ms, timeout_s, max_samples, cancel)
+
+    def close(self) -> None:
+        """Let the pool's threads end."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
+
+    def _run(
+        self,
+        text: str,
+        steps: Steps,
+        instant: bool,
+        lookback_ms: int | None,
+        timeout_s: float | None,
+        max_samples: int | None,
+        cancel: threading.Event | None,
+    ) -> QueryResult:
+        started = time.monotonic()
+        plan = self.plan(text)
+        options = self.options
+        limit = options.max_samples
+        patience = options.timeout_s
+        ctx = QueryContext(
+            plan,
+            self._querier,
+            options,
+            steps,
+            options.lookback_ms if lookback_ms is None else lookback_ms,
+            limit if max_samples is None else min(limit, max_samples),
+            started + (patience if timeout_s is None else min(patience, timeout_s)),
+            cancel,
+            Annotations(text),
+            self._memo,
+            self._threads,
+            self._querier.symbols,
+        )
+        prepared = time.monotonic()
+        try:
+            value = _instant_value(ctx) if instant else _range_value(ctx)
+        except QueryError as error:
+            if not error.query:
+                error.query, error.end = text, len(text)
+            raise
+        stats = QueryStats(
+            ctx.samples_read, ctx.peak, prepared - started, time.monotonic() - prepared
+        )
+        return QueryResult(value, ctx.annotations.warnings, ctx.annotations.infos, stats)
+
+    def _threads(self) -> ThreadPoolExecutor | None:
+        with self._lock:
+            if self._pool is None and self.options.threads > 1:
+                self._pool = ThreadPoolExecutor(self.options.threads - 1, "promql")
+            return self._pool
+
+
+def _instant_value(ctx: QueryContext) -> Value:
+    expr, steps = ctx.plan.expr, ctx.steps
+    ev = Evaluator(ctx)
+    if expr.value_type is ValueType.MATRIX:
+        node = bare(expr)
+        window = ev.window(node, steps)
+        # Samples of a selector come as storage has them, those of a subquery in order.
+        return RawMatrix(_raw(window, sort=isinstance(node, Subquery)))
+    value = ev.value(expr, steps)
+    if isinstance(value, str):
+        return String(steps.start_ms, value)
+    if not isinstance(value, Vector):
+        return Scalar(steps.start_ms, float(value[0]))
+    value = drop_marked(ctx, value)
+    present = value.present[:, 0]
+    if present.all():
+        return InstantVector(value.labels, steps.start_ms, value.values[:, 0])
+    rows = np.flatnonzero(present)
+    return InstantVector(value.labels.take(rows), steps.start_ms, value.values[rows, 0])
+
+
+def _range_value(ctx: QueryContext) -> Value:
+    expr, steps = ctx.plan.expr, ctx.steps
+    if expr.value_type not in (ValueType.VECTOR, ValueType.SCALAR):
+        raise ctx.error(
+            f'invalid expression type "{expr.value_type.documented}" for range query, '
+            "must be Scalar or instant Vector",
+            expr,
+        )
+    value = Evaluator(ctx).value(expr, steps)
+    assert not isinstance(value, str)
+    vector = value if isinstance(value, Vector) else single_vector(value, ctx.base)
+    vector = drop_marked(ctx, vector)
+    order = ctx.remember((vector.labels,), "order", lambda: label_order(vector.labels))
+    kept: Mask = np.logical_or.reduce(vector.present, axis=1)
+    if not kept.all():
+        order = order[kept[order]]
+    if len(order) != vector.n or (order != np.arange(vector.n)).any():
+        ctx.hold(len(order) * steps.count)
+        labels = _taken(ctx, vector.labels, order)
+        return Matrix(labels, steps.times, vector.values[order], vector.present[order])
+    return Matrix(
+        vector.labels,
+        steps.times,
+        np.ascontiguousarray(vector.values),
+        np.ascontiguousarray(vector.present),
+    )
+
+
+def _taken(ctx: QueryContext, labels: LabelTable, order: Rows) -> LabelTable:
+    """Rows of a table; the same object for the same whole table, for those who remember it."""
+    if len(order) == labels.n:
+        return ctx.remember((labels,), "ordered", lambda: labels.take(order))
+    return labels.take(order)
+
+
+def _raw(window: Window, *, sort: bool) -> SeriesBatch:
+    """The samples inside the one window of an instant query, series without any left out."""
+    batch, right = window.batch, window.ends.start_ms
+    left = right - window.range_ms
+    series = [batch.series(s) for s in range(batch.n)]
+    inside = [(times > left) & (times <= right) for times, _ in series]
+    rows = np.array([s for s in range(batch.n) if inside[s].any()], np.int64)
+    if sort and len(rows):
+        rows = rows[label_order(batch.labels.take(rows))]
+    labels = batch.labels.take(rows)
+    return SeriesBatch.from_series(
+        labels,
+        [series[s][0][inside[s]] for s in rows.tolist()],
+        [series[s][1][inside[s]] for s in rows.tolist()],
+    )

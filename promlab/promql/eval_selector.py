@@ -1,0 +1,151 @@
+"""Selectors: from storage's samples to values at steps, or to the windows of functions.
+
+An instant selector takes the newest sample in (t - lookback, t]; one that is a staleness
+marker means the series has ended. A range selector sees (t - range, t] without markers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from promlab.model.samples import SeriesBatch, Times, Values
+from promlab.model.storage import SelectHints
+from promlab.promql.ast import At, AtBound, Duration, MatrixSelector, VectorSelector
+from promlab.promql.context import QueryContext
+from promlab.promql.durations import duration_ms
+from promlab.promql.steps import Steps
+from promlab.promql.vector import Mask, Rows, Vector
+
+WindowKernel = Callable[..., None]
+NO_PARAMS = np.zeros((0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a range function sees: samples without staleness markers, and where its windows end.
+
+    `ends` are the right edges, at the selector's offset or fixed moment; `unnamed` marks
+    series whose name is to be dropped (see `Vector`).
+    """
+
+    batch: SeriesBatch
+    ends: Steps
+    range_ms: int
+    unnamed: Mask | None = None
+
+
+def select_instant(
+    ctx: QueryContext, node: VectorSelector, steps: Steps, *, timestamps: bool = False
+) -> Vector:
+    """Values of an instant selector, or the times of its samples in seconds."""
+    from promlab.promql import window_kernels as kernels
+
+    ends = steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
+    batch = select(ctx, node, ends, ctx.lookback_ms, SelectHints(step_ms=ctx.step_ms))
+    window = Window(batch, ends, ctx.lookback_ms)
+    mode = kernels.LAST_TIME if timestamps else kernels.LAST
+    values, present = run(ctx, kernels.edges, window, mode)
+    return Vector(batch.labels, values, present)
+
+
+def select_window(ctx: QueryContext, node: MatrixSelector, steps: Steps, func: str = "") -> Window:
+    """Samples of a range selector."""
+    selector = node.selector
+    ends = steps.moved(offset_ms(ctx, selector.offset), at_ms(ctx, selector.at))
+    range_ms = length_ms(ctx, node.range)
+    hints = SelectHints(ctx.step_ms, range_ms, func)
+    batch = select(ctx, selector, ends, range_ms, hints)
+    return Window(without_stale(batch), ends, range_ms)
+
+
+def select(
+    ctx: QueryContext, node: VectorSelector, ends: Steps, back_ms: int, hints: SelectHints
+) -> SeriesBatch:
+    """Samples of all series that match, from the first step's window to the last step."""
+    ctx.check()
+    hints = hints._replace(max_samples=ctx.max_samples)
+    first = ends.start_ms - back_ms + 1
+    batch = ctx.querier.select(node.matchers, first, ends.end_ms, hints)
+    ctx.read(batch.sample_count)
+    return batch
+
+
+def run(
+    ctx: QueryContext,
+    kernel: WindowKernel,
+    window: Window,
+    mode: int,
+    params: Values = NO_PARAMS,
+) -> tuple[Values, Mask]:
+    """Run a window kernel over all series: values and presence, [n, steps]."""
+    batch, ends = window.batch, window.ends
+    n, count = batch.n, ends.count
+    ctx.hold(n * count)
+    out = np.empty((n, count))
+    present = np.empty((n, count), np.bool_)
+    order = work_order(batch.times_at)
+
+    def part(a: int, b: int) -> None:
+        kernel(
+            order, a, b, batch.offsets, batch.times_at, batch.t_ms, batch.values,
+            ends.start_ms, ends.step_ms, window.range_ms, mode, params, out, present,
+        )  # fmt: skip
+
+    ctx.split(batch.sample_count + out.size, n, part)
+    return out, present
+
+
+def work_order(times_at: Rows) -> Rows:
+    """Rows so ordered that those of equal times follow each other."""
+    if len(times_at) < 2 or (times_at[1:] >= times_at[:-1]).all():
+        return np.arange(len(times_at))
+    return np.argsort(times_at, kind="stable")
+
+
+def without_stale(batch: SeriesBatch) -> SeriesBatch:
+    """The batch without its staleness markers; the very same one if it has none."""
+    from promlab.promql import window_kernels as kernels
+
+    stale = np.empty(batch.n, np.int64)
+    if kernels.count_stale(batch.offsets, batch.values, stale) == 0:
+        return batch
+    counts = np.diff(batch.offsets) - stale
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    values = np.empty(int(offsets[-1]))
+    times_at = np.empty(batch.n, np.int64)
+    extra: Times = np.empty(int(counts[stale > 0].sum()), np.int64)
+    kernels.drop_stale(
+        batch.offsets, batch.times_at, batch.t_ms, batch.values, offsets, values, times_at, extra
+    )
+    return SeriesBatch(batch.labels, offsets, times_at, np.concatenate([batch.t_ms, extra]), values)
+
+
+def offset_ms(ctx: QueryContext, offset: Duration) -> int:
+    """How far a selector looks back from each step."""
+    return _duration_ms(ctx, offset, positive=False)
+
+
+def length_ms(ctx: QueryContext, duration: Duration) -> int:
+    """Length of a range, or a subquery's step."""
+    return _duration_ms(ctx, duration, positive=True)
+
+
+def at_ms(ctx: QueryContext, at: At) -> int | None:
+    """The moment a selector is fixed at, if it is."""
+    if isinstance(at, AtBound):
+        return ctx.steps.start_ms if at is AtBound.START else ctx.steps.end_ms
+    return at
+
+
+def _duration_ms(ctx: QueryContext, duration: Any, *, positive: bool) -> int:
+    return duration_ms(
+        duration,
+        step_ms=ctx.step_ms,
+        range_ms=ctx.range_ms,
+        positive=positive,
+        query=ctx.plan.text,
+    )

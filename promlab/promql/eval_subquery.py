@@ -1,0 +1,53 @@
+"""Subqueries: an expression evaluated on a grid of its own, seen as samples.
+
+The grid are the multiples of the subquery's step since 1970; windows are left-open on it as
+on samples.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promlab.model.samples import SeriesBatch
+from promlab.promql.ast import Subquery
+from promlab.promql.eval_selector import Window, at_ms, length_ms, offset_ms
+from promlab.promql.steps import Steps
+from promlab.promql.vector import Vector, single_vector
+
+if TYPE_CHECKING:
+    from promlab.promql.evaluator import Evaluator
+
+
+def subquery_window(ev: Evaluator, node: Subquery, steps: Steps) -> Window:
+    """Samples that the windows of a subquery see."""
+    ctx = ev.ctx
+    ends = steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
+    range_ms = length_ms(ctx, node.range)
+    step_ms = ctx.options.subquery_step_ms if node.step is None else length_ms(ctx, node.step)
+    first = ((ends.start_ms - range_ms) // step_ms + 1) * step_ms
+    count = max(0, (ends.end_ms - first) // step_ms + 1)
+    if count == 0:
+        return Window(SeriesBatch.empty(ctx.base), ends, range_ms)
+    ctx.hold(count)
+    grid = Steps(first, step_ms, count)
+    value = ev.value(node.expr, grid)
+    assert not isinstance(value, str)
+    vector = value if isinstance(value, Vector) else single_vector(value, ctx.base)
+    return Window(as_batch(vector, grid), ends, range_ms, vector.unnamed)
+
+
+def as_batch(vector: Vector, grid: Steps) -> SeriesBatch:
+    """Values at steps as samples; series that are there at every step share their times."""
+    present, times = vector.present, grid.times
+    counts = present.sum(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    full = counts == grid.count
+    if full.all():
+        flat = np.ascontiguousarray(vector.values).reshape(-1)
+        return SeriesBatch(vector.labels, offsets, np.zeros(vector.n, np.int64), times, flat)
+    own = np.broadcast_to(times, present.shape)[present]
+    times_at = np.where(full, 0, grid.count + offsets[:-1])
+    t_ms = np.concatenate([times, own])
+    return SeriesBatch(vector.labels, offsets, times_at, t_ms, vector.values[present])

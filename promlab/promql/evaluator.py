@@ -1,0 +1,129 @@
+"""Evaluates a planned query bottom-up, each node over all steps at once.
+
+One method a kind of value: `vector` gives a `Vector`, `scalar` f64[steps], `window` the
+samples that a range function looks at. What a kind of node means is in its own module:
+`eval_selector`, `eval_subquery`, `eval_aggregation`, `eval_binary`, and `functions/`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from promlab.model.samples import Values
+from promlab.promql.ast import (
+    Aggregation,
+    Binary,
+    Call,
+    Expr,
+    MatrixSelector,
+    NumberLiteral,
+    Paren,
+    StringLiteral,
+    Subquery,
+    Unary,
+    VectorSelector,
+)
+from promlab.promql.context import QueryContext
+from promlab.promql.eval_aggregation import aggregate
+from promlab.promql.eval_binary import binary
+from promlab.promql.eval_selector import Window, select_instant, select_window
+from promlab.promql.eval_subquery import subquery_window
+from promlab.promql.functions import call
+from promlab.promql.naming import drop_name
+from promlab.promql.steps import Steps
+from promlab.promql.vector import Vector
+
+StepValue = Vector | Values | str
+
+
+class Evaluator:
+    """Evaluates the parts of one query."""
+
+    def __init__(self, ctx: QueryContext) -> None:
+        self.ctx = ctx
+
+    def value(self, node: Expr, steps: Steps) -> StepValue:
+        """Value of any expression but a range vector."""
+        plan = self.ctx.plan
+        if steps.count > 1 and id(node) in plan.invariant:
+            return _widened(self.value(node, steps.first()), steps.count)
+        number = plan.shared.get(id(node))
+        if number is None:
+            return self._evaluate(node, steps)
+        key = (number, steps)
+        found = self.ctx.results.get(key)
+        if found is None:
+            found = self.ctx.results[key] = self._evaluate(node, steps)
+        return cast(StepValue, found)
+
+    def vector(self, node: Expr, steps: Steps) -> Vector:
+        """Value of an expression that the checker found to be an instant vector."""
+        value = self.value(node, steps)
+        assert isinstance(value, Vector), node
+        return value
+
+    def scalar(self, node: Expr, steps: Steps) -> Values:
+        """Value of a scalar expression, f64[steps]."""
+        value = self.value(node, steps)
+        assert isinstance(value, np.ndarray), node
+        return value
+
+    def string(self, node: Expr) -> str:
+        """Value of a string expression."""
+        value = self.value(node, self.ctx.steps.first())
+        assert isinstance(value, str), node
+        return value
+
+    def window(self, node: Expr, steps: Steps) -> Window:
+        """Samples for a range-vector expression."""
+        node = bare(node)
+        if isinstance(node, MatrixSelector):
+            return select_window(self.ctx, node, steps)
+        assert isinstance(node, Subquery), node
+        return subquery_window(self, node, steps)
+
+    def _evaluate(self, node: Expr, steps: Steps) -> StepValue:
+        match node:
+            case NumberLiteral():
+                return np.full(steps.count, node.value)
+            case StringLiteral():
+                return node.value
+            case Paren():
+                return self.value(node.expr, steps)
+            case VectorSelector():
+                return select_instant(self.ctx, node, steps)
+            case Call():
+                return call(self, node, steps)
+            case Aggregation():
+                return aggregate(self, node, steps)
+            case Binary():
+                return binary(self, node, steps)
+            case Unary():
+                return self._unary(node, steps)
+        raise AssertionError(f"a range vector has no value at a step: {node}")
+
+    def _unary(self, node: Unary, steps: Steps) -> StepValue:
+        value = self.value(node.expr, steps)
+        if node.op == "+" or isinstance(value, str):
+            return value
+        if not isinstance(value, Vector):
+            return -value
+        self.ctx.hold(value.values.size)
+        return drop_name(self.ctx, value.with_values(-value.values), node, strict=True)
+
+
+def bare(node: Expr) -> Expr:
+    """The expression inside its parentheses."""
+    while isinstance(node, Paren):
+        node = node.expr
+    return node
+
+
+def _widened(value: StepValue, count: int) -> StepValue:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Vector):
+        return value.widened(count)
+    return cast(Any, np.repeat(value, count))

@@ -1,0 +1,94 @@
+"""Mathematics on the values of instant vectors, and between scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promlab.model.samples import Values
+from promlab.promql.ast import Call
+from promlab.promql.functions.attach import implements
+from promlab.promql.naming import drop_name
+from promlab.promql.steps import Steps
+from promlab.promql.vector import Vector
+
+if TYPE_CHECKING:
+    from promlab.promql.evaluator import Evaluator
+
+UNARY: dict[str, Callable[[Any], Any]] = {
+    "abs": np.abs,
+    "ceil": np.ceil,
+    "floor": np.floor,
+    "sgn": np.sign,
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "ln": np.log,
+    "log2": np.log2,
+    "log10": np.log10,
+    "acos": np.arccos,
+    "acosh": np.arccosh,
+    "asin": np.arcsin,
+    "asinh": np.arcsinh,
+    "atan": np.arctan,
+    "atanh": np.arctanh,
+    "cos": np.cos,
+    "cosh": np.cosh,
+    "sin": np.sin,
+    "sinh": np.sinh,
+    "tan": np.tan,
+    "tanh": np.tanh,
+    "deg": lambda x: x * 180 / np.pi,
+    "rad": lambda x: x * np.pi / 180,
+}
+
+
+@implements(*UNARY)
+def elementwise(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """A function of one value."""
+    vector = ev.vector(node.args[0], steps)
+    with np.errstate(all="ignore"):
+        values = UNARY[node.function](vector.values)
+    return drop_name(ev.ctx, vector.with_values(values), node)
+
+
+@implements("round")
+def round_to(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """The nearest multiple; halves go up."""
+    vector = ev.vector(node.args[0], steps)
+    nearest = ev.scalar(node.args[1], steps) if len(node.args) > 1 else np.ones(steps.count)
+    with np.errstate(all="ignore"):
+        inverse = 1.0 / nearest
+        values = np.floor(vector.values * inverse + 0.5) / inverse
+    return drop_name(ev.ctx, vector.with_values(values), node)
+
+
+@implements("clamp", "clamp_min", "clamp_max")
+def clamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Values within bounds; NaN bounds give NaN, crossed bounds no result."""
+    vector = ev.vector(node.args[0], steps)
+    bounds = [ev.scalar(argument, steps) for argument in node.args[1:]]
+    values, present = vector.values, vector.present
+    if node.function == "clamp":
+        values = np.maximum(bounds[0], np.minimum(bounds[1], values))
+        present = present & ~(bounds[1] < bounds[0])
+    elif node.function == "clamp_min":
+        values = np.maximum(bounds[0], values)
+    else:
+        values = np.minimum(bounds[0], values)
+    return drop_name(ev.ctx, vector.with_values(values, present), node)
+
+
+@implements("pi")
+def pi(ev: Evaluator, node: Call, steps: Steps) -> Values:
+    """The number π."""
+    return np.full(steps.count, np.pi)
+
+
+@implements("min_of", "max_of")
+def extreme_of(ev: Evaluator, node: Call, steps: Steps) -> Values:
+    """The smaller or larger of two scalars."""
+    a, b = (ev.scalar(argument, steps) for argument in node.args)
+    chosen: Values = np.minimum(a, b) if node.function == "min_of" else np.maximum(a, b)
+    return chosen

@@ -1,0 +1,128 @@
+"""The `*_over_time` functions: one number of each series' window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promlab.model.labels import METRIC_NAME, LabelTable
+from promlab.model.matchers import MatchType
+from promlab.promql.ast import Call, Expr, MatrixSelector, VectorSelector
+from promlab.promql.context import QueryContext
+from promlab.promql.eval_aggregation import warn_of_quantiles
+from promlab.promql.eval_selector import run
+from promlab.promql.functions.attach import implements
+from promlab.promql.functions.rates import over_window
+from promlab.promql.steps import Steps
+from promlab.promql.vector import Mask, Vector
+
+if TYPE_CHECKING:
+    from promlab.promql.evaluator import Evaluator
+
+
+@implements("sum_over_time", "avg_over_time")
+def sum_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Sum or average, compensated for rounding."""
+    from promlab.promql import over_time_kernels as kernels
+
+    mode = kernels.SUM if node.function == "sum_over_time" else kernels.AVG
+    return over_window(ev, node, ev.window(node.args[0], steps), kernels.sums, mode)
+
+
+@implements("max_over_time", "min_over_time", "ts_of_max_over_time", "ts_of_min_over_time")
+def max_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Largest or smallest value, or when it was seen last."""
+    from promlab.promql import over_time_kernels as kernels
+
+    mode = {
+        "max_over_time": kernels.MAX,
+        "min_over_time": kernels.MIN,
+        "ts_of_max_over_time": kernels.MAX_TIME,
+        "ts_of_min_over_time": kernels.MIN_TIME,
+    }[node.function]
+    return over_window(ev, node, ev.window(node.args[0], steps), kernels.extremes, mode)
+
+
+@implements("stddev_over_time", "stdvar_over_time")
+def stddev_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Deviation or variance of the population."""
+    from promlab.promql import over_time_kernels as kernels
+
+    mode = kernels.DEVIATION if node.function == "stddev_over_time" else kernels.VARIANCE
+    return over_window(ev, node, ev.window(node.args[0], steps), kernels.moments, mode)
+
+
+@implements("quantile_over_time")
+def quantile_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Quantile with linear interpolation."""
+    from promlab.promql import over_time_kernels as kernels
+
+    q = ev.scalar(node.args[0], steps)
+    window = ev.window(node.args[1], steps)
+    if window.batch.sample_count:
+        warn_of_quantiles(ev.ctx, q, node.args[0])
+    params = q.reshape(1, -1)
+    return over_window(ev, node, window, kernels.quantiles, kernels.QUANTILE, params)
+
+
+@implements("mad_over_time")
+def mad_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Median distance from the median."""
+    from promlab.promql import over_time_kernels as kernels
+
+    return over_window(ev, node, ev.window(node.args[0], steps), kernels.quantiles, kernels.MAD)
+
+
+@implements(
+    "count_over_time",
+    "present_over_time",
+    "last_over_time",
+    "first_over_time",
+    "ts_of_last_over_time",
+    "ts_of_first_over_time",
+)
+def edge_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """What the edges of a window say alone."""
+    from promlab.promql import window_kernels as kernels
+
+    mode = {
+        "count_over_time": kernels.COUNT,
+        "present_over_time": kernels.PRESENT,
+        "last_over_time": kernels.LAST,
+        "first_over_time": kernels.FIRST,
+        "ts_of_last_over_time": kernels.LAST_TIME,
+        "ts_of_first_over_time": kernels.FIRST_TIME,
+    }[node.function]
+    keeps_name = node.function in ("last_over_time", "first_over_time")
+    window = ev.window(node.args[0], steps)
+    return over_window(ev, node, window, kernels.edges, mode, keeps_name=keeps_name)
+
+
+@implements("absent_over_time")
+def absent_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """1 where no series has a sample in its window."""
+    from promlab.promql import window_kernels as kernels
+
+    window = ev.window(node.args[0], steps)
+    _, present = run(ev.ctx, kernels.edges, window, kernels.PRESENT)
+    return absence(ev.ctx, present, node.args[0])
+
+
+def absence(ctx: QueryContext, present: Mask, argument: Expr) -> Vector:
+    """One series, 1 where nothing is present, with labels that the selector asks for by `=`."""
+    selector = argument.selector if isinstance(argument, MatrixSelector) else argument
+    wanted: dict[str, str] = {}
+    seen: set[str] = set()
+    if isinstance(selector, VectorSelector):
+        for matcher in selector.matchers:
+            if matcher.name == METRIC_NAME:
+                continue
+            if matcher.type is MatchType.EQUAL and matcher.name not in seen:
+                wanted[matcher.name] = matcher.value
+                seen.add(matcher.name)
+            else:
+                wanted.pop(matcher.name, None)
+    labels = LabelTable.from_dicts([wanted], ctx.symbols)
+    missing = ~present.any(axis=0, keepdims=True)
+    return Vector(labels, np.ones(missing.shape), missing)

@@ -1,0 +1,125 @@
+"""Rates and trends: what a range vector says about how values change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promlab.model.labels import METRIC_NAME
+from promlab.model.samples import Values
+from promlab.promql.annotations import COUNTER_SUFFIXES
+from promlab.promql.ast import Call
+from promlab.promql.context import QueryContext
+from promlab.promql.eval_selector import NO_PARAMS, Window, WindowKernel, run
+from promlab.promql.functions.attach import implements
+from promlab.promql.naming import drop_name
+from promlab.promql.steps import Steps
+from promlab.promql.texts import short_float_text
+from promlab.promql.vector import Vector
+
+if TYPE_CHECKING:
+    from promlab.promql.evaluator import Evaluator
+
+
+def over_window(
+    ev: Evaluator,
+    node: Call,
+    window: Window,
+    kernel: WindowKernel,
+    mode: int,
+    params: Values = NO_PARAMS,
+    *,
+    keeps_name: bool = False,
+) -> Vector:
+    """What a window kernel makes of each series of a range vector."""
+    values, present = run(ev.ctx, kernel, window, mode, params)
+    vector = Vector(window.batch.labels, values, present, window.unnamed)
+    if keeps_name:
+        return vector
+    return drop_name(ev.ctx, vector, node, strict=True)
+
+
+@implements("rate", "increase", "delta")
+def rate(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Difference over the window, extrapolated to its edges; of counters without resets."""
+    from promlab.promql import window_kernels as kernels
+
+    mode = {"rate": kernels.RATE, "increase": kernels.INCREASE, "delta": kernels.DELTA}
+    window = ev.window(node.args[0], steps)
+    values, present = run(ev.ctx, kernels.extrapolated, window, mode[node.function])
+    vector = Vector(window.batch.labels, values, present, window.unnamed)
+    if node.function != "delta":
+        _inform_of_gauges(ev.ctx, vector, node)
+    return drop_name(ev.ctx, vector, node, strict=True)
+
+
+def _inform_of_gauges(ctx: QueryContext, vector: Vector, node: Call) -> None:
+    """Say which metrics with a result are, by their names, no counters."""
+    codes = vector.labels.columns.get(METRIC_NAME)
+    if codes is None or not vector.n:
+        return
+    for code in np.unique(codes).tolist():
+        name = vector.labels.symbols.text(code)
+        if not name or name.endswith(COUNTER_SUFFIXES):
+            continue
+        if vector.present[codes == code].any():
+            ctx.annotations.inform(
+                "metric might not be a counter, name does not end in "
+                f'_total/_sum/_count/_bucket: "{name}"',
+                node.args[0],
+            )
+
+
+@implements("irate", "idelta")
+def irate(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Difference of the last two samples; a second, for irate."""
+    from promlab.promql import window_kernels as kernels
+
+    mode = kernels.IRATE if node.function == "irate" else kernels.IDELTA
+    return over_window(ev, node, ev.window(node.args[0], steps), kernels.last_two, mode)
+
+
+@implements("changes", "resets")
+def changes(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """How often the value changed, or fell."""
+    from promlab.promql import window_kernels as kernels
+
+    mode = kernels.CHANGES if node.function == "changes" else kernels.RESETS
+    return over_window(ev, node, ev.window(node.args[0], steps), kernels.step_counts, mode)
+
+
+@implements("deriv")
+def deriv(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Slope a second of the least-squares line through the window."""
+    from promlab.promql import over_time_kernels as kernels
+
+    return over_window(ev, node, ev.window(node.args[0], steps), kernels.moments, kernels.SLOPE)
+
+
+@implements("predict_linear")
+def predict_linear(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """The line's value so many seconds after the step (not after the window's end)."""
+    from promlab.promql import over_time_kernels as kernels
+
+    window = ev.window(node.args[0], steps)
+    ahead = ev.scalar(node.args[1], steps) + (steps.times - window.ends.times) / 1000.0
+    params = np.ascontiguousarray(ahead).reshape(1, -1)
+    return over_window(ev, node, window, kernels.moments, kernels.PREDICT, params)
+
+
+@implements("double_exponential_smoothing")
+def double_exponential_smoothing(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """Holt's linear method over each window."""
+    from promlab.promql import over_time_kernels as kernels
+
+    window = ev.window(node.args[0], steps)
+    factors = [ev.scalar(argument, steps) for argument in node.args[1:]]
+    for what, factor, argument in zip(("smoothing", "trend"), factors, node.args[1:], strict=True):
+        for bad in factor[~((factor > 0) & (factor < 1))].tolist()[:1]:
+            raise ev.ctx.error(
+                f"invalid {what} factor. Expected: 0 < {what[0]}f < 1, "
+                f"got: {short_float_text(bad)}",
+                argument,
+            )
+    return over_window(ev, node, window, kernels.smoothed, 0, np.stack(factors))

@@ -1,0 +1,361 @@
+"""Kernels of range functions that look at a window's edges: rates, counts, first and last.
+
+Every kernel over windows has one signature (`WINDOW`), whatever its family:
+
+    order, a, b       rows to do: order[a:b]; rows of equal times stand together in `order`
+    offsets, times_at, t_ms, values    the samples, as a SeriesBatch has them, not stale
+    start_ms, step_ms, range_ms        step t sees (start + t step - range, start + t step]
+    mode              which member of the family
+    params            f64[k, steps]: the function's scalar arguments at each step
+    out, present      f64[n, steps], bool[n, steps]: every cell of the rows is written
+
+The ends of the windows are found by two pointers, once for all neighbours in `order` that
+share their times: the cost is samples + steps a series, however much windows overlap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from promlab.jit import kernel
+
+I64 = "Array(int64, 1, 'C', readonly=True)"
+F64 = "Array(float64, 1, 'C', readonly=True)"
+PARAMS = "Array(float64, 2, 'C', readonly=True)"
+WINDOW = (
+    f"void({I64}, int64, int64, {I64}, {I64}, {I64}, {F64}, int64, int64, int64, int64, {PARAMS}, "
+    "float64[:, ::1], boolean[:, ::1])"
+)
+STALE_BITS = np.uint64(0x7FF0000000000002)
+
+LAST, LAST_TIME, FIRST, FIRST_TIME, COUNT, PRESENT = range(6)
+CHANGES, RESETS = range(2)
+DELTA, INCREASE, RATE = range(3)
+IDELTA, IRATE = range(2)
+
+
+@kernel()
+def windows(
+    t_ms: Any, at: int, n: int, start_ms: int, step_ms: int, range_ms: int, first: Any, end: Any
+) -> None:
+    """For each step, the samples first[t] <= i < end[t] that its window holds."""
+    lo = 0
+    hi = 0
+    for t in range(len(first)):
+        right = start_ms + t * step_ms
+        left = right - range_ms
+        while hi < n and t_ms[at + hi] <= right:
+            hi += 1
+        while lo < hi and t_ms[at + lo] <= left:
+            lo += 1
+        first[t] = lo
+        end[t] = hi
+
+
+@kernel(WINDOW)
+def edges(
+    order: Any,
+    a: int,
+    b: int,
+    offsets: Any,
+    times_at: Any,
+    t_ms: Any,
+    values: Any,
+    start_ms: int,
+    step_ms: int,
+    range_ms: int,
+    mode: int,
+    params: Any,
+    out: Any,
+    present: Any,
+) -> None:
+    """A window's first or last value or its time in seconds, its count, or 1.
+
+    LAST and LAST_TIME take staleness markers: a window that ends in one is empty.
+    """
+    steps = out.shape[1]
+    first = np.empty(steps, np.int64)
+    end = np.empty(steps, np.int64)
+    bits = values.view(np.uint64)
+    seen_at = -1
+    seen_n = -1
+    for k in range(a, b):
+        s = order[k]
+        base = offsets[s]
+        n = offsets[s + 1] - base
+        at = times_at[s]
+        if at != seen_at or n != seen_n:
+            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
+            seen_at = at
+            seen_n = n
+        for t in range(steps):
+            lo = first[t]
+            hi = end[t]
+            if hi <= lo:
+                present[s, t] = False
+                out[s, t] = 0.0
+                continue
+            present[s, t] = True
+            if mode == LAST:
+                present[s, t] = bits[base + hi - 1] != STALE_BITS
+                out[s, t] = values[base + hi - 1]
+            elif mode == LAST_TIME:
+                present[s, t] = bits[base + hi - 1] != STALE_BITS
+                out[s, t] = t_ms[at + hi - 1] / 1000.0
+            elif mode == FIRST:
+                out[s, t] = values[base + lo]
+            elif mode == FIRST_TIME:
+                out[s, t] = t_ms[at + lo] / 1000.0
+            elif mode == COUNT:
+                out[s, t] = hi - lo
+            else:
+                out[s, t] = 1.0
+
+
+@kernel(WINDOW)
+def extrapolated(
+    order: Any,
+    a: int,
+    b: int,
+    offsets: Any,
+    times_at: Any,
+    t_ms: Any,
+    values: Any,
+    start_ms: int,
+    step_ms: int,
+    range_ms: int,
+    mode: int,
+    params: Any,
+    out: Any,
+    present: Any,
+) -> None:
+    """DELTA, INCREASE or RATE: the difference over the window, extrapolated to its edges.
+
+    An edge further away than 1.1 times the mean spacing counts as half a spacing away; a
+    counter is not extrapolated below zero. What a counter lost in resets is added in the
+    order of time, resets are listed once a series.
+    """
+    steps = out.shape[1]
+    first = np.empty(steps, np.int64)
+    end = np.empty(steps, np.int64)
+    sampled = np.empty(steps)
+    to_start = np.empty(steps)
+    to_end = np.empty(steps)
+    factor = np.empty(steps)
+    seen_at = -1
+    seen_n = -1
+    range_s = range_ms / 1000.0
+    longest = 0
+    for k in range(a, b):
+        longest = max(longest, offsets[order[k] + 1] - offsets[order[k]])
+    resets = np.empty(longest, np.int64)
+    for k in range(a, b):
+        s = order[k]
+        base = offsets[s]
+        n = offsets[s + 1] - base
+        at = times_at[s]
+        if at != seen_at or n != seen_n:
+            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
+            seen_at = at
+            seen_n = n
+            for t in range(steps):
+                lo = first[t]
+                hi = end[t] - 1
+                if hi - lo < 1:
+                    continue
+                right = start_ms + t * step_ms
+                si = (t_ms[at + hi] - t_ms[at + lo]) / 1000.0
+                ds = (t_ms[at + lo] - (right - range_ms)) / 1000.0
+                de = (right - t_ms[at + hi]) / 1000.0
+                mean = si / (hi - lo)
+                if ds >= mean * 1.1:
+                    ds = mean / 2.0
+                if de >= mean * 1.1:
+                    de = mean / 2.0
+                sampled[t] = si
+                to_start[t] = ds
+                to_end[t] = de
+                factor[t] = (si + ds + de) / si
+                if mode == RATE:
+                    factor[t] /= range_s
+        reset_count = 0
+        if mode != DELTA:
+            for i in range(base + 1, base + n):
+                if values[i] < values[i - 1]:
+                    resets[reset_count] = i - base
+                    reset_count += 1
+        reset_lo = 0
+        for t in range(steps):
+            lo = first[t]
+            hi = end[t] - 1
+            if hi - lo < 1:
+                present[s, t] = False
+                out[s, t] = 0.0
+                continue
+            start_value = values[base + lo]
+            result = values[base + hi] - start_value
+            scale = factor[t]
+            if mode != DELTA:
+                while reset_lo < reset_count and resets[reset_lo] <= lo:
+                    reset_lo += 1
+                r = reset_lo
+                while r < reset_count and resets[r] <= hi:
+                    result += values[base + resets[r] - 1]
+                    r += 1
+                if result > 0.0 and start_value >= 0.0:
+                    to_zero = sampled[t] * (start_value / result)
+                    if to_zero < to_start[t]:
+                        scale = (sampled[t] + to_zero + to_end[t]) / sampled[t]
+                        if mode == RATE:
+                            scale /= range_s
+            present[s, t] = True
+            out[s, t] = result * scale
+
+
+@kernel(WINDOW)
+def last_two(
+    order: Any,
+    a: int,
+    b: int,
+    offsets: Any,
+    times_at: Any,
+    t_ms: Any,
+    values: Any,
+    start_ms: int,
+    step_ms: int,
+    range_ms: int,
+    mode: int,
+    params: Any,
+    out: Any,
+    present: Any,
+) -> None:
+    """IDELTA or IRATE: the difference of a window's last two samples; after a reset, the last."""
+    steps = out.shape[1]
+    first = np.empty(steps, np.int64)
+    end = np.empty(steps, np.int64)
+    seen_at = -1
+    seen_n = -1
+    for k in range(a, b):
+        s = order[k]
+        base = offsets[s]
+        n = offsets[s + 1] - base
+        at = times_at[s]
+        if at != seen_at or n != seen_n:
+            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
+            seen_at = at
+            seen_n = n
+        for t in range(steps):
+            hi = end[t] - 1
+            if hi - first[t] < 1:
+                present[s, t] = False
+                out[s, t] = 0.0
+                continue
+            last = values[base + hi]
+            before = values[base + hi - 1]
+            result = last - before
+            if mode == IRATE:
+                if last < before:
+                    result = last
+                result /= (t_ms[at + hi] - t_ms[at + hi - 1]) / 1000.0
+            present[s, t] = True
+            out[s, t] = result
+
+
+@kernel(WINDOW)
+def step_counts(
+    order: Any,
+    a: int,
+    b: int,
+    offsets: Any,
+    times_at: Any,
+    t_ms: Any,
+    values: Any,
+    start_ms: int,
+    step_ms: int,
+    range_ms: int,
+    mode: int,
+    params: Any,
+    out: Any,
+    present: Any,
+) -> None:
+    """CHANGES or RESETS: how often neighbours in the window differ, or the later is smaller."""
+    steps = out.shape[1]
+    first = np.empty(steps, np.int64)
+    end = np.empty(steps, np.int64)
+    seen_at = -1
+    seen_n = -1
+    longest = 1
+    for k in range(a, b):
+        longest = max(longest, offsets[order[k] + 1] - offsets[order[k]])
+    before = np.zeros(longest, np.int64)
+    for k in range(a, b):
+        s = order[k]
+        base = offsets[s]
+        n = offsets[s + 1] - base
+        at = times_at[s]
+        if at != seen_at or n != seen_n:
+            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
+            seen_at = at
+            seen_n = n
+        for i in range(1, n):
+            old = values[base + i - 1]
+            new = values[base + i]
+            counts = new < old if mode == RESETS else new != old and not (new != new and old != old)
+            before[i] = before[i - 1] + (1 if counts else 0)
+        for t in range(steps):
+            if end[t] <= first[t]:
+                present[s, t] = False
+                out[s, t] = 0.0
+                continue
+            present[s, t] = True
+            out[s, t] = before[end[t] - 1] - before[first[t]]
+
+
+@kernel(f"void({I64}, {I64}, {I64}, {F64}, {I64}, float64[::1], int64[::1], int64[::1])")
+def drop_stale(
+    offsets: Any,
+    times_at: Any,
+    t_ms: Any,
+    values: Any,
+    new_offsets: Any,
+    new_values: Any,
+    new_times_at: Any,
+    extra_t_ms: Any,
+) -> None:
+    """Copy samples without staleness markers; series that had some get times of their own.
+
+    `extra_t_ms` holds those times; `new_times_at` counts on from the end of `t_ms`.
+    """
+    bits = values.view(np.uint64)
+    extra = 0
+    for s in range(len(offsets) - 1):
+        base = offsets[s]
+        n = offsets[s + 1] - base
+        to = new_offsets[s]
+        if new_offsets[s + 1] - to == n:
+            new_times_at[s] = times_at[s]
+            new_values[to : to + n] = values[base : base + n]
+            continue
+        new_times_at[s] = len(t_ms) + extra
+        for i in range(n):
+            if bits[base + i] != STALE_BITS:
+                new_values[to] = values[base + i]
+                extra_t_ms[extra] = t_ms[times_at[s] + i]
+                to += 1
+                extra += 1
+
+
+@kernel(f"int64({I64}, {F64}, int64[::1])")
+def count_stale(offsets: Any, values: Any, counts: Any) -> int:
+    """Number of staleness markers in each series; returns their sum."""
+    bits = values.view(np.uint64)
+    total = 0
+    for s in range(len(offsets) - 1):
+        found = 0
+        for i in range(offsets[s], offsets[s + 1]):
+            found += 1 if bits[i] == STALE_BITS else 0
+        counts[s] = found
+        total += found
+    return total
