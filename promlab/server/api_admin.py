@@ -40,8 +40,7 @@ async def quit_(context: Context, request: Request) -> Response:
     refused = _refused(context, request)
     if refused is not None:
         return refused
-    # The supervisor stops the rest when this process ends by itself.
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getppid(), signal.SIGTERM)
     return text("Requesting termination... Goodbye!")
 
 

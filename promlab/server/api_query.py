@@ -40,9 +40,7 @@ async def query(context: Context, request: Request) -> Response:
     engine, _ = context.evaluator()
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
-        return engine.instant(
-            text, t_ms, lookback_ms=lookback_ms, timeout_s=left_s, cancel=cancel
-        )
+        return engine.instant(text, t_ms, lookback_ms=lookback_ms, timeout_s=left_s, cancel=cancel)
 
     ran = await _run(context, request, expr, (text, 0), evaluate, timeout_s)
     return await _answer(context, request, ran, limit)

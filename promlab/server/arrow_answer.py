@@ -105,8 +105,11 @@ def _schema(result: QueryResult, names: list[str]) -> bytes:
         fields.append(_field(shown, _TEXT, Table(()), encoding))
     metadata = {"resultType": result_type(result.value)} | {
         key: msgspec.json.encode(texts).decode()
-        for key, texts in
-        (("labels", names), ("warnings", result.warnings), ("infos", result.infos))
+        for key, texts in (
+            ("labels", names),
+            ("warnings", result.warnings),
+            ("infos", result.infos),
+        )
     }
     pairs = [Table((key, text)) for key, text in metadata.items()]
     return _message(_SCHEMA, Table((Number("h", 0), fields, pairs)), 0)

@@ -41,6 +41,7 @@ ACTIVE = [
     Flag("web.page-title", "promlab", "title of the pages", "TEXT"),
     Flag("web.cors.origin", ".*", "anchored regular expression of allowed origins", "REGEX"),
     Flag("storage.tsdb.path", "data/", "folder of stored samples", "PATH"),
+    Flag("storage.tsdb.retention.time", "15d", "how long samples are kept; 0s for ever", "DURATION"),
     Flag("query.lookback-delta", "5m", "how far back a sample still counts", "DURATION"),
     Flag("query.timeout", "2m", "longest time that a query may take", "DURATION"),
     Flag("query.max-concurrency", "20", "queries evaluated or waiting to be, at most", "N"),
@@ -95,16 +96,21 @@ REFUSED = {
     "storage.agent.retention.max-time": "this server has no agent mode",
     "storage.agent.no-lockfile": "this server has no agent mode",
     "storage.tsdb.no-lockfile": "two servers must never write one data directory",
-    "storage.tsdb.retention.time": "stored samples are kept until their files are deleted",
-    "storage.tsdb.retention.size": "stored samples are kept until their files are deleted",
+    "storage.tsdb.retention.size": "samples are kept by age, see --storage.tsdb.retention.time",
     "web.config.file": "put a reverse proxy in front for TLS and passwords",
     "web.user-assets": "no files are served from folders",
     "web.enable-admin-api": "there are no admin endpoints",
     "web.enable-otlp-receiver": "there is no OTLP receiver",
 }  # fmt: skip
 
-_SWITCHES = {"agent", "storage.agent.wal-compression", "storage.agent.no-lockfile",
-             "storage.tsdb.no-lockfile", "web.enable-admin-api", "web.enable-otlp-receiver"}  # fmt: skip
+_SWITCHES = {
+    "agent",
+    "storage.agent.wal-compression",
+    "storage.agent.no-lockfile",
+    "storage.tsdb.no-lockfile",
+    "web.enable-admin-api",
+    "web.enable-otlp-receiver",
+}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -149,6 +155,9 @@ def settings_of(given: dict[str, Any]) -> Settings:
         config_file=flags["config.file"],
         config_reload_interval_s=reload_ms / 1000 if "auto-reload-config" in features else 0.0,
         data_path=flags["storage.tsdb.path"],
+        retention_ms=duration_ms(
+            "storage.tsdb.retention.time", flags["storage.tsdb.retention.time"]
+        ),
         listen_addresses=listen,
         address_file=flags["web.address-file"],
         external_url=url,

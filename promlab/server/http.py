@@ -138,7 +138,9 @@ async def send_response(request: Request, response: Response, send: Any) -> int:
         if response.status != 204:
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+        await send(
+            {"type": "http.response.body", "body": b"" if request.method == "HEAD" else body}
+        )
         return len(body)
     return await _send_chunks(response, body, compress, send)
 
@@ -164,8 +166,8 @@ async def _in_turn(chunks: Iterator[bytes], threaded: bool) -> AsyncIterator[byt
     """Chunks of an iterator; with `threaded` each is made outside of the event loop."""
     loop = asyncio.get_running_loop()
     while True:
-        chunk = await loop.run_in_executor(None, next, chunks, None) if threaded else next(
-            chunks, None
+        chunk = (
+            await loop.run_in_executor(None, next, chunks, None) if threaded else next(chunks, None)
         )
         if chunk is None:
             return

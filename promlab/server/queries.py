@@ -89,7 +89,11 @@ class QueryRunner:
         return Ran(result, 0.0, took_s)
 
     async def run(
-        self, key: object, evaluate: Evaluate, timeout_s: float, gone: Callable[[], Coroutine[object, object, None]]
+        self,
+        key: object,
+        evaluate: Evaluate,
+        timeout_s: float,
+        gone: Callable[[], Coroutine[object, object, None]],
     ) -> Ran:
         """Evaluate in a thread. Raises what the evaluation raises.
 

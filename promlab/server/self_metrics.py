@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Summary
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    Summary,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 
 from promlab import __version__
 from promlab.server.queries import Ran
+
+disable_created_metrics()
 
 _SECONDS = (0.1, 0.2, 0.4, 1, 3, 8, 20, 60, 120)
 _BYTES = tuple(10.0**e for e in range(2, 10))
@@ -23,7 +34,7 @@ class ReaderMetrics:
 
     def __init__(self, max_concurrency: int) -> None:
         self._registry = CollectorRegistry()
-        more = {"registry": self._registry}
+        more: Any = {"registry": self._registry}
         self._requests = Counter(
             "prometheus_http_requests", "HTTP requests.", ["handler", "code"], **more
         )

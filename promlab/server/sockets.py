@@ -34,9 +34,7 @@ def listen(address: str) -> socket.socket:
 
 def _bound(family: int, port: int, host: str = "") -> socket.socket:
     dual = family == socket.AF_INET6 and not host
-    listener = socket.create_server(
-        (host, port), family=family, backlog=1024, dualstack_ipv6=dual
-    )
+    listener = socket.create_server((host, port), family=family, backlog=1024, dualstack_ipv6=dual)
     listener.set_inheritable(True)
     return listener
 

@@ -176,15 +176,12 @@ class Supervisor:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._stopping = True
             elif number == signal.SIGHUP:
-                for child in children:
-                    child.signal(signal.SIGHUP)
+                children[0].signal(signal.SIGHUP)
 
     def _revive(self, child: _Child) -> None:
         code = child.ended()
         if code == EXIT_CANNOT_START:
             self._stopping, self._exit_code = True, 1
-        elif code == 0 and child.name == "reader":
-            self._stopping = True  # It was told to by the lifecycle API.
         elif code is not None:
             log.error(
                 "A process has ended, starting it again",

@@ -1,0 +1,1 @@
+"""Remote write: what other servers and agents send."""

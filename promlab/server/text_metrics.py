@@ -1,0 +1,69 @@
+"""Metrics printed as text, for numbers that are counted elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from promlab.model.float_text import format_float
+
+
+class MetricText:
+    """A text in the exposition format, family by family."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def text(self) -> str:
+        """All that was added."""
+        return "".join(line + "\n" for line in self._lines)
+
+    def gauge(self, name: str, help_text: str, value: float) -> None:
+        """A gauge without labels."""
+        self._family(name, "gauge", help_text)
+        self._sample(name, {}, value)
+
+    def counter(self, name: str, help_text: str, value: float) -> None:
+        """A counter without labels."""
+        self._family(name, "counter", help_text)
+        self._sample(name, {}, value)
+
+    def labelled(
+        self,
+        name: str,
+        kind: str,
+        help_text: str,
+        label: str,
+        values: Mapping[str, float],
+        **more: str,
+    ) -> None:
+        """A family with one sample per value of a label; `more` are labels of all."""
+        if values:
+            self._family(name, kind, help_text)
+        for value, number in values.items():
+            self._sample(name, {label: value, **more}, number)
+
+    def summary(
+        self,
+        name: str,
+        help_text: str,
+        label: str,
+        sums: Mapping[str, float],
+        counts: Mapping[str, float],
+    ) -> None:
+        """A summary without quantiles, one per value of a label."""
+        if sums:
+            self._family(name, "summary", help_text)
+        for value, number in sums.items():
+            self._sample(f"{name}_sum", {label: value}, number)
+            self._sample(f"{name}_count", {label: value}, counts.get(value, 0))
+
+    def _family(self, name: str, kind: str, help_text: str) -> None:
+        self._lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}"]
+
+    def _sample(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        self._lines.append(f"{name}{'{' + shown + '}' if shown else ''} {format_float(value)}")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,264 @@
+"""The process that scrapes and stores: nothing else, so that nothing else can delay it.
+
+It opens the data directory, scrapes what the configuration says, commits ten times a second,
+and answers the reader's requests on the channel. `python -m promlab.server.writer`, started
+by the supervisor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promlab.errors import ConfigError, NotReady, PromlabError, StorageError
+from promlab.model.labels import LabelTable, Symbols
+from promlab.server import process, writer_views
+from promlab.server.channel import ChannelServer, Columns, Handler, WithColumns
+from promlab.server.log import facts
+from promlab.server.settings import Settings
+
+if TYPE_CHECKING:
+    from promlab.config import Config
+    from promlab.scrape.manager import ScrapeManager
+    from promlab.tsdb.head import Head
+
+log = logging.getLogger(__name__)
+
+COMMIT_S = 0.1
+
+
+class Writer:
+    """Owns the head and the scrape manager; lives on one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # References are this process's own: whoever keeps some must know when they end.
+        self.id = secrets.token_hex(8)
+        self._head: Head | None = None
+        self._manager: ScrapeManager | None = None
+        self._config: Config | None = None
+        self._reload_lock = asyncio.Lock()
+        self._committed: asyncio.Future[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.reload_successful = False
+        self.reloaded_s = 0.0
+        self.commit_failures = 0
+
+    async def start(self) -> None:
+        """Open the data directory and start scraping."""
+        loop = asyncio.get_running_loop()
+        self._config = await asyncio.to_thread(_load_config, self._settings)
+        head = self._head = await loop.run_in_executor(None, _open_head, self._settings)
+        from promlab.scrape.manager import ScrapeManager
+
+        self._manager = ScrapeManager(head)
+        await self._manager.apply(self._config)
+        self._reload_done()
+        self._tasks = [asyncio.create_task(self._commit_for_ever())]
+        if self._settings.config_reload_interval_s:
+            self._tasks.append(asyncio.create_task(self._watch_config()))
+        log.info("Scraping", extra=facts(jobs=len(self._config.jobs)))
+
+    async def stop(self) -> None:
+        """Stop scraping, commit, close the head."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._manager is not None:
+            await self._manager.stop()
+        if self._head is not None:
+            await asyncio.to_thread(self._head.close)
+
+    def handlers(self) -> dict[str, Handler]:
+        """What the reader may ask for."""
+        return {
+            "append": self._append,
+            "refs": self._refs,
+            "targets": self._targets,
+            "scrape_pools": self._scrape_pools,
+            "metadata": self._metadata,
+            "head_stats": self._head_stats,
+            "metrics": self._metrics,
+            "config": self._show_config,
+            "reload": self._reload_asked,
+        }
+
+    async def reload(self) -> None:
+        """Read the configuration again and apply it. Raises ConfigError; the old one stays."""
+        async with self._reload_lock:
+            try:
+                config = await asyncio.to_thread(_load_config, self._settings)
+                await self._scraping().apply(config)
+            except PromlabError as error:
+                self.reload_successful = False
+                log.error("Reloading the configuration failed", extra=facts(err=str(error)))
+                raise
+            self._config = config
+            self._reload_done()
+            log.info("Reloaded the configuration", extra=facts(file=self._settings.config_file))
+
+    def _reload_done(self) -> None:
+        self.reload_successful, self.reloaded_s = True, time.time()
+
+    async def _watch_config(self) -> None:
+        path = Path(self._settings.config_file)
+        before = _changed_at(path)
+        while True:
+            await asyncio.sleep(self._settings.config_reload_interval_s)
+            now = _changed_at(path)
+            if now != before:
+                before = now
+                with contextlib.suppress(PromlabError):
+                    await self.reload()
+
+    # --- committing -----------------------------------------------------------------------
+
+    async def _commit_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_S)
+            waiting, self._committed = self._committed, None
+            try:
+                self._storage().commit()
+            except StorageError as error:
+                self.commit_failures += 1
+                log.error("Storing samples failed", extra=facts(err=str(error)))
+                if waiting is not None:
+                    waiting.set_exception(error)
+                    waiting.exception()  # Nobody may be waiting any more.
+            else:
+                if waiting is not None:
+                    waiting.set_result(None)
+
+    async def _commit(self) -> None:
+        """Returns after the next commit. Raises StorageError if it fails."""
+        if self._committed is None:
+            self._committed = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._committed)
+
+    # --- requests -------------------------------------------------------------------------
+
+    def _storage(self) -> Head:
+        if self._head is None:
+            raise NotReady("the data directory is not open yet")
+        return self._head
+
+    def _scraping(self) -> ScrapeManager:
+        if self._manager is None:
+            raise NotReady("scraping has not begun yet")
+        return self._manager
+
+    async def _append(self, body: Any, columns: Columns) -> Any:
+        head = self._storage()
+        if body["writer"] != self.id:
+            return {"writer": self.id}
+        outcome = head.append_loose(columns["refs"], columns["t_ms"], columns["values"])
+        await self._commit()
+        return {"writer": self.id, **outcome._asdict()}
+
+    async def _refs(self, body: Any, columns: Columns) -> Any:
+        head = self._storage()
+        symbols = Symbols(body["texts"])
+        codes = {name: columns[str(i)] for i, name in enumerate(body["names"])}
+        n = len(columns["0"]) if codes else 0
+        labels = LabelTable(n, codes, symbols).recode(head.symbols)
+        refs = head.refs(labels)
+        return WithColumns({"writer": self.id}, {"refs": np.asarray(refs, np.uint64)})
+
+    async def _targets(self, _body: Any, _columns: Columns) -> Any:
+        return writer_views.targets(self._scraping(), self._settings)
+
+    async def _scrape_pools(self, _body: Any, _columns: Columns) -> Any:
+        return [job.job_name for job in self._config.jobs] if self._config else []
+
+    async def _metadata(self, body: Any, _columns: Columns) -> Any:
+        return writer_views.metadata(self._scraping(), body or "")
+
+    async def _head_stats(self, _body: Any, _columns: Columns) -> Any:
+        return writer_views.head_stats(self._storage())
+
+    async def _metrics(self, _body: Any, _columns: Columns) -> Any:
+        return {"pid": os.getpid(), "text": writer_views.metrics(self, self._head, self._manager)}
+
+    async def _show_config(self, _body: Any, _columns: Columns) -> Any:
+        return {
+            "yaml": self._config.to_yaml() if self._config else "",
+            "reload_successful": self.reload_successful,
+            "reloaded_s": self.reloaded_s,
+        }
+
+    async def _reload_asked(self, _body: Any, _columns: Columns) -> Any:
+        await self.reload()
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _load_config(settings: Settings) -> Config:
+    from promlab.config import load
+
+    return load(settings.config_file)
+
+
+def _open_head(settings: Settings) -> Head:
+    """Opens the data directory; kernels first, all in a thread of its own."""
+    process.load_kernels(["promlab.tsdb.head", "promlab.scrape.manager"])
+    from promlab.tsdb.head import Head
+    from promlab.tsdb.options import HeadOptions
+
+    options = HeadOptions(retention_s=settings.retention_ms / 1000)
+    return Head.open(settings.data_path, options=options)
+
+
+async def main(settings: Settings, listener: socket.socket) -> int:
+    """The process's life. Raises what keeps it from starting."""
+    writer = Writer(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(_reload_quietly(writer))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    server = ChannelServer(writer.handlers())
+    await server.start(listener)
+    starting = asyncio.create_task(writer.start())
+    stop_asked = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait([starting, stop_asked], return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.is_set():
+            await starting
+        await stop_asked
+    finally:
+        await asyncio.gather(starting, return_exceptions=True)
+        await server.stop()
+        await writer.stop()
+    return 0
+
+
+async def _reload_quietly(writer: Writer) -> None:
+    with contextlib.suppress(ConfigError, NotReady):
+        await writer.reload()
+
+
+if __name__ == "__main__":
+    own_settings, fds = process.begin("writer")
+    process.run(main(own_settings, socket.socket(fileno=fds[0])))

@@ -1,0 +1,145 @@
+"""What the writer tells the reader about scraping and storing, shaped as the API has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promlab.server.text_metrics import MetricText
+
+if TYPE_CHECKING:
+    from promlab.scrape.manager import ScrapeManager
+    from promlab.scrape.metrics import ScrapeStats
+    from promlab.server.writer import Writer
+    from promlab.tsdb.head import Head
+
+
+def head_stats(head: Head) -> dict[str, int]:
+    """`headStats` of /status/tsdb."""
+    stats = head.stats()
+    return {
+        "numSeries": stats.series,
+        "numLabelPairs": len(head.symbols),
+        "chunkCount": stats.chunks,
+        "minTime": stats.min_time if stats.min_time is not None else 2**63 - 1,
+        "maxTime": stats.max_time if stats.max_time is not None else -(2**63),
+    }
+
+
+def metrics(writer: Writer, head: Head | None, manager: ScrapeManager | None) -> str:
+    """The writer's part of /metrics."""
+    out = MetricText()
+    out.gauge(
+        "prometheus_config_last_reload_successful",
+        "Whether the last reload of the configuration succeeded.",
+        int(writer.reload_successful),
+    )
+    out.gauge(
+        "prometheus_config_last_reload_success_timestamp_seconds",
+        "When the configuration was last loaded.",
+        writer.reloaded_s,
+    )
+    if head is not None:
+        _head_metrics(out, head, writer.commit_failures)
+    if manager is not None:
+        _scrape_metrics(out, manager.stats)
+    return out.text()
+
+
+def _head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
+    stats = head.stats()
+    prefix = "prometheus_tsdb_"
+    gauges: dict[str, tuple[str, float]] = {
+        "head_series": ("Series in the head.", stats.series),
+        "head_chunks": ("Chunks in the head.", stats.chunks),
+        "head_min_time": ("Oldest sample, ms.", stats.min_time or 0),
+        "head_max_time": ("Newest sample, ms.", stats.max_time or 0),
+        "head_min_time_seconds": ("Oldest sample.", (stats.min_time or 0) / 1000),
+        "head_max_time_seconds": ("Newest sample.", (stats.max_time or 0) / 1000),
+        "lowest_timestamp_seconds": ("Oldest sample of all.", (stats.min_time or 0) / 1000),
+        "wal_segment_current": ("Segment of the log that is written.", stats.wal_segment),
+        "wal_storage_size_bytes": ("Size of the log.", stats.wal_bytes),
+        "storage_blocks_bytes": ("Bytes of sealed samples.", stats.chunk_bytes),
+        "clean_start": ("Whether the last stop was orderly.", int(stats.clean_start)),
+        "data_replay_duration_seconds": ("Time that replay took.", stats.replay_s),
+        "retention_limit_seconds": ("How long samples are kept.", head.options.retention_s),
+    }
+    for name, (text, value) in gauges.items():
+        out.gauge(prefix + name, text, value)
+    counters: dict[str, tuple[str, float]] = {
+        "head_samples_appended_total": ("Samples appended.", stats.appended),
+        "head_series_created_total": ("Series ever created.", stats.series),
+        "out_of_order_samples_total": ("Samples refused: out of order.", stats.out_of_order),
+        "too_old_samples_total": ("Samples refused: too old.", stats.too_old),
+        "wal_corruptions_total": ("Damaged records in the log.", stats.wal_corruptions),
+        "commit_failures_total": ("Commits that failed.", commit_failures),
+    }
+    for name, (text, value) in counters.items():
+        out.counter(prefix + name, text, value)
+
+
+def _scrape_metrics(out: MetricText, stats: ScrapeStats) -> None:
+    prefix = "prometheus_target_"
+    counters: dict[str, tuple[str, float]] = {
+        "scrape_pools_total": ("Scrape pools made.", stats.pools),
+        "scrape_pools_failed_total": ("Scrape pools that failed.", stats.pools_failed),
+        "scrape_pool_reloads_total": ("Reloads of scrape pools.", stats.pool_reloads),
+        "scrape_pool_exceeded_target_limit_total": (
+            "Times a pool had too many targets.",
+            stats.exceeded_target_limit,
+        ),
+        "scrape_pool_exceeded_label_limits_total": (
+            "Times a pool exceeded label limits.",
+            stats.exceeded_label_limits,
+        ),
+        "scrapes_exceeded_sample_limit_total": (
+            "Scrapes with too many samples.",
+            stats.exceeded_sample_limit,
+        ),
+        "scrapes_exceeded_body_size_limit_total": (
+            "Scrapes with a body too large.",
+            stats.exceeded_body_size_limit,
+        ),
+        "scrapes_sample_duplicate_timestamp_total": (
+            "Samples refused: another value at the same time.",
+            stats.sample_duplicate,
+        ),
+        "scrapes_sample_out_of_order_total": (
+            "Samples refused: out of order.",
+            stats.sample_out_of_order,
+        ),
+        "scrapes_sample_out_of_bounds_total": (
+            "Samples refused: too old or too new.",
+            stats.sample_out_of_bounds,
+        ),
+    }
+    for name, (text, value) in counters.items():
+        out.counter(prefix + name, text, value)
+    own: dict[str, tuple[str, float]] = {
+        "scrapes_total": ("Scrapes.", stats.scrapes),
+        "scrapes_failed_total": ("Scrapes that failed.", stats.scrapes_failed),
+        "scrapes_missed_total": ("Scrapes left out: the one before still ran.",
+                                 stats.scrapes_missed),
+        "layout_changes_total": ("Scrapes whose lines changed.", stats.layout_changes),
+        "commit_failures_total": ("Commits that failed after a scrape.", stats.commit_failures),
+    }  # fmt: skip
+    for name, (text, value) in own.items():
+        out.counter(f"promlab_target_{name}", text, value)
+    _by_job(out, stats)
+
+
+def _by_job(out: MetricText, stats: ScrapeStats) -> None:
+    prefix = "prometheus_target_"
+    out.labelled(prefix + "scrape_pool_targets", "gauge", "Targets of a pool.",
+                 "scrape_job", stats.pool_targets)  # fmt: skip
+    out.labelled(prefix + "scrape_pool_target_limit", "gauge", "Most targets of a pool.",
+                 "scrape_job", stats.pool_target_limit)  # fmt: skip
+    out.labelled(prefix + "scrape_pool_sync_total", "counter", "Syncs of a pool.",
+                 "scrape_job", stats.pool_syncs)  # fmt: skip
+    out.labelled(prefix + "sync_failed_total", "counter", "Targets that can't be scraped.",
+                 "scrape_job", stats.sync_failed)  # fmt: skip
+    out.labelled("prometheus_sd_discovered_targets", "gauge", "Targets found.",
+                 "config", stats.discovered_targets, name="scrape")  # fmt: skip
+    out.summary(prefix + "sync_length_seconds", "Times of syncs of a pool.",
+                "scrape_job", stats.sync_s, stats.pool_syncs)  # fmt: skip
+    out.summary(prefix + "interval_length_seconds", "Times between two scrapes.",
+                "interval", stats.interval_s, stats.interval_count)  # fmt: skip
