@@ -1,0 +1,60 @@
+"""Counters of scraping, by the names that /metrics gives them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class ScrapeStats:
+    """Plain numbers; each field's comment is the metric that it feeds."""
+
+    # prometheus_target_scrape_pools_total
+    pools: int = 0
+    # prometheus_target_scrape_pools_failed_total
+    pools_failed: int = 0
+    # prometheus_target_scrape_pool_reloads_total
+    pool_reloads: int = 0
+    # prometheus_target_scrape_pool_sync_total{scrape_job}
+    pool_syncs: dict[str, int] = field(default_factory=dict)
+    # prometheus_target_scrape_pool_targets{scrape_job}
+    pool_targets: dict[str, int] = field(default_factory=dict)
+    # prometheus_target_scrape_pool_target_limit{scrape_job}
+    pool_target_limit: dict[str, int] = field(default_factory=dict)
+    # prometheus_target_sync_failed_total{scrape_job}
+    sync_failed: dict[str, int] = field(default_factory=dict)
+    # prometheus_target_sync_length_seconds_{sum,count}{scrape_job}
+    sync_s: dict[str, float] = field(default_factory=dict)
+    # prometheus_sd_discovered_targets{config,name="scrape"}
+    discovered_targets: dict[str, int] = field(default_factory=dict)
+    # prometheus_target_scrape_pool_exceeded_target_limit_total
+    exceeded_target_limit: int = 0
+    # prometheus_target_scrape_pool_exceeded_label_limits_total
+    exceeded_label_limits: int = 0
+    # prometheus_target_scrapes_exceeded_sample_limit_total
+    exceeded_sample_limit: int = 0
+    # prometheus_target_scrapes_exceeded_body_size_limit_total
+    exceeded_body_size_limit: int = 0
+    # prometheus_target_scrapes_sample_duplicate_timestamp_total
+    sample_duplicate: int = 0
+    # prometheus_target_scrapes_sample_out_of_order_total
+    sample_out_of_order: int = 0
+    # prometheus_target_scrapes_sample_out_of_bounds_total
+    sample_out_of_bounds: int = 0
+    # prometheus_target_interval_length_seconds_{sum,count}{interval}
+    interval_s: dict[str, float] = field(default_factory=dict)
+    interval_count: dict[str, int] = field(default_factory=dict)
+    # promlab_target_scrapes_total, ..._failed_total: all scrapes, and those with up 0
+    scrapes: int = 0
+    scrapes_failed: int = 0
+    # promlab_target_scrapes_missed_total: the scrape before still ran when one was due
+    scrapes_missed: int = 0
+    # promlab_target_layout_changes_total: bodies that were not just new values
+    layout_changes: int = 0
+    # promlab_target_commit_failures_total
+    commit_failures: int = 0
+
+    def observe_interval(self, name: str, seconds: float) -> None:
+        """Count the time between two scrapes of a target."""
+        self.interval_s[name] = self.interval_s.get(name, 0.0) + seconds
+        self.interval_count[name] = self.interval_count.get(name, 0) + 1

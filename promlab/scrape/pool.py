@@ -1,0 +1,146 @@
+"""The targets of one job: discovered, relabelled, scraped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from promlab.config.scrape import ScrapeConfig
+from promlab.discovery import Discovery, DiscoveryStats, TargetGroup
+from promlab.discovery.run import discoverers
+from promlab.exposition.formats import Protocol, accept_header
+from promlab.scrape.fetch import Fetcher
+from promlab.scrape.ingest import TargetIngest
+from promlab.scrape.loop import ScrapeLoop, Surroundings
+from promlab.scrape.retirement import Retirement
+from promlab.scrape.session import HttpClient
+from promlab.scrape.target import Target, make_targets
+
+log = logging.getLogger(__name__)
+
+_Key = tuple[str, int, int, tuple[tuple[str, str], ...]]
+
+
+def request_headers(job: ScrapeConfig, version: str) -> dict[str, str]:
+    """What every request of a job says about itself."""
+    protocols = [Protocol(name) for name in job.scrape_protocols]
+    return {
+        "Accept": accept_header(protocols, job.limits.metric_name_escaping_scheme),
+        "Accept-Encoding": "gzip" if job.enable_compression else "identity",
+        "User-Agent": f"promlab/{version}",
+    }
+
+
+class ScrapePool:
+    """A job at work. Raises ConfigError if its TLS settings can't be used."""
+
+    def __init__(
+        self,
+        job: ScrapeConfig,
+        around: Surroundings,
+        retirement: Retirement,
+        discovery_stats: DiscoveryStats,
+        version: str,
+    ) -> None:
+        self.job = job
+        self.dropped: list[dict[str, str]] = []
+        self.dropped_count = 0
+        self._around, self._retirement = around, retirement
+        self._client = HttpClient(job.http, request_headers(job, version))
+        self._fetcher = Fetcher(
+            self._client,
+            follow_redirects=job.http.follow_redirects,
+            body_size_limit=job.limits.body_size_limit,
+        )
+        self._loops: dict[_Key, tuple[ScrapeLoop, asyncio.Task[None]]] = {}
+        mechanisms = discoverers(job.discovery, discovery_stats)
+        self._discovery = Discovery(mechanisms, self._sync, discovery_stats)
+        self._first_sync = asyncio.Event()
+
+    @property
+    def loops(self) -> list[ScrapeLoop]:
+        """Loops of all targets, by URL."""
+        return sorted((loop for loop, _ in self._loops.values()), key=lambda loop: loop.target.url)
+
+    def start(self) -> None:
+        """Start discovery, and with its first results, scraping."""
+        self._discovery.start()
+
+    async def synced(self) -> None:
+        """Wait for the first results of discovery."""
+        await self._first_sync.wait()
+
+    async def stop(self, *, retire: bool) -> None:
+        """Stop scraping. With `retire` the targets' series end unless they are taken over."""
+        await self._discovery.stop()
+        for key in list(self._loops):
+            self._remove(key, retire=retire)
+        await self._client.close()
+
+    def _sync(self, groups: Sequence[TargetGroup]) -> None:
+        """Start and stop loops, so that there is one for each target."""
+        started_s = time.perf_counter()
+        name, stats, limits = self.job.job_name, self._around.stats, self.job.limits
+        found = make_targets(groups, self.job)
+        self.dropped_count = len(found.dropped)
+        keep = limits.keep_dropped_targets
+        self.dropped = found.dropped[:keep] if keep else found.dropped
+        for error in found.errors:
+            log.error("job %s: target can't be scraped: %s", name, error)
+        wanted = {_key(target): target for target in found.active}
+        for key in self._loops.keys() - wanted.keys():
+            self._remove(key, retire=True)
+        for key, target in wanted.items():
+            if key not in self._loops:
+                self._add(key, target)
+            # What discovery says about a target may change without the target doing so.
+            self._loops[key][0].target = target
+        self._apply_target_limit()
+        stats.pool_syncs[name] = stats.pool_syncs.get(name, 0) + 1
+        stats.pool_targets[name] = len(self._loops)
+        stats.pool_target_limit[name] = limits.target_limit
+        stats.sync_failed[name] = stats.sync_failed.get(name, 0) + len(found.errors)
+        stats.discovered_targets[name] = sum(len(group.targets) for group in groups)
+        took_s = time.perf_counter() - started_s
+        stats.sync_s[name] = stats.sync_s.get(name, 0.0) + took_s
+        self._first_sync.set()
+
+    def _apply_target_limit(self) -> None:
+        limit, count = self.job.limits.target_limit, len(self._loops)
+        error = ""
+        if limit and count > limit:
+            error = f"target_limit exceeded (number of targets: {count}, limit: {limit})"
+            self._around.stats.exceeded_target_limit += 1
+        for loop, _ in self._loops.values():
+            loop.forced_error = error
+
+    def _add(self, key: _Key, target: Target) -> None:
+        ingest = self._retirement.reclaim(self.job.job_name, target)
+        if ingest is None:
+            around = self._around
+            ingest = TargetIngest(around.appender, target.labels, self.job, around.stats)
+        else:
+            ingest.configure(self.job)
+        loop = ScrapeLoop(target, self.job, ingest, self._fetcher, self._around)
+        task = asyncio.create_task(loop.run(), name=f"scrape {target.url}")
+        task.add_done_callback(_log_crash)
+        self._loops[key] = (loop, task)
+
+    def _remove(self, key: _Key, *, retire: bool) -> None:
+        loop, task = self._loops.pop(key)
+        task.cancel()
+        if retire:
+            self._retirement.retire(self.job.job_name, loop.target, loop.ingest)
+        else:
+            loop.ingest.close()
+
+
+def _key(target: Target) -> _Key:
+    return (target.url, target.interval_ms, target.timeout_ms, target.identity)
+
+
+def _log_crash(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s has ended", task.get_name(), exc_info=error)

@@ -1,0 +1,183 @@
+"""An HTTP client for one job: TLS, proxies, authentication, headers.
+
+Credentials that are named as files are read for each request, so that rotated ones count at
+once. Connections are kept open between scrapes; cookies are not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import ssl
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from promlab.config.http_client import HttpClientConfig, TLSConfig
+from promlab.config.secret import Secret
+from promlab.errors import ConfigError, ScrapeError
+
+_KEEP_ALIVE_S = 300.0
+_VERSIONS = {
+    "TLS10": ssl.TLSVersion.TLSv1,
+    "TLS11": ssl.TLSVersion.TLSv1_1,
+    "TLS12": ssl.TLSVersion.TLSv1_2,
+    "TLS13": ssl.TLSVersion.TLSv1_3,
+}
+
+
+def tls_context(config: TLSConfig) -> ssl.SSLContext:
+    """The TLS settings of a client. Raises ConfigError if a certificate can't be used."""
+    return _default_context() if config == TLSConfig() else _own_context(config)
+
+
+@lru_cache(maxsize=1)
+def _default_context() -> ssl.SSLContext:
+    """Shared: loading the system's certificates takes milliseconds."""
+    return _own_context(TLSConfig())
+
+
+def _own_context(config: TLSConfig) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context()
+        if config.ca_file or config.ca:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(config.ca_file or None, cadata=config.ca or None)
+        if config.insecure_skip_verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        with warnings.catch_warnings():
+            # Versions that nobody should use are still what some devices speak.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = _VERSIONS[config.min_version or "TLS12"]
+            if config.max_version:
+                context.maximum_version = _VERSIONS[config.max_version]
+        if config.cert_file or config.cert:
+            with (
+                _as_file(config.cert_file, config.cert) as cert,
+                _as_file(config.key_file, config.key.reveal()) as key,
+            ):
+                context.load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        path = getattr(error, "filename", None) or config.ca_file or config.cert_file
+        raise ConfigError(f"unable to use TLS settings: {reason.lower()}", path=str(path)) from None
+    return context
+
+
+@contextmanager
+def _as_file(path: str, text: str) -> Iterator[str]:
+    """The path, or that of a file for as long as it is needed: OpenSSL reads nothing else."""
+    if path:
+        yield path
+        return
+    descriptor, name = tempfile.mkstemp(prefix="promlab-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        yield name
+    finally:
+        Path(name).unlink()
+
+
+class HttpClient:
+    """Sessions and headers for the requests of one job."""
+
+    def __init__(self, config: HttpClientConfig, headers: dict[str, str]) -> None:
+        self.config = config
+        self.server_name = config.tls_config.server_name or None
+        self._headers = headers
+        self._tls = tls_context(config.tls_config)
+        self._session: aiohttp.ClientSession | None = None
+        basic, bearer = config.basic_auth, config.bearer
+        self._has_files = bool(
+            (basic and (basic.username_file or basic.password_file))
+            or (bearer and bearer.credentials_file)
+            or any(header.files for header in config.http_headers.values())
+        )
+        self._fixed: dict[str, str] | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session, opened when first asked for, on the running loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, ssl=self._tls, keepalive_timeout=_KEEP_ALIVE_S, ttl_dns_cache=10
+                ),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(),
+                max_line_size=16_384,
+                max_field_size=65_536,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def headers(self, *, trusted: bool) -> dict[str, str]:
+        """Headers of a request; without credentials for a host that is not `trusted`."""
+        if not trusted:
+            return self._headers
+        if self._fixed is not None:
+            return self._fixed
+        if self._has_files:
+            return await asyncio.to_thread(self._with_credentials)
+        self._fixed = self._with_credentials()
+        return self._fixed
+
+    def _with_credentials(self) -> dict[str, str]:
+        headers = dict(self._headers)
+        basic, bearer = self.config.basic_auth, self.config.bearer
+        if basic is not None:
+            user = basic.username or read_secret(basic.username_file)
+            password = basic.password.reveal() or read_secret(basic.password_file)
+            token = base64.b64encode(f"{user}:{password}".encode()).decode()
+            headers["Authorization"] = f"Basic {token}"
+        elif bearer is not None:
+            credentials = bearer.credentials.reveal() or read_secret(bearer.credentials_file)
+            headers["Authorization"] = f"{bearer.type.strip()} {credentials}".strip()
+        for name, header in self.config.http_headers.items():
+            values = [*header.values, *map(Secret.reveal, header.secrets)]
+            values += map(read_secret, header.files)
+            headers[name] = ", ".join(values)
+        return headers
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy that a request to this URL goes through."""
+        proxy, host = self.config.proxy, urlsplit(url).hostname or ""
+        if proxy.proxy_url:
+            return None if _excluded(host, proxy.no_proxy) else proxy.proxy_url
+        if proxy.proxy_from_environment and not proxy_bypass(host):
+            return getproxies().get(urlsplit(url).scheme)
+        return None
+
+
+def _excluded(host: str, no_proxy: str) -> bool:
+    for entry in filter(None, (part.strip().lower() for part in no_proxy.split(","))):
+        name = entry.partition(":")[0].lstrip(".")
+        if entry == "*" or host == name or host.endswith("." + name):
+            return True
+    return False
+
+
+def read_secret(path: str) -> str:
+    """The text of a file with a secret, blanks around it removed; "" for no path."""
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not valid UTF-8"
+        raise ScrapeError(f"unable to read file {path}: {reason.lower()}") from None

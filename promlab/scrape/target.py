@@ -1,0 +1,133 @@
+"""Targets: from discovered label sets, through relabelling, to an address to scrape."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from promlab.config.kinds import is_label_name
+from promlab.config.relabelling import relabel
+from promlab.config.scrape import ScrapeConfig
+from promlab.discovery.base import ADDRESS, TargetGroup
+from promlab.model.durations import format_duration_ms, parse_duration_ms
+from promlab.model.labels import LabelTable, Symbols
+
+_PARAM = "__param_"
+_INTERVAL, _TIMEOUT = "__scrape_interval__", "__scrape_timeout__"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address to scrape. Labels are final; `discovered` is what relabelling began with."""
+
+    discovered: Mapping[str, str]
+    labels: Mapping[str, str]
+    url: str
+    interval_ms: int
+    timeout_ms: int
+
+    @property
+    def identity(self) -> tuple[tuple[str, str], ...]:
+        """What makes its series its own: the labels."""
+        return tuple(sorted(self.labels.items()))
+
+    def offset_ms(self, seed: str) -> float:
+        """When in the interval it is scraped: spread by hash, the same after every start."""
+        named = json.dumps([seed, self.url, self.identity]).encode()
+        digest = hashlib.blake2b(named, digest_size=8).digest()
+        return int.from_bytes(digest, "big") % (self.interval_ms * 1_000_000) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSet:
+    """What comes out of a job's groups."""
+
+    active: list[Target]
+    dropped: list[dict[str, str]]  # discovered labels of what relabelling dropped
+    errors: list[str]  # why others can't be scraped
+
+
+class _BadTarget(ValueError):
+    pass
+
+
+def make_targets(groups: Iterable[TargetGroup], job: ScrapeConfig) -> TargetSet:
+    """Targets of a job, each once."""
+    discovered = [_with_defaults(labels, job) for group in groups for labels in group.label_sets()]
+    table = LabelTable.from_dicts(discovered, Symbols())
+    relabelled, rows = relabel(table, job.relabel_configs)
+    active: dict[tuple[object, ...], Target] = {}
+    errors = []
+    for labels, row in zip(relabelled.rows(), rows.tolist(), strict=True):
+        try:
+            target = _target(labels, discovered[row], job)
+        except _BadTarget as error:
+            errors.append(f"{discovered[row].get(ADDRESS, '')}: {error}")
+            continue
+        active.setdefault((target.url, target.identity), target)
+    kept = set(rows.tolist())
+    dropped = [labels for i, labels in enumerate(discovered) if i not in kept]
+    return TargetSet(list(active.values()), dropped, errors)
+
+
+def _with_defaults(labels: Mapping[str, str], job: ScrapeConfig) -> dict[str, str]:
+    defaults = {
+        "job": job.job_name,
+        "__scheme__": job.scheme,
+        "__metrics_path__": job.metrics_path,
+        _INTERVAL: format_duration_ms(job.scrape_interval_ms),
+        _TIMEOUT: format_duration_ms(job.scrape_timeout_ms),
+    }
+    defaults |= {_PARAM + name: values[0] for name, values in job.params.items() if values}
+    merged = {**defaults, **{name: text for name, text in labels.items() if text}}
+    return dict(sorted(merged.items()))
+
+
+def _target(labels: dict[str, str], discovered: dict[str, str], job: ScrapeConfig) -> Target:
+    address = labels.get(ADDRESS, "")
+    if not address:
+        raise _BadTarget("no address")
+    if "/" in address or any(char <= " " for char in address):
+        raise _BadTarget(f"{address!r} is not a valid hostname")
+    interval_ms = _duration(labels, _INTERVAL, "scrape interval")
+    timeout_ms = _duration(labels, _TIMEOUT, "scrape timeout")
+    if timeout_ms > interval_ms:
+        raise _BadTarget(
+            f"scrape timeout cannot be greater than scrape interval "
+            f'("{labels[_TIMEOUT]}" > "{labels[_INTERVAL]}")'
+        )
+    for name in labels:
+        if not is_label_name(name):
+            raise _BadTarget(f"{name!r} is not a valid label name")
+    final = {name: text for name, text in labels.items() if not name.startswith("__")}
+    final.setdefault("instance", address)
+    return Target(discovered, final, _url(labels, address, job), interval_ms, timeout_ms)
+
+
+def _duration(labels: Mapping[str, str], name: str, what: str) -> int:
+    try:
+        duration_ms = parse_duration_ms(labels.get(name, ""))
+    except ValueError as error:
+        raise _BadTarget(f"error parsing {what}: {error}") from None
+    if duration_ms == 0:
+        raise _BadTarget(f"{what} cannot be 0")
+    return duration_ms
+
+
+def _url(labels: Mapping[str, str], address: str, job: ScrapeConfig) -> str:
+    scheme = labels.get("__scheme__", "")
+    if scheme not in ("http", "https"):
+        raise _BadTarget(f'invalid scheme: "{scheme}"')
+    params: dict[str, Sequence[str]] = dict(job.params)
+    for label, text in labels.items():
+        if label.startswith(_PARAM):
+            name = label.removeprefix(_PARAM)
+            params[name] = (text, *params.get(name, ())[1:])
+    path = quote(labels.get("__metrics_path__", ""), safe="/$&+,:;=@~!*'()")
+    if path and not path.startswith("/"):
+        path = "/" + path
+    query = urlencode(sorted(params.items()), doseq=True)
+    return f"{scheme}://{address}{path}{'?' + query if query else ''}"
