@@ -30,6 +30,10 @@ from __future__ import annotations
 class PromlabError(Exception):
     """Root of all errors that promlab raises for its users."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ConfigError(PromlabError):
     """A configuration that cannot be used.

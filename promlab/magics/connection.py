@@ -1,0 +1,124 @@
+"""Which server the magics ask: the one named by `--url`, or this kernel's own lab.
+
+The first query of a kernel starts the lab if none runs. What is asked again and again (metric
+names for completion, scrape intervals) is kept for a few seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from promlab.client import Client
+from promlab.errors import PromlabError
+from promlab.lab.session import Lab, running, start
+
+_FRESH_S = 10.0
+_FALLBACK_STEP_MS = 5_000
+
+
+class Connection:
+    """Clients of a kernel's magics, one a server."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Client] = {}
+        self._current = ""
+
+    def client(self, url: str = "") -> Client:
+        """The client to ask; starts the default lab where there is no server yet."""
+        if url:
+            if url not in self._clients:
+                self._clients[url] = Client(url)
+            return self._clients[url]
+        if self._current:
+            return self.client(self._current)
+        return self.lab().ready().client
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another server than the lab is asked."""
+        return bool(self._current)
+
+    def use(self, url: str) -> None:
+        """Make the server at `url` the one that is asked; empty for the lab again."""
+        if url:
+            self.client(url)
+        self._current = url
+
+    def lab(self) -> Lab:
+        """This kernel's default lab, started now if it does not run."""
+        return running() or start()
+
+    def existing(self, url: str = "") -> Client | None:
+        """The client that `client` gives, if that takes no starting and no waiting."""
+        if url or self._current:
+            return self.client(url)
+        lab = running()
+        return lab.client if lab is not None and lab.is_ready else None
+
+    def close(self) -> None:
+        """Forget all clients."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self._current = ""
+
+
+class Cache:
+    """Answers of a server, fresh or a little stale, never waited for twice.
+
+    A stale answer is given at once and renewed in the background: completion must be quick.
+    """
+
+    def __init__(self, fresh_s: float = _FRESH_S) -> None:
+        self._fresh_s = fresh_s
+        self._kept: dict[tuple[str, ...], tuple[float, Any]] = {}
+        self._asking: set[tuple[str, ...]] = set()
+        self._guard = threading.Lock()
+
+    def get(self, key: tuple[str, ...], ask: Callable[[], Any], default: Any) -> Any:
+        """What `ask` gave or gives now; `default` where the server does not answer."""
+        with self._guard:
+            kept = self._kept.get(key)
+        if kept is None:
+            return self._renew(key, ask, default)
+        if time.monotonic() - kept[0] > self._fresh_s:
+            with self._guard:
+                is_first = key not in self._asking
+                self._asking.add(key)
+            if is_first:
+                threading.Thread(
+                    target=self._renew, args=(key, ask, kept[1]), name="promlab-cache", daemon=True
+                ).start()
+        return kept[1]
+
+    def _renew(self, key: tuple[str, ...], ask: Callable[[], Any], default: Any) -> Any:
+        try:
+            found = ask()
+        except PromlabError:
+            found = default
+        with self._guard:
+            self._kept[key] = (time.monotonic(), found)
+            self._asking.discard(key)
+            if len(self._kept) > 500:
+                del self._kept[next(iter(self._kept))]
+        return found
+
+
+def scrape_interval_ms(client: Client, cache: Cache) -> int:
+    """The shortest interval at which the server's targets are scraped."""
+    return int(cache.get((client.url, "interval"), lambda: _shortest(client), _FALLBACK_STEP_MS))
+
+
+def _shortest(client: Client) -> int:
+    from promlab.model.durations import parse_duration_ms
+
+    found = []
+    for target in client.targets():
+        try:
+            found.append(parse_duration_ms(str(target.get("scrapeInterval", ""))))
+        except ValueError:
+            continue
+    return max(1_000, min(found)) if found else _FALLBACK_STEP_MS

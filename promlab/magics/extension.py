@@ -1,0 +1,69 @@
+"""Everything that loading adds to a shell, and that unloading takes back."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import threading
+from typing import Any
+
+from promlab.magics.completion import Completer
+from promlab.magics.connection import Cache, Connection
+from promlab.magics.inspection import Inspector
+from promlab.magics.promlab_magic import PromlabMagic
+from promlab.magics.promql_magic import PromQLMagic
+
+_SLOW = ("promlab.client.frames", "polars", "httpx", "msgspec", "promlab.widgets.feed")
+
+
+class Extension:
+    """The magics, completion and help of one shell."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.connection, self.cache = Connection(), Cache()
+        shell.register_magics(
+            PromQLMagic(shell, self.connection, self.cache),
+            PromlabMagic(shell, self.connection, self.cache),
+        )
+        self.completer = Completer(self.connection, self.cache)
+        self.completer.install(shell)
+        self.inspector = Inspector(self.connection, self.cache)
+        self.inspector.install(shell)
+        if hasattr(shell, "kernel"):
+            threading.Thread(target=_warm, name="promlab-warm", daemon=True).start()
+
+    def unload(self) -> None:
+        """Take everything back; a lab that runs goes on."""
+        self.completer.remove(self.shell)
+        self.inspector.remove()
+        manager = self.shell.magics_manager
+        for kind, name in (("line", "promql"), ("cell", "promql"), ("line", "promlab")):
+            manager.magics[kind].pop(name, None)
+        manager.registry.pop("PromQLMagic", None)
+        manager.registry.pop("PromlabMagic", None)
+        self.connection.close()
+
+
+def _warm() -> None:
+    """Load what the first query and the first graph need while the reader still types."""
+    with contextlib.suppress(ImportError):
+        for name in _SLOW:
+            importlib.import_module(name)
+        from promlab.client.charts import line_spec, svg
+        from promlab.widgets import vega
+
+        vega.prepare()
+        svg({**line_spec("", ""), "data": {"name": "samples", "values": []}})
+        _use_own_renderer()
+
+
+def _use_own_renderer() -> None:
+    """Show Altair's charts offline, unless the reader has chosen otherwise."""
+    altair = importlib.import_module("altair")
+    from promlab.widgets.live_chart import altair_renderer
+
+    altair.renderers.register("promlab", altair_renderer)
+    if altair.renderers.active == "default" and "google.colab" not in sys.modules:
+        altair.renderers.enable("promlab")
