@@ -10,7 +10,7 @@ from promlab.promql.ast import Node
 
 COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 MONOTONICITY = (
-    "input to {function} needed to be fixed for monotonicity (see "
+    "input to histogram_quantile needed to be fixed for monotonicity (see "
     "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) "
     'for metric name "{name}"'
 )

@@ -89,6 +89,9 @@ def _joined(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -> Vector
     present = many_present & one_present
     left, right = (one_values, many_values) if swapped else (many_values, one_values)
     result = OPERATORS[node.op](left, right)
+    if matching.card is Card.ONE_TO_ONE and not pairs.group_unique:
+        # Before the comparison drops any: whether a query is sound must not hang on values.
+        _check_matched_once(ctx, node, many, pairs, present)
     unnamed = None
     if compares:
         if many.unnamed is not None:
@@ -99,7 +102,8 @@ def _joined(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -> Vector
         else:
             present &= result
             result = left
-    _check_many_side(ctx, node, many, pairs, present)
+    if matching.card is not Card.ONE_TO_ONE and not pairs.result_unique:
+        _check_results(ctx, node, many, pairs, present)
     vector = Vector(pairs.labels, result, present, unnamed)
     return vector if pairs.result_unique else merge_same(ctx, vector, node)
 
@@ -137,23 +141,22 @@ def _check_one_side(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -
     )
 
 
-def _check_many_side(
+def _check_matched_once(
     ctx: QueryContext, node: Binary, many: Vector, pairs: Pairs, present: Mask
 ) -> None:
-    """A one-to-one match happens once, and results of one match group differ in labels."""
-    assert node.matching is not None
-    if node.matching.card is Card.ONE_TO_ONE:
-        if not pairs.group_unique:
-            count = int(pairs.group.max()) + 1
-            clash = find_overlap(present, pairs.group, count)
-            if clash is not None:
-                raise _matched_twice(ctx, node, many, pairs, clash, EXPLICIT)
-        return
-    if pairs.result_unique:
-        return
+    """In a one-to-one matching, a series matches one other."""
+    clash = find_overlap(present, pairs.group, int(pairs.group.max()) + 1)
+    if clash is not None:
+        raise _matched_twice(ctx, node, many, pairs, clash, EXPLICIT)
+
+
+def _check_results(
+    ctx: QueryContext, node: Binary, many: Vector, pairs: Pairs, present: Mask
+) -> None:
+    """In a many-to-one matching, results of one match group differ in their labels."""
     both = pairs.group * (int(pairs.result.max()) + 1) + pairs.result
     _, ids = np.unique(both, return_inverse=True)
-    clash = find_overlap(present, ids, int(ids.max(initial=-1)) + 1)
+    clash = find_overlap(present, ids, int(ids.max()) + 1)
     if clash is not None:
         raise _matched_twice(ctx, node, many, pairs, clash, UNIQUE)
 

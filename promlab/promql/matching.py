@@ -15,9 +15,9 @@ from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.promql.ast import Card, VectorMatching
 from promlab.promql.context import QueryContext
 from promlab.promql.grouping import code_matrix, group_matrix
+from promlab.promql.naming import NAME_LABELS
 from promlab.promql.vector import Rows
 
-NAME_LABELS = (METRIC_NAME, "__type__", "__unit__")
 
 
 class Sides(NamedTuple):

@@ -16,14 +16,17 @@ from promlab.promql.grouping import groups_equal
 from promlab.promql.texts import label_set_text
 from promlab.promql.vector import Mask, Vector
 
+# What says what a value is, and goes where a function changes that.
+NAME_LABELS = (METRIC_NAME, "__type__", "__unit__")
+_NONE = np.uint32(0)
 SAME_LABELS = "vector cannot contain metrics with the same labelset"
 
 
 def without_name(ctx: QueryContext, labels: LabelTable) -> LabelTable:
-    """The table without its column of names."""
-    if METRIC_NAME not in labels.columns:
+    """The table without the columns that say what its values are."""
+    if not any(name in labels.columns for name in NAME_LABELS):
         return labels
-    return ctx.remember((labels,), "unnamed", lambda: labels.drop((METRIC_NAME,)))
+    return ctx.remember((labels,), "unnamed", lambda: labels.drop(NAME_LABELS))
 
 
 def drop_name(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool = False) -> Vector:
@@ -40,23 +43,23 @@ def drop_name(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool = F
 
 def drop_name_now(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool = False) -> Vector:
     """The same at once, whatever the option says."""
-    codes = vector.labels.columns.get(METRIC_NAME)
-    if codes is None:
-        return vector
     labels = without_name(ctx, vector.labels)
+    if labels is vector.labels:
+        return vector
     bare = Vector(labels, vector.values, vector.present, vector.unnamed)
-    if vector.n < 2 or ctx.remember((vector.labels,), "one name", lambda: _all_equal(codes)):
+    if vector.n < 2 or ctx.remember((vector.labels,), "one name", lambda: _one_name(vector.labels)):
         return bare
     return merge_same(ctx, bare, node, strict=strict)
 
 
 def drop_marked(ctx: QueryContext, vector: Vector) -> Vector:
     """The end of a query: names go where they are marked."""
-    codes = vector.labels.columns.get(METRIC_NAME)
-    if vector.unnamed is None or codes is None or not vector.unnamed.any():
+    if vector.unnamed is None or not vector.unnamed.any():
         return vector
-    kept = np.where(vector.unnamed, np.uint32(0), codes).astype(np.uint32)
-    labels = vector.labels.replace(METRIC_NAME, kept)
+    labels = vector.labels
+    for name in NAME_LABELS:
+        if name in labels.columns:
+            labels = labels.replace(name, np.where(vector.unnamed, _NONE, labels.columns[name]))
     return merge_same(ctx, Vector(labels, vector.values, vector.present), ctx.plan.expr)
 
 
@@ -110,5 +113,7 @@ def same_labels(ctx: QueryContext, labels: LabelTable, row: int, node: Node) -> 
     )
 
 
-def _all_equal(codes: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> bool:
-    return bool((codes == codes[0]).all())
+def _one_name(labels: LabelTable) -> bool:
+    """Whether all rows have the same labels of those that go: then none become the same."""
+    columns = [labels.columns[name] for name in NAME_LABELS if name in labels.columns]
+    return all(bool((codes == codes[0]).all()) for codes in columns)

@@ -393,7 +393,8 @@ def quantiles(
     out: Any,
     present: Any,
 ) -> None:
-    """QUANTILE params[0, t] of the window, or MAD, the median distance from its median."""
+    """QUANTILE params[0, t] of the window, or MAD, the median distance from its median
+    (NaN if a value is)."""
     steps = out.shape[1]
     first = np.empty(steps, np.int64)
     end = np.empty(steps, np.int64)
@@ -455,6 +456,9 @@ def quantiles(
             present[s, t] = True
             if mode == QUANTILE:
                 out[s, t] = quantile_of(params[0, t], ordered, count)
+                continue
+            if ordered[0] != ordered[0]:
+                out[s, t] = np.nan
                 continue
             median = quantile_of(0.5, ordered, count)
             for i in range(count):

@@ -36,3 +36,9 @@ def short_float_text(value: float) -> str:
         digits, _, exponent = text.partition("e")
         return f"{digits.removesuffix('.0')}e{int(exponent):+03d}"
     return text.removesuffix(".0")
+
+
+def quantile_text(value: float) -> str:
+    """A value of a `quantile` label: as `float_text`, whole numbers with a point."""
+    text = float_text(value)
+    return f"{text}.0" if text.lstrip("-").isdigit() else text

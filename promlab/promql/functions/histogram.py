@@ -21,7 +21,7 @@ from promlab.promql.functions.attach import implements
 from promlab.promql.grouping import Members, code_matrix, group_matrix
 from promlab.promql.naming import drop_name, merge_same
 from promlab.promql.steps import Steps
-from promlab.promql.texts import float_text
+from promlab.promql.texts import quantile_text
 from promlab.promql.vector import Rows, Vector, empty_vector
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def histogram_quantiles(ev: Evaluator, node: Call, steps: Steps) -> Vector:
         q = ev.scalar(argument, steps)
         warn_of_quantiles(ctx, q, argument)
         result, _ = _classic(ev, node, vector, q.reshape(1, -1), node.args[0])
-        code = ctx.symbols.code(float_text(float(q[0])))
+        code = ctx.symbols.code(quantile_text(float(q[0])))
         columns = {**result.labels.columns, label: np.full(result.n, code, np.uint32)}
         parts.append((LabelTable(result.n, columns, ctx.symbols), result))
     names = dict.fromkeys(name for labels, _ in parts for name in labels.columns)
@@ -180,5 +180,5 @@ def _inform_of_forced(
     names = buckets.labels.column(METRIC_NAME)
     for code in np.unique(names[forced]).tolist():
         name = buckets.labels.symbols.text(code)
-        message = MONOTONICITY.format(function=node.function, name=name)
+        message = MONOTONICITY.format(name=name)
         ctx.annotations.inform(message if name else message.partition(" for metric")[0], argument)

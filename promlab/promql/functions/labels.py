@@ -92,4 +92,4 @@ def _relabelled(
     if target == METRIC_NAME and unnamed is not None:
         unnamed = unnamed_mask(vector) & ~changed
     made = Vector(labels, vector.values, vector.present, unnamed)
-    return merge_same(ev.ctx, made, node, strict=True)
+    return merge_same(ev.ctx, made, node)

@@ -1,0 +1,286 @@
+"""Runs conformance scripts against an engine in this process, and says which cases fail."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promlab.errors import PromlabError
+from promlab.promql.ast import (
+    Call,
+    Expr,
+    MatrixSelector,
+    Node,
+    Subquery,
+    VectorSelector,
+    rewrite,
+    walk,
+)
+from promlab.promql.engine import Engine
+from promlab.promql.options import EngineOptions
+from promlab.promql.plan import STEP_DEPENDENT
+from promlab.promql.result import (
+    InstantVector,
+    Matrix,
+    QueryResult,
+    RawMatrix,
+    Scalar,
+    String,
+)
+from tests.promql.fake import FakeQuerier
+from tests.promql.script import Clear, Eval, Labels, Load, read_script, time_ms
+
+FEATURES = frozenset(
+    {
+        "promql-experimental-functions",
+        "promql-extended-range-selectors",
+        "promql-binop-fill-modifiers",
+        "promql-duration-expr",
+        "promql-delayed-name-removal",
+    }
+)
+OPTIONS = EngineOptions(
+    max_samples=10_000, delayed_name_removal=True, subquery_step_ms=60_000, features=FEATURES
+)
+OF_QUERY = frozenset({"start", "end", "range", "step"})
+Rows = list[tuple[Labels, dict[int, float]]]
+
+
+class Mismatch(Exception):
+    """An answer that is not the expected one."""
+
+
+def run_script(path: Path) -> Iterator[tuple[str, str]]:
+    """`file:line` and what is wrong, for every case that does not pass."""
+    querier = FakeQuerier()
+    engine = Engine(querier, OPTIONS)
+    for command in read_script(path):
+        match command:
+            case Clear():
+                querier.clear()
+            case Load():
+                load(querier, command)
+            case Eval():
+                try:
+                    run_eval(engine, command)
+                except (Mismatch, PromlabError, AssertionError) as error:
+                    yield f"{path.name}:{command.line}", f"{type(error).__name__}: {error}"
+
+
+def load(querier: FakeQuerier, command: Load) -> None:
+    for series in command.series:
+        samples = [
+            (i * command.step_ms, value)
+            for i, value in enumerate(series.values)
+            if isinstance(value, float)
+        ]
+        querier.add(series.labels, samples)
+
+
+def run_eval(engine: Engine, case: Eval) -> None:
+    if case.expects("fail"):
+        check_failure(engine, case)
+        return
+    result = ask(engine, case)
+    check_annotations(case, result)
+    if case.step_ms:
+        check_range(case, result.value)
+        return
+    check_instant(case, result.value)
+    expr = engine.plan(case.query).expr
+    if not isinstance(result.value, InstantVector | Scalar):
+        return
+    calls = {node.function for node in walk(expr) if isinstance(node, Call)}
+    if not case.expects("ordered") and not calls & OF_QUERY and "sort" not in calls:
+        check_as_range(engine, case)
+    if not calls & (STEP_DEPENDENT | OF_QUERY) and "start()" not in case.query:
+        check_fixed(engine, case, expr)
+
+
+def ask(engine: Engine, case: Eval) -> QueryResult:
+    if case.step_ms:
+        return engine.range(case.query, case.start_ms, case.end_ms, case.step_ms)
+    return engine.instant(case.query, case.start_ms)
+
+
+def check_failure(engine: Engine, case: Eval) -> None:
+    try:
+        ask(engine, case)
+    except PromlabError as error:
+        message = getattr(error, "message", str(error))
+        for expected in case.expectations:
+            if expected.how == "msg" and expected.text != message:
+                raise Mismatch(f"failed with {message!r}, not {expected.text!r}") from None
+            if expected.how == "regex" and not re.search(expected.text, message):
+                raise Mismatch(f"failed with {message!r}, not {expected.text!r}") from None
+        return
+    raise Mismatch("did not fail")
+
+
+def check_annotations(case: Eval, result: QueryResult) -> None:
+    for kind, found in (("warn", result.warnings), ("info", result.infos)):
+        if case.expects(f"no_{kind}") and found:
+            raise Mismatch(f"unexpected {kind}: {found}")
+        expected = [e for e in case.expectations if e.kind == kind]
+        if not expected:
+            continue
+        if not found:
+            raise Mismatch(f"no {kind}")
+        for wanted in expected:
+            if wanted.how and not any(annotated(wanted, text) for text in found):
+                raise Mismatch(f"no {kind} {wanted.text!r} among {found}")
+        if any(e.how for e in expected):
+            for text in found:
+                if not any(annotated(wanted, text) for wanted in expected if wanted.how):
+                    raise Mismatch(f"unexpected {kind}: {text!r}")
+
+
+def annotated(expected: Any, text: str) -> bool:
+    if expected.how == "regex":
+        return re.search(expected.text, text) is not None
+    return bool(expected.text == text)
+
+
+def check_instant(case: Eval, value: object) -> None:
+    t = case.start_ms
+    for expected in case.expectations:
+        if expected.kind == "string":
+            assert isinstance(value, String), value
+            assert value.value == expected.text, value.value
+            return
+        if expected.kind == "range vector":
+            check_raw(case, expected.text, value)
+            return
+    if case.scalar is not None:
+        assert isinstance(value, Scalar), value
+        if not same(case.scalar, value.value):
+            raise Mismatch(f"{value.value} instead of {case.scalar}")
+        return
+    assert isinstance(value, InstantVector), value
+    found: Rows = [(value.labels.row(i), {t: x}) for i, x in enumerate(value.values.tolist())]
+    wanted = [(series.labels, {t: number(series.values[0])}) for series in case.series]
+    compare(found, wanted, ordered=case.expects("ordered"))
+
+
+def check_raw(case: Eval, times: str, value: object) -> None:
+    assert isinstance(value, RawMatrix), value
+    start, end, step = re.findall(r"-?\d+\w*", times)
+    found: Rows = []
+    for s in range(value.batch.n):
+        at, values = value.batch.series(s)
+        found.append(
+            (value.batch.labels.row(s), dict(zip(at.tolist(), values.tolist(), strict=True)))
+        )
+    grid = range(time_ms(start), time_ms(end) + 1, time_ms(step))
+    compare(found, on_grid(case, grid), ordered=False)
+
+
+def check_range(case: Eval, value: object) -> None:
+    assert isinstance(value, Matrix), value
+    grid = range(case.start_ms, case.end_ms + 1, case.step_ms)
+    if case.scalar is not None:
+        wanted: Rows = [({}, dict.fromkeys(grid, case.scalar))]
+    else:
+        wanted = on_grid(case, grid)
+    found = matrix_rows(value)
+    keys = [sorted(labels.items()) for labels, _ in found]
+    assert keys == sorted(keys), "not sorted by labels"
+    compare(found, wanted, ordered=False)
+
+
+def on_grid(case: Eval, grid: range) -> Rows:
+    rows: Rows = []
+    for series in case.series:
+        pairs = zip(grid, series.values, strict=False)
+        rows.append((series.labels, {t: number(x) for t, x in pairs if x is not None}))
+    return rows
+
+
+def matrix_rows(value: Matrix) -> Rows:
+    rows: Rows = []
+    for i in range(value.labels.n):
+        steps = np.flatnonzero(value.present[i])
+        assert len(steps), "a series without values"
+        times, values = value.t_ms[steps].tolist(), value.values[i, steps].tolist()
+        rows.append((value.labels.row(i), dict(zip(times, values, strict=True))))
+    return rows
+
+
+def number(value: object) -> float:
+    if not isinstance(value, float):
+        raise Mismatch(f"a native histogram is expected: {value}")
+    return value
+
+
+def same(a: float, b: float) -> bool:
+    if math.isnan(a) or math.isnan(b):
+        return math.isnan(a) and math.isnan(b)
+    return a == b or abs(a - b) < 1e-6 * (abs(a) + abs(b))
+
+
+def compare(found: Rows, wanted: Rows, *, ordered: bool) -> None:
+    def by_labels(row: tuple[Labels, dict[int, float]]) -> list[tuple[str, str]]:
+        return sorted(row[0].items())
+
+    if not ordered:
+        found, wanted = sorted(found, key=by_labels), sorted(wanted, key=by_labels)
+    equal = len(found) == len(wanted) and all(
+        a == b and x.keys() == y.keys() and all(same(x[t], y[t]) for t in x)
+        for (a, x), (b, y) in zip(found, wanted, strict=True)
+    )
+    if not equal:
+        raise Mismatch(f"{found} instead of {wanted}")
+
+
+def check_as_range(engine: Engine, case: Eval) -> None:
+    """The same as the middle step of a range query."""
+    t = case.start_ms
+    value = engine.range(case.query, t - 60_000, t + 60_000, 60_000).value
+    assert isinstance(value, Matrix), value
+    middle = [(labels, {t: row[t]}) for labels, row in matrix_rows(value) if t in row]
+    if case.scalar is not None:
+        compare(middle, [({}, {t: case.scalar})], ordered=False)
+        return
+    wanted = [(series.labels, {t: number(series.values[0])}) for series in case.series]
+    compare(middle, wanted, ordered=False)
+
+
+def check_fixed(engine: Engine, case: Eval, expr: Expr) -> None:
+    """The same at other times, with `@` on all selectors."""
+    t = case.start_ms
+    query = str(fixed(expr, t))
+    times = [0, t // 5, t, 10 * t, -10 * t] if t else [-1000, 0, 1000]
+    for at in times:
+        moved = Eval(case.line, query, at, at, 0, case.expectations, case.series, case.scalar)
+        try:
+            check_instant(moved, engine.instant(query, at).value)
+        except (Mismatch, PromlabError, AssertionError) as error:
+            raise Mismatch(f"{query} at {at}: {error}") from error
+
+
+def fixed(expr: Expr, t_ms: int) -> Node:
+    """The expression with every selector and outermost subquery at this moment."""
+    inside: set[int] = set()
+    for node in walk(expr):
+        if isinstance(node, Subquery):
+            inside.update(id(below) for below in walk(node.expr))
+
+    # Nodes get rebuilt from below, so those inside subqueries are told by position.
+    places = {(n.start, n.end) for n in walk(expr) if id(n) in inside}
+
+    def fix(node: Node) -> Node:
+        if (node.start, node.end) in places or not isinstance(node, VectorSelector | Subquery):
+            return node
+        from dataclasses import replace
+
+        return node if node.at is not None else replace(node, at=t_ms)
+
+    return rewrite(expr, fix)
+
+
+__all__ = ["MatrixSelector", "run_script"]

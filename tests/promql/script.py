@@ -1,0 +1,210 @@
+"""Reads the test scripts of the conformance material: `clear`, `load`, `eval`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from promlab.model.durations import parse_duration_ms
+from promlab.model.samples import STALE_NAN
+
+Labels = dict[str, str]
+Value = float | str | None  # a float, a native histogram's text, no sample
+
+
+@dataclass
+class Series:
+    labels: Labels
+    values: list[Value]
+
+
+@dataclass
+class Load:
+    step_ms: int
+    series: list[Series]
+
+
+@dataclass
+class Expectation:
+    kind: str  # fail, warn, info, no_warn, no_info, ordered, string, range vector
+    how: str = ""  # msg, regex or nothing
+    text: str = ""
+
+
+@dataclass
+class Eval:
+    line: int
+    query: str
+    start_ms: int
+    end_ms: int
+    step_ms: int  # 0 for an instant query
+    expectations: list[Expectation] = field(default_factory=list)
+    series: list[Series] = field(default_factory=list)
+    scalar: float | None = None
+
+    def expects(self, *kinds: str) -> bool:
+        return any(e.kind in kinds for e in self.expectations)
+
+
+@dataclass
+class Clear:
+    pass
+
+
+def read_script(path: Path) -> list[Load | Eval | Clear]:
+    return [_command(line, block) for line, block in _blocks(path)]
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
+    block: list[str] = []
+    start = 0
+    for number, line in enumerate([*path.read_text(encoding="utf-8").splitlines(), ""], 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            if block:
+                yield start, block
+            block = []
+            continue
+        if not block:
+            start = number
+        block.append(text)
+
+
+def _command(line: int, block: list[str]) -> Load | Eval | Clear:
+    head = block[0]
+    if head == "clear":
+        return Clear()
+    if head.startswith(("load ", "load_with_nhcb ")):
+        step_ms = parse_duration_ms(head.split()[1])
+        # Start timestamps: no part of what storage keeps.
+        series = [read_series(text) for text in block[1:] if not re.match(r"[^\s]*@st\s", text)]
+        return Load(step_ms, series)
+    return _eval(line, block)
+
+
+_INSTANT = re.compile(r"eval(_\w+)? instant at (\S+) (.*)")
+_RANGE = re.compile(r"eval(_\w+)? range from (\S+) to (\S+) step (\S+) (.*)")
+
+
+def _eval(line: int, block: list[str]) -> Eval:
+    instant, ranged = _INSTANT.match(block[0]), _RANGE.match(block[0])
+    if instant:
+        kind, at, query = instant.groups()
+        found = Eval(line, query, time_ms(at), time_ms(at), 0)
+    else:
+        assert ranged, block[0]
+        kind, start, end, step, query = ranged.groups()
+        found = Eval(line, query, time_ms(start), time_ms(end), time_ms(step))
+    if kind:
+        found.expectations.append(Expectation(kind[1:]))
+    for text in block[1:]:
+        if text.startswith("expect "):
+            found.expectations.append(_expectation(text))
+        elif re.fullmatch(r"[-+]?(\d[\d.eE+-]*|\.\d+|Inf|NaN)", text):
+            found.scalar = float(text)
+        else:
+            found.series.append(read_series(text))
+    return found
+
+
+def _expectation(text: str) -> Expectation:
+    rest = text.removeprefix("expect ").strip()
+    if rest.startswith("string "):
+        return Expectation("string", text=unquote(rest.removeprefix("string ").strip()))
+    if rest.startswith("range vector "):
+        return Expectation("range vector", text=rest.removeprefix("range vector "))
+    kind, _, more = rest.partition(" ")
+    how, _, pattern = more.strip().partition(":")
+    return Expectation(kind, how.strip(), pattern.strip())
+
+
+def time_ms(text: str) -> int:
+    if text.startswith("-"):
+        return -time_ms(text[1:])
+    return int(text) * 1000 if text.isdigit() else parse_duration_ms(text)
+
+
+def unquote(text: str) -> str:
+    if text.startswith("`"):
+        return text[1:-1]
+    simple = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+
+    def escape(match: re.Match[str]) -> str:
+        code = match[1]
+        if code[0] in "xuU":
+            return chr(int(code[1:], 16))
+        return chr(int(code, 8)) if code.isdigit() else simple.get(code, code)
+
+    pattern = r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)"
+    return re.sub(pattern, escape, text[1:-1])
+
+
+_STRING = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`'
+_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
+_PAIR = re.compile(rf"\s*({_STRING}|[a-zA-Z_][\w.]*)\s*(?:=\s*({_STRING}))?\s*(,|\}})")
+
+
+def read_series(text: str) -> Series:
+    labels, rest = read_labels(text)
+    return Series(labels, read_values(rest))
+
+
+def read_labels(text: str) -> tuple[Labels, str]:
+    labels: Labels = {}
+    name = _NAME.match(text)
+    if name:
+        labels["__name__"] = name[0]
+        text = text[name.end() :]
+    text = text.lstrip()
+    if not text.startswith("{") or text.startswith("{{"):
+        return labels, text
+    text = text[1:].lstrip()
+    while not text.startswith("}"):
+        pair = _PAIR.match(text)
+        assert pair, text
+        key = unquote(pair[1]) if pair[1][0] in "\"'`" else pair[1]
+        if pair[2] is None:
+            labels["__name__"] = key
+        else:
+            labels[key] = unquote(pair[2])
+        text = text[pair.end() :].lstrip()
+        if pair[3] == "}":
+            return labels, text
+    return labels, text[1:]
+
+
+_NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[iI]nf|[nN]a[nN])"
+_TOKEN = re.compile(
+    rf"\s*(?:(\{{\{{.*?\}}\}})(?:([+-])(\{{\{{.*?\}}\}}))?(?:x(\d+))?"
+    rf"|(_)(?:x(\d+))?|(stale)|({_NUMBER})(?:([-+])({_NUMBER}))?(?:x(\d+))?)(?=\s|$)"
+)
+
+
+def read_values(text: str) -> list[Value]:
+    values: list[Value] = []
+    text = text.strip()
+    while text:
+        token = _TOKEN.match(text)
+        assert token, f"not a value: {text!r}"
+        histogram, _, _, again, gap, gaps, stale, number, sign, delta, times = token.groups()
+        if histogram:
+            values += [token[0].strip()] * (int(again) + 1 if again else 1)
+        elif gap:
+            values += [None] * (int(gaps) if gaps else 1)
+        elif stale:
+            values.append(STALE_NAN)
+        elif times is None:
+            values.append(float(number))
+        elif delta is None:
+            # `4x3` is 4 and three more in a load, as `4+0x3`.
+            values += [float(number)] * (int(times) + 1)
+        else:
+            change = float(delta) * (-1 if sign == "-" else 1)
+            value = float(number)
+            for _ in range(int(times) + 1):
+                values.append(value)
+                value += change
+        text = text[token.end() :].strip()
+    return values
