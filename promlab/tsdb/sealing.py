@@ -72,9 +72,7 @@ class Sealer:
         length = k.seal_rows(arena, extent, stride, n, width, self._out, 0)
         head.catalog.flush()
         head.chunks.make_chains(head.rows.count, head.loose.count)
-        head.chunks.add_group(
-            group, arena[extent : extent + n], memoryview(self._out)[:length]
-        )
+        head.chunks.add_group(group, arena[extent : extent + n], memoryview(self._out)[:length])
         self._publish()
         state[k.SEALED_T] = arena[extent + n - 1]
         head.rows.empty(group)

@@ -1,0 +1,202 @@
+"""The reader's knowledge of labels: columns of codes, postings, selections, places.
+
+Tails the series log; only ever grows within one log, so a selection that was made once is
+extended by the new series and never made again. Matchers judge distinct values, once each.
+Not thread-safe: `Reader` holds a lock while it uses it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
+from promlab.model.matchers import Matcher, MatchType
+from promlab.tsdb.plan import Plan, make_plan
+
+Longs = npt.NDArray[np.int64]
+U32 = npt.NDArray[np.uint32]
+_SELECTIONS = 1024
+_TAIL = 4096  # series that may be searched one by one beside the postings
+
+
+@dataclass(slots=True)
+class Column:
+    """Codes of one label, series by series, and postings for the first `indexed` series."""
+
+    codes: Codes
+    indexed: int = 0
+    order: Longs = field(default_factory=lambda: np.zeros(0, np.int64))
+    sorted_codes: Codes = field(default_factory=lambda: np.zeros(0, np.uint32))
+
+    def series_with(self, code: int, count: int) -> Longs:
+        """Series with this code, ascending."""
+        if count - self.indexed > max(_TAIL, self.indexed // 4):
+            self.order = np.argsort(self.codes[:count], kind="stable")
+            self.sorted_codes = self.codes[self.order]
+            self.indexed = count
+        wanted = np.uint32(code)
+        low, high = np.searchsorted(self.sorted_codes, [wanted, wanted + np.uint32(1)])
+        tail = np.flatnonzero(self.codes[self.indexed : count] == wanted) + self.indexed
+        return np.concatenate([self.order[low:high], tail])
+
+
+@dataclass(slots=True)
+class Selection:
+    """The series that pass some matchers, of the first `looked_at` series."""
+
+    series: Longs
+    looked_at: int
+    labels: LabelTable | None = None
+    plan: Plan | None = None
+
+
+class SeriesIndex:
+    """All series of a log. Implements `SeriesLogReader`."""
+
+    def __init__(self) -> None:
+        self.symbols = Symbols()
+        self.count = 0
+        self.records = 0  # grows with every record: what a plan depends on
+        self._columns: dict[int, Column] = {}
+        self._room = 1024
+        self._verdicts: dict[Matcher, npt.NDArray[np.int8]] = {}
+        self._selections: OrderedDict[tuple[Matcher, ...], Selection] = OrderedDict()
+        self.groups = 0
+        self.rings = 0
+        self._places: list[tuple[Longs, Longs, Longs]] = []  # series, group or -1, slot or ring
+
+    # --- from the log -----------------------------------------------------------------
+
+    def on_symbols(self, texts: Sequence[str]) -> None:
+        """Symbols of the log."""
+        for text in texts:
+            self.symbols.code(text)
+
+    def on_series(self, n: int, names: U32, columns: U32) -> None:
+        """Series of the log."""
+        first, end = self.count, self.count + n
+        if end > self._room:
+            self._room = end * 5 // 4
+            for column in self._columns.values():
+                wider = np.zeros(self._room, np.uint32)
+                wider[:first] = column.codes[:first]
+                column.codes = wider
+        for name, codes in zip(names.tolist(), columns, strict=True):
+            if name not in self._columns:
+                self._columns[name] = Column(np.zeros(self._room, np.uint32))
+            self._columns[name].codes[first:end] = codes
+        self.count = end
+        self.records += 1
+
+    def on_group(self, group: int, target: Mapping[str, str]) -> None:
+        """A group of the log."""
+        self.groups = group + 1
+
+    def on_slots(self, group: int, first: int, series: U32) -> None:
+        """Slots of the log."""
+        n = len(series)
+        slots = np.arange(first, first + n, dtype=np.int64)
+        self._places.append((series.astype(np.int64), np.full(n, group, np.int64), slots))
+        self.records += 1
+
+    def on_rings(self, first: int, series: U32) -> None:
+        """Rings of the log."""
+        n = len(series)
+        rings = np.arange(first, first + n, dtype=np.int64)
+        self._places.append((series.astype(np.int64), np.full(n, -1, np.int64), rings))
+        self.rings = first + n
+        self.records += 1
+
+    # --- selection --------------------------------------------------------------------
+
+    def labels(self, series: Longs) -> LabelTable:
+        """Labels of some series; names that none of them has are left out."""
+        text, taken = self.symbols.text, {}
+        for name, column in self._columns.items():
+            codes = column.codes[series]
+            if codes.any():
+                taken[text(name)] = codes
+        return LabelTable(len(series), taken, self.symbols)
+
+    def select(self, matchers: Sequence[Matcher]) -> Selection:
+        """The series that pass every matcher, ascending."""
+        key = tuple(matchers)
+        found = self._selections.get(key)
+        if found is None:
+            found = Selection(self._search(key), self.count)
+            self._selections[key] = found
+            if len(self._selections) > _SELECTIONS:
+                self._selections.popitem(last=False)
+        elif found.looked_at < self.count:
+            new = self._filter(np.arange(found.looked_at, self.count), key)
+            if len(new):
+                found = Selection(np.concatenate([found.series, new]), self.count)
+                self._selections[key] = found
+            found.looked_at = self.count
+        self._selections.move_to_end(key)
+        if found.labels is None:
+            found.labels = self.labels(found.series)
+        return found
+
+    def plan(self, selection: Selection) -> Plan:
+        """Where the samples of a selection are."""
+        if selection.plan is None or selection.plan.records != self.records:
+            if len(self._places) > 1:
+                joined = [np.concatenate(parts) for parts in zip(*self._places, strict=True)]
+                order = np.argsort(joined[0], kind="stable")
+                self._places = [(joined[0][order], joined[1][order], joined[2][order])]
+            none = np.zeros(0, np.int64)
+            places = self._places[0] if self._places else (none, none, none)
+            selection.plan = make_plan(selection.series, *places, records=self.records)
+        return selection.plan
+
+    def _search(self, matchers: tuple[Matcher, ...]) -> Longs:
+        exact = [m for m in matchers if m.type is MatchType.EQUAL and m.value]
+        if not exact:
+            return self._filter(np.arange(self.count), matchers)
+        exact.sort(key=lambda m: m.name == METRIC_NAME, reverse=True)
+        start = exact[0]
+        column, code = self._column(start.name), self.symbols.find(start.value)
+        if column is None or code is None:
+            return np.zeros(0, np.int64)
+        rest = tuple(matcher for matcher in matchers if matcher is not start)
+        return self._filter(column.series_with(code, self.count), rest)
+
+    def _column(self, name: str) -> Column | None:
+        code = self.symbols.find(name)
+        return None if code is None else self._columns.get(code)
+
+    def _filter(self, series: Longs, matchers: tuple[Matcher, ...]) -> Longs:
+        for matcher in matchers:
+            column = self._column(matcher.name)
+            if column is None:
+                if not matcher.matches_empty:
+                    return np.zeros(0, np.int64)
+                continue
+            codes = column.codes[series]
+            series = series[self._passes(matcher, codes)]
+        return series
+
+    def _passes(self, matcher: Matcher, codes: Codes) -> npt.NDArray[np.bool_]:
+        if matcher.type in (MatchType.EQUAL, MatchType.NOT_EQUAL):
+            code = self.symbols.find(matcher.value)
+            equal = codes == np.uint32(code) if code is not None else np.zeros(len(codes), bool)
+            return equal if matcher.type is MatchType.EQUAL else ~equal
+        verdicts = self._verdicts.get(matcher)
+        if verdicts is None or len(verdicts) < len(self.symbols):
+            longer = np.full(len(self.symbols) * 5 // 4 + 16, -1, np.int8)
+            if verdicts is not None:
+                longer[: len(verdicts)] = verdicts
+            if len(self._verdicts) > _SELECTIONS:
+                self._verdicts.clear()
+            verdicts = self._verdicts[matcher] = longer
+        open_codes = codes[verdicts[codes] < 0]
+        for code in np.unique(open_codes).tolist():
+            verdicts[code] = matcher.matches(self.symbols.text(code))
+        passes: npt.NDArray[np.bool_] = verdicts[codes] == 1
+        return passes

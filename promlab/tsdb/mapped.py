@@ -1,0 +1,183 @@
+"""What a reader maps of a data directory: the files of one writer's life, chunk files, labels.
+
+A writer that starts publishes a new control page; a reader that meets it makes a new
+`Mapped`. Within one, files only grow, and are mapped anew when they have.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.errors import StorageError, WALCorruption
+from promlab.tsdb import chunk_kernels, control, series_log
+from promlab.tsdb.chunks import ENTRY_BYTES, data_path, files, index_path
+from promlab.tsdb.files import ReadableMap
+from promlab.tsdb.head_kernels import ENTRY_LONGS
+from promlab.tsdb.index import SeriesIndex
+
+Longs = npt.NDArray[np.int64]
+Addresses = npt.NDArray[np.uint64]
+
+
+class ChunkFile:
+    """One chunk file, as far as its entries are published."""
+
+    def __init__(self, directory: Path, number: int) -> None:
+        self._directory, self.number = directory, number
+        self.count = 0
+        self.first_t, self.last_t = 2**63 - 1, -(2**63)
+        self.index = ReadableMap(index_path(directory, number))
+        self.data = ReadableMap(data_path(directory, number))
+        self.groups = self.rings = np.zeros(0, np.int64)
+
+    def refresh(self, count: int | None, groups: int, rings: int) -> None:
+        """Take in new entries: `count` of them, or all there are in a closed file."""
+        wanted = self.index.size // ENTRY_BYTES if count is None else count
+        if wanted == self.count:
+            return
+        if wanted * ENTRY_BYTES > self.index.size:
+            self.index = ReadableMap(index_path(self._directory, self.number))
+            wanted = min(wanted, self.index.size // ENTRY_BYTES)
+        entries = self.index.longs[: wanted * ENTRY_LONGS].reshape(wanted, ENTRY_LONGS)
+        new = entries[self.count :]
+        if not len(new):
+            return
+        if int((new[:, 3] + (new[:, 4] & 0xFFFFFFFF)).max()) > self.data.size:
+            self.data = ReadableMap(data_path(self._directory, self.number))
+        self.groups = _chain(self.groups, groups)
+        self.rings = _chain(self.rings, rings)
+        address = self.index.address
+        chunk_kernels.newest_entries(address, self.count, wanted, self.groups, self.rings)
+        self.first_t = min(self.first_t, int(new[:, 1].min()))
+        self.last_t = max(self.last_t, int(new[:, 2].max()))
+        self.count = wanted
+
+
+def _chain(chain: Longs, size: int) -> Longs:
+    longer = np.full(max(size, len(chain)), -1, np.int64)
+    longer[: len(chain)] = chain
+    return longer
+
+
+class ChunkView(NamedTuple):
+    """Chunk files that overlap a time range, oldest first, as the kernels want them."""
+
+    files: list[ChunkFile]
+    maps: list[tuple[ReadableMap, ReadableMap]]  # keep what the addresses point to
+    counts: Longs
+    indexes: Addresses
+    datas: Addresses
+    sizes: Longs
+    group_chains: Addresses
+    ring_chains: Addresses
+    chain_sizes: Longs
+
+
+class Mapped:
+    """Everything that one writer's life has published."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.index = SeriesIndex()
+        self._series_bytes = 0
+        self._chunks: dict[int, ChunkFile] = {}
+        place = control.path_of(path)
+        try:
+            self.inode = os.stat(place).st_ino
+            self._page = ReadableMap(place)
+        except (OSError, StorageError):
+            raise StorageError(
+                f"{path} is not a data directory of promlab: start a server on it first"
+            ) from None
+        page = self.page = self._page.longs
+        if len(page) < control.LONGS or page[control.MAGIC_AT] != control.MAGIC:
+            raise StorageError(f"{place} is damaged: start the server, it makes a new one")
+        if page[control.FORMAT_AT] != control.FORMAT:
+            raise StorageError(f"{path} was written by another version of promlab")
+        self.epoch = int(page[control.EPOCH])
+        # Rows and rings of a writer that did not close them are lost with the system's memory.
+        alive = control.boot_id() in (0, int(page[control.BOOT]))
+        self.head_is_sound = alive or bool(page[control.CLEAN])
+        self.map_head()
+
+    def map_head(self) -> None:
+        """Map rows, rings and the table of groups as far as they reach now."""
+        head = self.path / "head"
+        self.rows = ReadableMap(head / f"rows.{self.epoch}")
+        self.loose = ReadableMap(head / f"loose.{self.epoch}")
+        self.table = ReadableMap(head / f"groups.{self.epoch}")
+
+    def is_current(self) -> bool:
+        """Whether no other writer has started since."""
+        try:
+            return os.stat(control.path_of(self.path)).st_ino == self.inode
+        except OSError:
+            return True  # being replaced, or gone: what is mapped stays readable
+
+    def refresh_series(self) -> None:
+        """Take in what was added to the series log."""
+        published = int(self.page[control.SERIES_BYTES])
+        if published == self._series_bytes:
+            return
+        log = self.path / "head" / "series"
+        try:
+            fd = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = os.pread(fd, published - self._series_bytes, self._series_bytes)
+            finally:
+                os.close(fd)
+            self._series_bytes = series_log.replay(data, log, self._series_bytes, self.index)
+        except OSError as error:
+            raise StorageError(f"cannot read {log}: {error.strerror}") from None
+        except WALCorruption as damage:
+            raise StorageError(f"series log is damaged: {damage}") from None
+
+    def chunks(self, start: int, end: int) -> ChunkView:
+        """Chunk files as they are now; call it under a lock, chains are shared."""
+        packed = int(self.page[control.CHUNKS])
+        newest, count = packed >> 32, packed & 0xFFFFFFFF
+        if newest not in self._chunks:
+            self._find_files(newest)
+        oldest = int(self.page[control.FIRST_FILE])
+        for number in [number for number in self._chunks if number < oldest]:
+            del self._chunks[number]
+        found = []
+        for number in sorted(self._chunks):
+            file = self._chunks[number]
+            file.refresh(count if number == newest else None, self.index.groups, self.index.rings)
+            if file.count and file.first_t <= end and file.last_t >= start:
+                found.append(file)
+        return _view(found)
+
+    def _find_files(self, newest: int) -> None:
+        directory = self.path / "chunks"
+        for number in files(directory):
+            # A file that was the newest is mapped anew: it has its final length only now.
+            if number <= newest:
+                try:
+                    self._chunks[number] = ChunkFile(directory, number)
+                except StorageError:
+                    continue  # dropped by retention a moment ago
+
+
+def _view(found: list[ChunkFile]) -> ChunkView:
+    def addresses(values: list[int]) -> Addresses:
+        return np.array(values, np.uint64)
+
+    sizes = [len(chain) for file in found for chain in (file.groups, file.rings)]
+    return ChunkView(
+        found,
+        [(file.index, file.data) for file in found],
+        np.array([file.count for file in found], np.int64),
+        addresses([file.index.address for file in found]),
+        addresses([file.data.address for file in found]),
+        np.array([file.data.size for file in found], np.int64),
+        addresses([file.groups.__array_interface__["data"][0] for file in found]),
+        addresses([file.rings.__array_interface__["data"][0] for file in found]),
+        np.array(sizes, np.int64),
+    )

@@ -1,0 +1,380 @@
+"""Kernels of the reader: from mapped rows, rings and chunks to a batch of columns.
+
+Three steps. `copy_tails` takes what the head holds, first; `find_pieces` lists the chunks that
+overlap, limited to what is older than what the head held, so that a chunk sealed in between is
+neither missed nor met twice; `decode_times` and `decode_series` write the batch.
+
+A *source* is a group or a ring: it has times. A *place* is a slot of a group, or a ring: a
+series has one or more places. Files are given by address; every offset read from them is
+checked against the mapped size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from promlab.jit import kernel
+from promlab.tsdb.chunk_kernels import get_int
+from promlab.tsdb.codec_kernels import (
+    HOLE,
+    MAX_ROWS,
+    bytes_at,
+    decode_column,
+    decode_times,
+    longs_at,
+)
+from promlab.tsdb.head_kernels import (
+    CAP,
+    COUNT,
+    ENTRY_LONGS,
+    P_EXTENT,
+    P_ROWS,
+    P_STRIDE,
+    P_VERSION,
+    PUBLISHED_LONGS,
+    RING_LONGS,
+    START,
+)
+
+NOTHING_HELD = 2**63 - 1
+_LOW = 0xFFFFFFFF
+_TRIES = 1_000_000
+OK, REMAP, BUSY, DAMAGED = 0, 1, 2, 3
+
+
+@kernel()
+def _copy_group(
+    table, g, arena, arena_n, places, slots, start, end, source, firsts, counts, tail_t, tail_v
+):  # type: ignore[no-untyped-def]  # noqa: E501  # helpers: types are numba's
+    """What an extent holds for some slots; whether it was quiet meanwhile."""
+    at = g * PUBLISHED_LONGS
+    version = table[at + P_VERSION]
+    rows, extent, stride = table[at + P_ROWS], table[at + P_EXTENT], table[at + P_STRIDE]
+    firsts[source] = NOTHING_HELD
+    counts[source] = 0
+    if rows <= 0:
+        return OK if table[at + P_VERSION] == version else BUSY
+    if rows > CAP or stride < 0 or extent < 0 or extent + CAP * (1 + stride) > arena_n:
+        return REMAP if table[at + P_VERSION] == version else BUSY
+    first, last = np.int64(0), rows
+    while first < last and arena[extent + first] < start:
+        first += 1
+    while last > first and arena[extent + last - 1] > end:
+        last -= 1
+    for i in range(first, last):
+        tail_t[source * CAP + i - first] = arena[extent + i]
+    for place in places:
+        slot = slots[place]
+        row = extent + CAP + first * stride + slot
+        out = place * CAP
+        if slot >= stride:
+            for i in range(last - first):
+                tail_v[out + i] = HOLE
+        else:
+            for i in range(last - first):
+                tail_v[out + i] = arena[row]
+                row += stride
+    firsts[source] = arena[extent]
+    counts[source] = last - first
+    return OK if table[at + P_VERSION] == version else BUSY
+
+
+@kernel()
+def _copy_ring(loose, base, place, start, end, source, firsts, counts, tail_t, tail_v):  # type: ignore[no-untyped-def]
+    """What a ring holds; whether it was quiet meanwhile."""
+    begin, stop = loose[base + START], loose[base + COUNT]
+    firsts[source] = NOTHING_HELD
+    counts[source] = 0
+    n = 0
+    if stop > begin:
+        firsts[source] = loose[base + 2 + begin % CAP]
+        for i in range(max(begin, stop - CAP), stop):
+            at = base + 2 + i % CAP
+            t = loose[at]
+            if start <= t <= end:
+                tail_t[source * CAP + n] = t
+                tail_v[place * CAP + n] = loose[at + CAP]
+                n += 1
+    counts[source] = n
+    return OK if loose[base + START] == begin else BUSY
+
+
+@kernel(
+    "i8(u8, i8, u8, i8, u8, i8, i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
+    " i8[::1], i8[::1], i8[::1], i8[::1])"
+)
+def copy_tails(  # type: ignore[no-untyped-def]
+    table_at, table_n, arena_at, arena_n, loose_at, loose_n,
+    groups, places_at, places, slots, rings, ring_places, start, end,
+    firsts, counts, tail_t, tail_v,
+):  # fmt: skip
+    """Copy samples in [start, end] that are not sealed, each source at one moment.
+
+    The places of group j are `places[places_at[j] : places_at[j + 1]]`. Returns OK, or REMAP
+    if a mapped file has grown beyond what is mapped, or BUSY.
+    """
+    table = longs_at(table_at, table_n)
+    arena = longs_at(arena_at, arena_n)
+    loose = longs_at(loose_at, loose_n)
+    for j in range(len(groups)):
+        if (groups[j] + 1) * PUBLISHED_LONGS > table_n:
+            return REMAP
+        mine = places[places_at[j] : places_at[j + 1]]
+        state = BUSY
+        for _ in range(_TRIES):
+            state = _copy_group(
+                table, groups[j], arena, arena_n, mine, slots, start, end, j, firsts, counts,
+                tail_t, tail_v,
+            )  # fmt: skip
+            if state != BUSY:
+                break
+        if state != OK:
+            return state
+    for r in range(len(rings)):
+        base = rings[r] * RING_LONGS
+        if base + RING_LONGS > loose_n:
+            return REMAP
+        state = BUSY
+        source = len(groups) + r
+        for _ in range(_TRIES):
+            state = _copy_ring(
+                loose, base, ring_places[r], start, end, source, firsts, counts, tail_t, tail_v
+            )
+            if state != BUSY:
+                break
+        if state != OK:
+            return state
+    return OK
+
+
+@kernel(
+    "i8(u8[::1], i8[::1], u8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
+    " i8[::1], i8[::1], i8[::1])"
+)
+def find_pieces(  # type: ignore[no-untyped-def]
+    indexes, counts, group_chains, ring_chains, chain_sizes, owners, loose, firsts, start, end,
+    pieces_at, piece_file, piece_entry,
+):  # fmt: skip
+    """Chunks of each source that overlap [start, end] and begin before what the head held.
+
+    Files are ordered by age; `chain_sizes` has lengths of the group and ring chains, two a
+    file. Pieces of source s, oldest first, are those from `pieces_at[s]` to `pieces_at[s+1]`.
+    Returns their number: when it is larger than `piece_file`, nothing else counts.
+    """
+    n = np.int64(0)
+    for s in range(len(owners)):
+        pieces_at[s] = n
+        limit = min(end, firsts[s] - 1)
+        begin = n
+        done = False
+        for f in range(len(indexes) - 1, -1, -1):
+            size = chain_sizes[2 * f + loose[s]]
+            if done or owners[s] >= size:
+                continue
+            address = ring_chains[f] if loose[s] else group_chains[f]
+            entry = longs_at(address, size)[owners[s]]
+            entries = longs_at(indexes[f], counts[f] * ENTRY_LONGS)
+            before = counts[f]
+            while 0 <= entry < before:
+                e = entry * ENTRY_LONGS
+                if entries[e + 2] < start:
+                    done = True
+                    break
+                if entries[e + 1] <= limit:
+                    if n < len(piece_file):
+                        piece_file[n] = f
+                        piece_entry[n] = entry
+                    n += 1
+                before = entry
+                entry = entries[e + 5] >> 32
+        if n <= len(piece_file):
+            low, high = begin, n - 1
+            while low < high:
+                piece_file[low], piece_file[high] = piece_file[high], piece_file[low]
+                piece_entry[low], piece_entry[high] = piece_entry[high], piece_entry[low]
+                low += 1
+                high -= 1
+    pieces_at[len(owners)] = n
+    return n
+
+
+@kernel("i8(u8[::1], i8[::1], i8[::1], i8[::1])")
+def count_rows(indexes, counts, piece_file, piece_entry):  # type: ignore[no-untyped-def]
+    """Rows of all pieces together."""
+    rows = np.int64(0)
+    for i in range(len(piece_file)):
+        f = piece_file[i]
+        entries = longs_at(indexes[f], counts[f] * ENTRY_LONGS)
+        rows += entries[piece_entry[i] * ENTRY_LONGS + 4] >> 32
+    return rows
+
+
+@kernel(
+    "i8(u8[::1], i8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
+    " i8[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
+)
+def source_times(  # type: ignore[no-untyped-def]
+    indexes, counts, datas, sizes, piece_file, piece_entry, pieces_at, loose, start, end,
+    firsts, tail_counts, pieces, t_out, times_at, tail_t,
+):  # fmt: skip
+    """Times of every source, one after the other, and where to find each piece's values.
+
+    `pieces[i]` becomes (first row, end row, rows, file, offset of the chunk, its bytes, offset
+    of the columns in it). Returns the number of times, or -1 if a chunk is damaged.
+    """
+    n = np.int64(0)
+    scratch = np.empty(MAX_ROWS, np.int64)
+    for s in range(len(loose)):
+        times_at[s] = n
+        limit = min(end, firsts[s] - 1)
+        for i in range(pieces_at[s], pieces_at[s + 1]):
+            f = piece_file[i]
+            e = piece_entry[i] * ENTRY_LONGS
+            entries = longs_at(indexes[f], counts[f] * ENTRY_LONGS)
+            rows, length = entries[e + 4] >> 32, entries[e + 4] & _LOW
+            offset = entries[e + 3]
+            if rows < 1 or rows > MAX_ROWS or offset < 0 or offset + length > sizes[f]:
+                return -1
+            buffer = bytes_at(datas[f] + np.uint64(offset), length)
+            p = np.int64(0)
+            if not loose[s]:
+                if length < 4:
+                    return -1
+                p = 4 + 4 * get_int(buffer, 0)
+            p = decode_times(buffer, p, length, rows, scratch) if p < length else -1
+            if p < 0:
+                return -1
+            low, high = np.int64(0), rows
+            while low < high and scratch[low] < start:
+                low += 1
+            while high > low and scratch[high - 1] > limit:
+                high -= 1
+            for row in range(low, high):
+                t_out[n] = scratch[row]
+                n += 1
+            piece = pieces[i]
+            piece[0], piece[1], piece[2], piece[3] = low, high, rows, f
+            piece[4], piece[5], piece[6] = offset, length, p
+        for i in range(tail_counts[s]):
+            t_out[n] = tail_t[s * CAP + i]
+            n += 1
+    times_at[len(loose)] = n
+    return n
+
+
+@kernel()
+def _place_values(
+    datas, pieces, first, last, is_loose, slot, tail_v, tail_n, place, out, at, column, values
+):  # type: ignore[no-untyped-def]  # noqa: E501
+    """All values of a place, holes included, to out[at:]; position after them or -1."""
+    for i in range(first, last):
+        piece = pieces[i]
+        low, high, rows = piece[0], piece[1], piece[2]
+        if low == high:
+            continue
+        buffer = bytes_at(datas[piece[3]] + np.uint64(piece[4]), piece[5])
+        p, end = piece[6], piece[5]
+        if not is_loose:
+            if slot >= get_int(buffer, 0):
+                for _ in range(low, high):
+                    out[at] = HOLE
+                    at += 1
+                continue
+            if slot > 0:
+                p = get_int(buffer, 4 * slot)
+            end = min(end, get_int(buffer, 4 + 4 * slot))
+        if decode_column(buffer, p, end, rows, column, values) < 0:
+            return -1
+        for row in range(low, high):
+            out[at] = column[row]
+            at += 1
+    for i in range(tail_n):
+        out[at] = tail_v[place * CAP + i]
+        at += 1
+    return at
+
+
+@kernel()
+def _merge(t_out, t_at, v_out, v_at, n):  # type: ignore[no-untyped-def]
+    """Sort the samples of one series by time, the first of equal times stays; how many do."""
+    sorted_already = True
+    for i in range(1, n):
+        if t_out[t_at + i] <= t_out[t_at + i - 1]:
+            sorted_already = False
+            break
+    if sorted_already:
+        return n
+    order = np.argsort(t_out[t_at : t_at + n], kind="mergesort")
+    times, bits = t_out[t_at : t_at + n].copy(), v_out[v_at : v_at + n].copy()
+    kept = 0
+    for i in order:
+        if kept == 0 or times[i] != t_out[t_at + kept - 1]:
+            t_out[t_at + kept] = times[i]
+            v_out[v_at + kept] = bits[i]
+            kept += 1
+    return kept
+
+
+@kernel(
+    "UniTuple(i8, 2)(u8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
+    " i8[::1], i8[::1], i8[::1], i8[::1], i8, i8[::1], i8[::1], i8[::1])"
+)
+def decode_series(  # type: ignore[no-untyped-def]
+    datas, pieces, pieces_at, loose, times_at, tail_counts, tail_v,
+    places_at, sources, slots, t_out, v_out, t_end, offsets, series_times, bits_at,
+):  # fmt: skip
+    """Values of every series, holes removed; (values written, times used), or -1.
+
+    Series i has the places from `places_at[i]` to `places_at[i+1]`; place p is slot
+    `slots[p]` of source `sources[p]`. Times go behind `t_end` where a series has holes or
+    several places. `bits_at` is scratch for series with several places, large enough.
+    """
+    column = np.empty(MAX_ROWS, np.int64)
+    values = column.view(np.float64)
+    n = np.int64(0)
+    for i in range(len(offsets) - 1):
+        offsets[i] = n
+        several = places_at[i + 1] - places_at[i] > 1
+        begin_t = t_end
+        at = n
+        for p in range(places_at[i], places_at[i + 1]):
+            s = sources[p]
+            from_t = times_at[s]
+            end = _place_values(
+                datas, pieces, pieces_at[s], pieces_at[s + 1], loose[s], slots[p], tail_v,
+                tail_counts[s], p, v_out, at, column, values,
+            )  # fmt: skip
+            if end < 0:
+                return np.int64(-1), np.int64(-1)
+            if not several:
+                series_times[i] = from_t
+            kept = at
+            holes = False
+            for k in range(at, end):
+                x = v_out[k]
+                if x == HOLE:
+                    holes = True
+                    continue
+                if several:
+                    t_out[t_end + kept - n] = t_out[from_t + k - at]
+                v_out[kept] = x
+                kept += 1
+            if holes and not several:
+                # Once more over the source, for the times: the values are packed already.
+                end = _place_values(
+                    datas, pieces, pieces_at[s], pieces_at[s + 1], loose[s], slots[p], tail_v,
+                    tail_counts[s], p, bits_at, 0, column, values,
+                )  # fmt: skip
+                series_times[i] = t_end
+                for k in range(end):
+                    if bits_at[k] != HOLE:
+                        t_out[t_end] = t_out[from_t + k]
+                        t_end += 1
+            at = kept
+        if several:
+            at = n + _merge(t_out, begin_t, v_out, n, at - n)
+            series_times[i] = begin_t
+            t_end = begin_t + at - n
+        n = at
+    offsets[len(offsets) - 1] = n
+    return n, t_end
