@@ -68,8 +68,8 @@ class SeriesCache:
         hash_a, hash_b = np.empty(n, np.uint64), np.empty(n, np.uint64)
         starts, ends = np.empty(n, np.int64), np.empty(n, np.int64)
         series_of, t_ms, values = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m)
-        keys = np.uint64(self._key_a), np.uint64(self._key_b)
-        read_series(raw, *keys, hash_a, hash_b, starts, ends, series_of, t_ms, values)
+        key_a, key_b = self._key_a, self._key_b
+        read_series(raw, key_a, key_b, hash_a, hash_b, starts, ends, series_of, t_ms, values)
         return WriteRequest(
             raw, hash_a, hash_b, starts, ends, series_of, t_ms, values, exemplars, histograms
         )

@@ -55,9 +55,9 @@ def _field(body: Bytes, at: int, end: int) -> tuple[int, int, int, int]:
     key, at = _varint(body, at, end)
     if at < 0:
         return 0, 0, 0, _BAD
-    number = np.int64(key >> _U(3))
-    wire = np.int64(key & _U(7))
-    stop = _BAD
+    number: Any = np.int64(key >> _U(3))
+    wire: Any = np.int64(key & _U(7))
+    stop: Any = _BAD
     if wire == 0:
         _, stop = _varint(body, at, end)
     elif wire == 1:
@@ -78,7 +78,8 @@ def _double(body: Bytes, at: int) -> float:
     bits = np.zeros(1, np.uint64)
     for i in range(8):
         bits[0] |= _U(body[at + i]) << _U(8 * i)
-    return bits.view(np.float64)[0]
+    value: float = bits.view(np.float64)[0]
+    return value
 
 
 @kernel(f"UniTuple(int64, 5)({_BODY})")

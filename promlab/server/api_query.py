@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,9 +24,6 @@ MAX_POINTS = 11_000
 _THREADED_POINTS = 20_000
 _TYPE_NAMES = {ValueType.STRING: "string", ValueType.MATRIX: "range vector"}
 
-_parsed = lru_cache(maxsize=2048)(parse_query)
-_is_constant = lru_cache(maxsize=2048)(is_constant)
-
 
 async def query(context: Context, request: Request) -> Response:
     """Evaluate at one time."""
@@ -36,7 +32,7 @@ async def query(context: Context, request: Request) -> Response:
     timeout_s = await _timeout(context, request)
     lookback_ms = await _lookback(request)
     text = await request.param("query")
-    expr = _parsed(text)
+    expr = parse_query(text, context.features)
     engine, _ = context.evaluator()
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
@@ -63,7 +59,7 @@ async def query_range(context: Context, request: Request) -> Response:
     timeout_s = await _timeout(context, request)
     lookback_ms = await _lookback(request)
     text = await request.param("query")
-    expr = _parsed(text)
+    expr = parse_query(text, context.features)
     if expr.value_type in _TYPE_NAMES:
         raise bad_parameter(
             "query",
@@ -83,11 +79,11 @@ async def query_range(context: Context, request: Request) -> Response:
     return await _answer(context, request, ran, limit)
 
 
-async def format_query(_context: Context, request: Request) -> Response:
+async def format_query(context: Context, request: Request) -> Response:
     """The query, pretty-printed."""
-    from promlab.promql.printer import pretty
+    from promlab.promql import pretty
 
-    return success(pretty(_parsed(await request.param("query"))))
+    return success(pretty(parse_query(await request.param("query"), context.features)))
 
 
 async def _run(
@@ -99,7 +95,7 @@ async def _run(
     timeout_s: float,
 ) -> Ran:
     runner = context.runner
-    if _is_constant(expr) or runner.is_cheap(key):
+    if runner.is_cheap(key) or is_constant(expr):
         ran = runner.run_inline(key, evaluate, timeout_s)
     else:
         ran = await runner.run(key, evaluate, timeout_s, request.gone)

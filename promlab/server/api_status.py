@@ -7,7 +7,6 @@ import platform
 import socket
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from promlab.server.envelope import ApiError, success
 from promlab.server.http import TEXT, Request, Response
 from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS
 from promlab.server.self_metrics import process_metrics
+from promlab.server.times import rfc3339
 
 METRICS = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _MAX_TOP = 10_000
@@ -144,11 +144,3 @@ async def metrics(context: Context, _request: Request) -> Response:
         pass  # The writer is being started again: what is known is still worth having.
     text += process_metrics(pids, context.settings.started_ms / 1000)
     return Response(body=text, content_type=METRICS)
-
-
-def rfc3339(seconds: float) -> str:
-    """A time as the API prints it; the zero time where there is none."""
-    if not seconds:
-        return "0001-01-01T00:00:00Z"
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
-    return text.replace("+00:00", "Z")

@@ -73,8 +73,8 @@ def routes() -> dict[str, Route]:
         "/-/quit": (api_admin.quit_, anything),
         "/metrics": (api_status.metrics, _GET),
         "/version": (api_status.version, _GET),
-        **{path: (handler, _GET) for path, handler in pages.PAGES.items()},
     }
+    other |= {path: (handler, _GET) for path, handler in pages.PAGES.items()}
     everything = {f"/api/v1/{path}": found for path, found in api.items()} | other
     return {path: Route(path, *found) for path, found in everything.items()}
 

@@ -26,7 +26,11 @@ class Context:
     engine: QueryEngine | None = None
     label_text: LabelText | None = None
     started_s: float = field(default_factory=time.time)
-    quit_requested: bool = False
+
+    @property
+    def features(self) -> frozenset[str]:
+        """Names given with --enable-feature."""
+        return frozenset(self.settings.features)
 
     @property
     def is_ready(self) -> bool:

@@ -41,7 +41,7 @@ ACTIVE = [
     Flag("web.page-title", "promlab", "title of the pages", "TEXT"),
     Flag("web.cors.origin", ".*", "anchored regular expression of allowed origins", "REGEX"),
     Flag("storage.tsdb.path", "data/", "folder of stored samples", "PATH"),
-    Flag("storage.tsdb.retention.time", "15d", "how long samples are kept; 0s for ever", "DURATION"),
+    Flag("storage.tsdb.retention.time", "15d", "how long samples are kept; 0s: for ever", "TIME"),
     Flag("query.lookback-delta", "5m", "how far back a sample still counts", "DURATION"),
     Flag("query.timeout", "2m", "longest time that a query may take", "DURATION"),
     Flag("query.max-concurrency", "20", "queries evaluated or waiting to be, at most", "N"),

@@ -7,6 +7,7 @@ everybody: what it shows it asks from the API, and puts it in as text, never as 
 from __future__ import annotations
 
 import html
+from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import quote
@@ -56,7 +57,7 @@ async def _asset(name: str, kind: str, _context: Context, _request: Request) -> 
     return Response(body=_read(name), content_type=kind, headers=headers)
 
 
-PAGES = {
+PAGES: dict[str, Callable[[Context, Request], Awaitable[Response]]] = {
     "/": home,
     "/graph": home,
     "/query": partial(_page, "query.html"),

@@ -10,14 +10,14 @@ from promlab.server.envelope import ApiError, bad_parameter
 NO_MATCHER = "match[] must contain at least one non-empty matcher"
 
 
-def parse_query(text: str) -> Expr:
+def parse_query(text: str, features: frozenset[str] = frozenset()) -> Expr:
     """The tree of a query. Raises ApiError."""
     from promlab.promql import parse
 
     if not text.strip():
         raise bad_parameter("query", "unknown position: parse error: no expression found in input")
     try:
-        return parse(text)
+        return parse(text, features)
     except PromQLSyntaxError as error:
         raise bad_parameter("query", error) from None
 

@@ -23,7 +23,7 @@ from prometheus_client.exposition import generate_latest
 from promlab import __version__
 from promlab.server.queries import Ran
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 
 _SECONDS = (0.1, 0.2, 0.4, 1, 3, 8, 20, 60, 120)
 _BYTES = tuple(10.0**e for e in range(2, 10))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from promlab.model.float_text import format_float
 
@@ -34,7 +35,7 @@ class MetricText:
         help_text: str,
         label: str,
         values: Mapping[str, float],
-        **more: str,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """A family with one sample per value of a label; `more` are labels of all."""
         if values:

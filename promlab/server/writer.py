@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promlab import __version__
 from promlab.errors import ConfigError, NotReady, PromlabError, StorageError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.server import process, writer_views
@@ -61,7 +62,7 @@ class Writer:
         head = self._head = await loop.run_in_executor(None, _open_head, self._settings)
         from promlab.scrape.manager import ScrapeManager
 
-        self._manager = ScrapeManager(head)
+        self._manager = ScrapeManager(head, version=__version__, commit_every_s=None)
         await self._manager.apply(self._config)
         self._reload_done()
         self._tasks = [asyncio.create_task(self._commit_for_ever())]
@@ -175,10 +176,10 @@ class Writer:
         return WithColumns({"writer": self.id}, {"refs": np.asarray(refs, np.uint64)})
 
     async def _targets(self, _body: Any, _columns: Columns) -> Any:
-        return writer_views.targets(self._scraping(), self._settings)
+        return writer_views.targets(self._scraping())
 
     async def _scrape_pools(self, _body: Any, _columns: Columns) -> Any:
-        return [job.job_name for job in self._config.jobs] if self._config else []
+        return self._scraping().pools
 
     async def _metadata(self, body: Any, _columns: Columns) -> Any:
         return writer_views.metadata(self._scraping(), body or "")

@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from promlab.model.durations import format_duration_ms
 from promlab.server.text_metrics import MetricText
+from promlab.server.times import rfc3339
 
 if TYPE_CHECKING:
     from promlab.scrape.manager import ScrapeManager
     from promlab.scrape.metrics import ScrapeStats
+    from promlab.scrape.status import TargetStatus
     from promlab.server.writer import Writer
     from promlab.tsdb.head import Head
+
+
+def targets(manager: ScrapeManager) -> dict[str, Any]:
+    """Targets as /targets shows them."""
+    dropped = [
+        {"discoveredLabels": dict(target.discovered_labels), "scrapePool": target.scrape_pool}
+        for target in manager.dropped_targets()
+    ]
+    return {
+        "active": [_target(status) for status in manager.targets()],
+        "dropped": dropped,
+        "dropped_counts": manager.dropped_counts(),
+    }
+
+
+def _target(status: TargetStatus) -> dict[str, Any]:
+    return {
+        "discoveredLabels": dict(status.discovered_labels),
+        "labels": dict(status.labels),
+        "scrapePool": status.scrape_pool,
+        "scrapeUrl": status.scrape_url,
+        "globalUrl": status.global_url,
+        "lastError": status.last_error,
+        "lastScrape": rfc3339(status.last_scrape_ms / 1000),
+        "lastScrapeDuration": status.last_scrape_duration_s,
+        "health": status.health,
+        "scrapeInterval": format_duration_ms(status.scrape_interval_ms),
+        "scrapeTimeout": format_duration_ms(status.scrape_timeout_ms),
+    }
+
+
+def metadata(manager: ScrapeManager, metric: str) -> list[dict[str, Any]]:
+    """Of each target: its labels, and name, type, help and unit of its metrics (or of one)."""
+    found = []
+    for target in manager.metadata():
+        known = target.metadata
+        chosen = known.items() if not metric else [(metric, known[metric])] * (metric in known)
+        metrics = [(name, m.type.value, m.help, m.unit) for name, m in chosen]
+        found.append({"labels": dict(target.labels), "metrics": metrics})
+    return found
 
 
 def head_stats(head: Head) -> dict[str, int]:
@@ -138,7 +181,7 @@ def _by_job(out: MetricText, stats: ScrapeStats) -> None:
     out.labelled(prefix + "sync_failed_total", "counter", "Targets that can't be scraped.",
                  "scrape_job", stats.sync_failed)  # fmt: skip
     out.labelled("prometheus_sd_discovered_targets", "gauge", "Targets found.",
-                 "config", stats.discovered_targets, name="scrape")  # fmt: skip
+                 "config", stats.discovered_targets, {"name": "scrape"})  # fmt: skip
     out.summary(prefix + "sync_length_seconds", "Times of syncs of a pool.",
                 "scrape_job", stats.sync_s, stats.pool_syncs)  # fmt: skip
     out.summary(prefix + "interval_length_seconds", "Times between two scrapes.",
