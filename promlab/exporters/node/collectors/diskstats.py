@@ -84,7 +84,7 @@ class Collector:
         try:
             labels["rotational"] = self._host.sys(f"block/{device}/queue/rotational").strip()
         except OSError:
-            labels["rotational"] = ""
+            labels["rotational"] = "0"
         return dict(sorted(labels.items()))
 
     def _udev(self, major: str, minor: str) -> dict[str, str]:

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from prometheus_client.parser import text_string_to_metric_families
-
+from promlab.errors import ExpositionError
 from promlab.exporters.families import Family, gauge
 from promlab.exporters.node.host import Flag, Host, read
+from promlab.exporters.text import parse
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Collector:
                 for family in families:
                     failed |= not self._merge(merged, family, path)
                 mtimes.add(mtime_s, {"file": path})
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, ExpositionError) as error:
                 self._tell(path, str(error))
                 failed = True
         yield from merged.values()
@@ -68,7 +68,7 @@ class Collector:
         version = stat.st_ino, stat.st_size, stat.st_mtime_ns
         known = self._parsed.get(path)
         if known is None or known[0] != version:
-            known = version, parse(read(path))
+            known = version, parse(read(path), allow_timestamps=False)
             self._parsed[path] = known
         return known[1], stat.st_mtime
 
@@ -76,10 +76,11 @@ class Collector:
         first = merged.get(family.name)
         if first is None:
             first = merged[family.name] = Family(family.name, family.type, family.help)
+            first.help = first.help or f"From text file {path}."
         if first.type != family.type:
             self._tell(path, f"{family.name} is a {first.type} elsewhere, a {family.type} here")
             return False
-        if first.help != family.help:
+        elif family.help and first.help != family.help:
             self._tell(path, f"{family.name} has another HELP elsewhere; the first one counts")
         taken = {(name, *sorted(labels.items())) for name, labels, _ in first.samples}
         for name, labels, value in family.samples:
@@ -91,23 +92,3 @@ class Collector:
         if self._told.get(path) != reason:
             self._told[path] = reason
             logger.warning("text file %s: %s", path, reason)
-
-
-def parse(text: str) -> list[Family]:
-    """Families of a text file; raises ValueError where it breaks the format."""
-    if text and not text.endswith("\n"):
-        raise ValueError("the last line does not end: the file may be half written")
-    families = []
-    for metric in text_string_to_metric_families(text):
-        if any(sample.timestamp is not None for sample in metric.samples):
-            raise ValueError(f"{metric.name} has timestamps, which would make it stale")
-        kind = "untyped" if metric.type == "unknown" else metric.type
-        name = metric.name
-        # The parser takes _total off a counter's name; in this format it belongs to it.
-        if kind == "counter" and metric.samples:
-            name = metric.samples[0].name
-        help_ = metric.documentation or f"From a text file: {name}."
-        family = Family(name, kind, help_)
-        family.samples = [(sample.name, sample.labels, sample.value) for sample in metric.samples]
-        families.append(family)
-    return families

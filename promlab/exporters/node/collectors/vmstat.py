@@ -21,12 +21,16 @@ class Collector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._fields = search(host.flag("vmstat", "fields", _FIELDS), "--collector.vmstat.fields")
+        self._wanted: dict[str, bool] = {}
 
     def collect(self) -> Iterator[Family]:
         """A family a line of /proc/vmstat that is asked for."""
         for line in self._host.proc("vmstat").splitlines():
             name, _, value = line.partition(" ")
-            if self._fields.search(name):
+            wanted = self._wanted.get(name)
+            if wanted is None:
+                wanted = self._wanted[name] = self._fields.search(name) is not None
+            if wanted:
                 yield untyped(
                     f"node_vmstat_{name}", f"Field {name} of the kernel's vmstat.", int(value)
                 )

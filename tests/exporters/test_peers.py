@@ -1,0 +1,131 @@
+"""Beside the real node_exporter: on this machine, and on the made-up one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from made_up_machine import MACHINE, Samples, parsed
+
+from promlab.exporters.node.collectors import NAMES
+
+pytestmark = pytest.mark.peers
+
+MADE_UP = [f"--path.procfs={MACHINE / 'proc'}", f"--path.sysfs={MACHINE / 'sys'}"]
+# Where the two may differ: who they are, and how long they took.
+OWN = ("node_exporter_build_info", "node_scrape_collector_duration_seconds")
+# The real one reads these from the running kernel, whatever --path.procfs says.
+FROM_KERNEL = ("node_uname_info", "node_time_seconds")
+OF_METADATA = ("snake_case", "base unit")
+
+
+@contextlib.contextmanager
+def real_exporter(peers: Path, *flags: str) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [peers / "prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"]
+    process = subprocess.Popen(
+        [*command, "--collector.disable-defaults", *flags], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "TLS is disabled" in line:
+                break
+        yield f"http://127.0.0.1:{port}/metrics"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url) as answer:
+        return str(answer.read().decode())
+
+
+def node_samples(text: str) -> Samples:
+    found = {}
+    for (name, labels), value in parsed(text).items():
+        # The real one says 0 on some kernels whose disks are called rotational in /sys.
+        known = tuple(pair for pair in labels if pair[0] != "rotational")
+        if name.startswith("node_"):
+            found[name, known] = value
+    return found
+
+
+def types(text: str) -> dict[str, str]:
+    lines = [line.split() for line in text.splitlines() if line.startswith("# TYPE node_")]
+    return {words[2]: words[3] for words in lines}
+
+
+SWITCHES = [f"--collector.{name}" for name in NAMES]
+
+
+def test_every_family_and_series_on_this_machine(
+    peers: Path, run_exporter: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "job.prom").write_text('# TYPE job_runs_total counter\njob_runs_total{a="b"} 3\n')
+    folder = f"--collector.textfile.directory={tmp_path}"
+    with real_exporter(peers, *SWITCHES, folder) as url:
+        theirs_text, ours_text = get(url), get(run_exporter(folder))
+    theirs, ours = node_samples(theirs_text), node_samples(ours_text)
+    missing = {key for key in theirs if key not in ours and key[0] not in OWN}
+    assert not missing
+    our_types = types(ours_text)
+    assert {name: our_types[name] for name in types(theirs_text)} == types(theirs_text)
+    for key in theirs.keys() & ours.keys():
+        if key[0] not in OWN and not may_move(key[0]):
+            assert ours[key] == pytest.approx(theirs[key], rel=0.2, abs=50), key
+    assert parsed(ours_text)[("job_runs_total", (("a", "b"),))] == 3
+
+
+def may_move(name: str) -> bool:
+    """Counts that any other program of this machine may change between two scrapes."""
+    return name.endswith("_total") or name.startswith(
+        ("node_memory", "node_sockstat", "node_netstat", "node_vmstat", "node_procs", "node_load")
+    )
+
+
+def test_every_value_on_the_made_up_machine(peers: Path, run_exporter: Callable[..., str]) -> None:
+    switches = [name for name in NAMES if name not in ("filesystem", "os", "textfile")]
+    flags = [*(f"--collector.{name}" for name in switches), *MADE_UP, "--collector.stat.softirq"]
+    with real_exporter(peers, *flags, "--no-collector.netdev.netlink") as url:
+        theirs = node_samples(get(url))
+    ours = node_samples(get(run_exporter("--collector.disable-defaults", *flags)))
+    for key, value in theirs.items():
+        if key[0] not in OWN + FROM_KERNEL:
+            assert ours[key] == pytest.approx(value, rel=1e-12), key
+    more = {name for name, _ in ours.keys() - theirs.keys()}
+    # Without netlink the real one does not know packets that nobody wanted.
+    assert more - set(OWN + FROM_KERNEL) == {"node_network_receive_nohandler_total"}
+
+
+def test_promtool_finds_nothing_but_what_the_names_themselves_bring(
+    peers: Path, run_exporter: Callable[..., str]
+) -> None:
+    text = get(run_exporter())
+    done = subprocess.run(
+        [peers / "promtool", "check", "metrics"], input=text, capture_output=True, text=True
+    )
+    found = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    assert [line for line in found if not any(kind in line for kind in OF_METADATA)] == []
+
+
+@pytest.mark.parametrize("query", ["collect[]=zip", "collect[]=cpu&exclude[]=os", "collect[]=os"])
+def test_bad_requests_are_refused_alike(
+    peers: Path, run_exporter: Callable[..., str], query: str
+) -> None:
+    ours = run_exporter("--collector.disable-defaults", "--collector.cpu")
+    with real_exporter(peers, "--collector.cpu") as theirs:
+        for url in (ours, theirs):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                get(f"{url}?{query}")
+            assert refused.value.code == 400
+            refused.value.close()
