@@ -21,6 +21,7 @@ from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import SeriesBatch
 
 _PUNCTUATION = b'[]" \t\r\n'
+_MAX_TIME_MS = 2.0**53
 _NO_POINTS = msgspec.Raw(b"[]")
 
 
@@ -137,8 +138,10 @@ def _points(raw: bytes, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     numbers: npt.NDArray[np.float64] = np.fromstring(text, np.float64, sep=",")
     if len(numbers) != 2 * count:
         raise ValueError(f"{count} points have {len(numbers)} numbers")
-    times = np.rint(numbers[0::2] * 1000).astype(np.int64)
-    return times, np.ascontiguousarray(numbers[1::2])
+    times = np.rint(numbers[0::2] * 1000)
+    if not np.all(np.abs(times) < _MAX_TIME_MS):
+        raise ValueError("a time is out of range")
+    return times.astype(np.int64), np.ascontiguousarray(numbers[1::2])
 
 
 def _histograms(series: _Series) -> list[HistogramSample]:

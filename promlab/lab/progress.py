@@ -56,7 +56,7 @@ def _line(lab: Lab) -> str:
     if lab.is_ready:
         return f"promlab is ready at {lab.url} after {lab.ready_after_s or 0:.1f} s"
     waited = time.monotonic() - lab.started
-    slow = " (the first start on a machine compiles: half a minute)" if waited > 3 else ""
+    slow = " (the first start on a machine compiles kernels: about a minute)" if waited > 3 else ""
     return f"promlab is starting at {lab.url}: {waited:.0f} s{slow}"
 
 

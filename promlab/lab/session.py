@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from promlab.client.times import DurationLike, TimeLike
 
 _POLL_S = 0.05
-_READY_S = 120.0
+_READY_S = 300.0
 _LOCKED = re.compile(r"data directory (.+) is in use by (.+?): stop that server")
 _TAKEN = re.compile(r"address (\S+) is already in use", re.IGNORECASE)
 

@@ -6,11 +6,13 @@ import contextlib
 import importlib
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from promlab.magics.completion import Completer
 from promlab.magics.connection import Cache, Connection
 from promlab.magics.inspection import Inspector
+from promlab.magics.kernel_hooks import KernelHook
 from promlab.magics.promlab_magic import PromlabMagic
 from promlab.magics.promql_magic import PromQLMagic
 
@@ -31,19 +33,35 @@ class Extension:
         self.completer.install(shell)
         self.inspector = Inspector(self.connection, self.cache)
         self.inspector.install(shell)
+        self._shutdown: KernelHook | None = None
         if hasattr(shell, "kernel"):
+            self._shutdown = KernelHook(shell.kernel, "do_shutdown", _with_pictures)
             threading.Thread(target=_warm, name="promlab-warm", daemon=True).start()
 
     def unload(self) -> None:
         """Take everything back; a lab that runs goes on."""
         self.completer.remove(self.shell)
         self.inspector.remove()
+        if self._shutdown is not None:
+            self._shutdown.remove()
         manager = self.shell.magics_manager
         for kind, name in (("line", "promql"), ("cell", "promql"), ("line", "promlab")):
             manager.magics[kind].pop(name, None)
         manager.registry.pop("PromQLMagic", None)
         manager.registry.pop("PromlabMagic", None)
         self.connection.close()
+
+
+def _with_pictures(below: Callable[..., Any]) -> Callable[..., Any]:
+    """When the kernel is told to end, its live graphs become pictures first."""
+
+    def do_shutdown(restart: bool) -> Any:
+        from promlab.magics.show import leave_pictures
+
+        leave_pictures()
+        return below(restart)
+
+    return do_shutdown
 
 
 def _warm() -> None:

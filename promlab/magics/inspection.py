@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 from promlab.client.tables import printable
 from promlab.errors import PromlabError
 from promlab.magics.completion import spot
 from promlab.magics.connection import Cache, Connection
+from promlab.magics.kernel_hooks import KernelHook
 
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|&~-])")
@@ -24,15 +26,20 @@ class Inspector:
 
     def __init__(self, connection: Connection, cache: Cache) -> None:
         self._connection, self._cache = connection, cache
-        self._kernel: Any = None
+        self._hook: KernelHook | None = None
 
     def install(self, shell: Any) -> None:
         """Answer for PromQL; where there is no kernel (a terminal), do nothing."""
         kernel = getattr(shell, "kernel", None)
-        if kernel is None or not hasattr(kernel, "do_inspect"):
-            return
-        self._kernel, below = kernel, kernel.do_inspect
+        if kernel is not None:
+            self._hook = KernelHook(kernel, "do_inspect", self._wrapped)
 
+    def remove(self) -> None:
+        """Give the kernel its own method back."""
+        if self._hook is not None:
+            self._hook.remove()
+
+    def _wrapped(self, below: Callable[..., Any]) -> Callable[..., Any]:
         async def do_inspect(
             code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()
         ) -> Any:
@@ -40,21 +47,10 @@ class Inspector:
             if text is None:
                 found = below(code, cursor_pos, detail_level, omit_sections)
                 return await found if inspect.isawaitable(found) else found
-            shown = {"text/plain": text.replace("\\", ""), "text/markdown": text}
-            return {
-                "status": "ok",
-                "found": bool(text),
-                "data": shown if text else {},
-                "metadata": {},
-            }
+            data = {"text/plain": text.replace("\\", ""), "text/markdown": text} if text else {}
+            return {"status": "ok", "found": bool(text), "data": data, "metadata": {}}
 
-        kernel.do_inspect = do_inspect
-
-    def remove(self) -> None:
-        """Give the kernel its own method back."""
-        if self._kernel is not None:
-            del self._kernel.do_inspect
-            self._kernel = None
+        return do_inspect
 
     def help_at(self, text: str, cursor: int) -> str | None:
         """Markdown about the word at the cursor; empty if unknown, None outside PromQL."""

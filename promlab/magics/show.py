@@ -6,7 +6,6 @@ ends, the output that held the widget becomes the picture of its last frame.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -69,13 +68,11 @@ def show_live(
         )  # fmt: skip
         feed.start()
     handle = display(chart._repr_mimebundle_(), raw=True, display_id=True)
-    if not _shown:
-        atexit.register(_leave_pictures)
     _shown[chart] = handle
     return chart
 
 
-def _leave_pictures() -> None:
+def leave_pictures() -> None:
     """Replace each widget by its last frame: the next reader has no kernel to draw it."""
     for chart, handle in list(_shown.items()):
         if handle is not None and chart.comm is not None:
