@@ -25,6 +25,7 @@ MAX_DEPTH = 100
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
+_SCALARS = frozenset(("str", "int", "float", "bool", "null", "timestamp", "merge", "value"))
 _NAMES = {"str": "text", "map": "a mapping", "seq": "a list", "null": "nothing"}
 
 
@@ -70,6 +71,8 @@ class At:
             self.expected("text")
         if self.tag == "binary":
             return self._binary()
+        if self.tag not in _SCALARS:
+            self.fail(f"the tag {self.tag[:80]!r} is not known here")
         return "" if self.is_null else str(self.node.value)
 
     def _binary(self) -> str:
@@ -99,15 +102,28 @@ class At:
         if not isinstance(self.node, yaml.MappingNode):
             self.expected("a mapping")
         found: dict[str, tuple[At, At]] = {}
+        merged: dict[str, tuple[At, At]] = {}
         for key_node, value_node in self.node.value:
             key_at = self._child(key_node, self.field)
             if not isinstance(key_node, yaml.ScalarNode):
                 key_at.fail("a key must be text")
+            if key_at.tag == "merge":
+                merged |= self._child(value_node, self.field)._merged()
+                continue
             key = key_at.text()
             path = f"{self.field}.{key}" if self.field else key
             if key in found:
                 self._child(key_node, path).fail("this key is already set")
             found[key] = (self._child(key_node, path), self._child(value_node, path))
+        return {**merged, **found}
+
+    def _merged(self) -> dict[str, tuple[At, At]]:
+        """The entries that `<<: *anchor` or `<<: [*one, *other]` brings; the first wins."""
+        if not isinstance(self.node, yaml.SequenceNode):
+            return self.entries()
+        found: dict[str, tuple[At, At]] = {}
+        for node in self.node.value:
+            found = {**self._child(node, self.field).entries(), **found}
         return found
 
     def get(self, key: str) -> At:

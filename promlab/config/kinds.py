@@ -22,11 +22,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """How values of one kind are read and printed; `null` is what an explicit null gives."""
+    """How values of one kind are read and printed; `null` is what an explicit null gives.
+
+    `hidden` keeps a value out of a section's repr: a URL may carry a password.
+    """
 
     read: Callable[[At], T]
     write: Callable[[T], Any]
     null: T
+    hidden: bool = False
 
     def __call__(self, at: At) -> T:
         """Read the value at a place, null included."""
@@ -108,9 +112,9 @@ def _url(at: At) -> str:
         parts = urlsplit(text)
         parts.port  # noqa: B018  (the property raises for a bad port)
     except ValueError as error:
-        at.fail(f"{text!r} is not a URL: {error}")
+        at.fail(f"not a URL: {error}")
     if any(ord(char) <= 0x20 or ord(char) == 0x7F for char in text):
-        at.fail(f"{text!r} is not a URL: it has a blank or control character")
+        at.fail("not a URL: it has a blank or control character")
     return text
 
 
@@ -198,7 +202,7 @@ unsigned: Kind[int] = Kind(_unsigned, _same, 0)
 number: Kind[float] = Kind(_number, _same, 0.0)
 duration: Kind[int] = Kind(_duration, format_duration_ms, 0)
 size: Kind[int] = Kind(_size, format_size, 0)
-url: Kind[str] = Kind(_url, show_url, "")
+url: Kind[str] = Kind(_url, show_url, "", hidden=True)
 path: Kind[str] = Kind(_path, _same, "")
 label_name: Kind[str] = Kind(_label_name, _same, "")
 strings: Kind[tuple[str, ...]] = list_of(string)

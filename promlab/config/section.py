@@ -36,7 +36,7 @@ def opt(kind: Kind[T], default: T, *, key: str = "", always: bool = False) -> T:
     if isinstance(default, dict):
         copied = cast("dict[Any, Any]", default)
         return cast("T", field(default_factory=lambda: dict(copied), metadata=meta))
-    return field(default=default, metadata=meta)
+    return field(default=default, metadata=meta, repr=not kind.hidden)
 
 
 def inline(section: type[S]) -> S:
