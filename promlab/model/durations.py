@@ -37,13 +37,13 @@ def parse_duration_ms(text: str) -> int:
 
 
 def format_duration_ms(duration_ms: int) -> str:
-    """The text of a duration: `5400000` is `1h30m`; years and weeks only where they fit."""
+    """The text of a duration: `5400000` is `1h30m`; years and weeks only where they are whole."""
     if duration_ms == 0:
         return "0s"
     sign, rest = ("-", -duration_ms) if duration_ms < 0 else ("", duration_ms)
     parts = []
     for unit, size in _UNITS_MS.items():
-        whole_only = unit in ("y", "w", "d")
+        whole_only = unit in ("y", "w")
         if whole_only and rest % size:
             continue
         count, rest = divmod(rest, size)

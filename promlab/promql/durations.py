@@ -43,8 +43,9 @@ def duration_ms(
 
 
 def to_ms(seconds: float) -> int:
-    """Whole milliseconds, cut towards zero after rounding to nanoseconds."""
-    return math.trunc(round(seconds * 1e9) / 1_000_000)
+    """Whole milliseconds, cut towards zero; noise below a microsecond is rounded away."""
+    microseconds = round(abs(seconds) * 1e6)
+    return microseconds // 1000 if seconds >= 0 else -(microseconds // 1000)
 
 
 def check_s(seconds: float, at: DurationExpr, *, positive: bool, query: str) -> None:
@@ -94,7 +95,9 @@ def _binary(node: DurationBinary, lhs: float, rhs: float, query: str) -> float:
     if rhs == 0:
         what = "division" if node.op == "/" else "modulo"
         raise _error(f"{what} by zero", node.rhs, query)
-    return lhs / rhs if node.op == "/" else math.fmod(lhs, rhs)
+    if node.op == "/":
+        return lhs / rhs
+    return math.fmod(lhs, rhs) if math.isfinite(lhs) else math.nan
 
 
 def _power(base: float, exponent: float) -> float:

@@ -287,13 +287,7 @@ class Builder:
         try:
             return Matcher(label, _OPERATORS[op], _text(value))
         except BadRegex as error:
-            reason = str(error).removeprefix("error parsing regexp: ")
-            for ours, go in _GO_REGEX_ERRORS.items():
-                if reason.startswith(ours):
-                    reason = go + reason[len(ours) :]
-                    break
-            message = f"error parsing regexp: {reason}"
-            raise _error(message, name.start_pos, value.end_pos) from None
+            raise _error(_regex_error(str(error)), name.start_pos, value.end_pos) from None
 
     def name_matcher(self, parts: list[Any]) -> Matcher:
         (value,) = parts
@@ -408,6 +402,13 @@ class Builder:
 
 def _error(message: str, start: int, end: int) -> PromQLSyntaxError:
     return PromQLSyntaxError(message, start=start, end=end)
+
+
+def _regex_error(text: str) -> str:
+    """RE2's message in the words of Go's regular expressions."""
+    prefix = "error parsing regexp: "
+    what, _, part = text.removeprefix(prefix).partition(": ")
+    return f"{prefix}{_GO_REGEX_ERRORS.get(what, what)}: `{part}`"
 
 
 def _value(token: Token) -> float:

@@ -119,7 +119,7 @@ def _place(before: list[Token]) -> str:
     if last in _GROUPING and last != "GROUP_SIDE" and _is_clause(before):
         return ' in grouping opts, expected "("'
     if where == "brackets":
-        return _in_brackets(before)
+        return _in_brackets(before, in_parens=opened.count(where) > 1)
     kinds = [token.type for token in before]
     if kinds[-1:] == ["AT"] or kinds[-2:] == ["AT", "SIGN"] or _in_bound(kinds):
         return " in @, expected timestamp"
@@ -160,8 +160,8 @@ def _in_braces(before: list[Token]) -> str:
     return '"," or "}"'
 
 
-def _in_brackets(before: list[Token]) -> str:
-    if before[-1].type in ("NUMBER", "DURATION", "RPAREN"):
+def _in_brackets(before: list[Token], *, in_parens: bool) -> str:
+    if not in_parens and before[-1].type in ("NUMBER", "DURATION", "RPAREN"):
         opened = max(i for i, token in enumerate(before) if token.type == "LBRACKET")
         if any(token.type == "COLON" for token in before[opened:]):
             return ' in subquery selector, expected "]"'

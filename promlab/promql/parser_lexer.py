@@ -35,7 +35,7 @@ _NORMAL = re.compile(
     | (?P<WORD>[A-Za-z_:][A-Za-z0-9_:]*)
     | {_NUMBER}
     | {_STRING}
-    | (?P<OPERATOR></|>/|[=!<>]=|[-+*/%^@<>=,(){{}}\[\]])""",
+    | (?P<OPERATOR></|>/|[=!<>]=|=(?!~)|[-+*/%^@<>,(){{}}\[\]])""",
     _FLAGS,
 )
 _BRACES = re.compile(
@@ -55,6 +55,7 @@ _BRACKETS = re.compile(
 _CALLED = re.compile(rf"(?:{_GO_SPACE})*\(", _FLAGS)
 _UNITS = re.compile(r"(?:[0-9]*(?:ms|[smhdwy]))+(?![A-Za-z0-9_])", re.ASCII)
 _JUNK = re.compile(r"[A-Za-z0-9_.]", re.ASCII)
+_NUMBER_JUNK = re.compile(r"[eE][+-]?|_+|\.")
 
 _OPERATORS = {
     **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "</", ">/"), "COMPARE"),
@@ -107,6 +108,7 @@ class PromQLLexer(Lexer):
 def tokens(text: str) -> Iterator[Token]:
     """Tokens of a query. Raises PromQLSyntaxError, without the query, at what is none."""
     position, depth, count, size = 0, 0, 0, len(text)
+    kind: str | None = None
     outside = pattern = _NORMAL
     operators = _OPERATORS
     while position < size:
@@ -145,7 +147,7 @@ def tokens(text: str) -> Iterator[Token]:
         if count > MAX_TOKENS:
             raise _error(f"query is too long: more than {MAX_TOKENS:,} tokens", position, end)
         position = end
-    _check_closed(size, depth, pattern)
+    _check_closed(size, depth, pattern, kind)
 
 
 def too_deep(start: int, end: int) -> PromQLSyntaxError:
@@ -183,7 +185,8 @@ def _number_kind(text: str, word: str, start: int, end: int) -> str:
         unit = re.match(r"[0-9]*([^0-9]+)", whole)
         shown = unit.group(1) if unit else ""
         raise _error(f'unknown unit "{shown}" in duration "{whole}"', start, units.end())
-    shown = word + (after if after in "eE_." or word[-1] in "smhdwy" else "")
+    junk = _NUMBER_JUNK.match(text, end)
+    shown = word + (junk.group() if junk else after if word[-1] in "smhdwy" else "")
     raise _error(f'bad number or duration syntax: "{shown}"', start, end)
 
 
@@ -201,6 +204,8 @@ def _refuse(text: str, at: int, pattern: re.Pattern[str]) -> NoReturn:
             raise _error(f"unexpected end of input after '!'{place}", at, at + 1)
         message = f"unexpected character after '!'{place}: {quoted_char(after)}"
         raise _error(message, at, at + 1)
+    if char == "=" and pattern is _NORMAL:
+        raise _error("unexpected character after '=': '~'", at, at + 2)
     if pattern is _BRACES:
         raise _error(f"unexpected character inside braces: {shown}", at, at + 1)
     if pattern is _BRACKETS:
@@ -221,9 +226,11 @@ def quoted_char(char: str) -> str:
     return f"'{escaped or plain}'"
 
 
-def _check_closed(end: int, depth: int, pattern: re.Pattern[str]) -> None:
+def _check_closed(end: int, depth: int, pattern: re.Pattern[str], last: str | None) -> None:
     if pattern is _BRACES:
         raise _error("unexpected end of input inside braces", end, end)
+    if pattern is _BRACKETS and last == "LBRACKET":
+        raise _error("unexpected end of input in duration expression", end, end)
     if pattern is _BRACKETS:
         raise _error("unclosed left bracket", end, end)
     if depth > 0:

@@ -42,6 +42,6 @@ def test_round_trip(duration_ms: int) -> None:
 def test_format() -> None:
     assert format_duration_ms(5_400_000) == "1h30m"
     assert format_duration_ms(14 * 86_400_000) == "2w"
-    assert format_duration_ms(36 * 3_600_000) == "36h"
+    assert format_duration_ms(36 * 3_600_000) == "1d12h"
     assert format_duration_ms(-90_000) == "-1m30s"
     assert format_duration_ms(0) == "0s"
