@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from promlab.errors import QueryTimeout
 from promlab.promql.ast import Expr
 from promlab.promql.result import InstantVector, Matrix, QueryResult, RawMatrix, String
 from promlab.promql.valuetype import ValueType
@@ -94,6 +95,8 @@ async def _run(
     evaluate: Evaluate,
     timeout_s: float,
 ) -> Ran:
+    if timeout_s <= 0:
+        raise QueryTimeout("query timed out in expression evaluation")
     runner = context.runner
     if runner.is_cheap(key) or is_constant(expr):
         ran = runner.run_inline(key, evaluate, timeout_s)

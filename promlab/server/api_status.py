@@ -15,6 +15,7 @@ import numpy as np
 
 from promlab import __version__
 from promlab.errors import PromlabError
+from promlab.model.durations import format_duration_ms
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.server.context import Context
 from promlab.server.envelope import ApiError, success
@@ -62,6 +63,7 @@ async def config(context: Context, _request: Request) -> Response:
 async def runtimeinfo(context: Context, _request: Request) -> Response:
     """When it was started, where it runs, how the last reload went."""
     state = await context.writer.ask("config")
+    retention = context.settings.retention_ms
     return success(
         {
             "startTime": rfc3339(context.settings.started_ms / 1000),
@@ -76,7 +78,7 @@ async def runtimeinfo(context: Context, _request: Request) -> Response:
             "GOMEMLIMIT": 0,
             "GOGC": "",
             "GODEBUG": "",
-            "storageRetention": "unlimited",
+            "storageRetention": format_duration_ms(retention) if retention else "unlimited",
         }
     )
 

@@ -27,10 +27,21 @@ from promlab.server.settings import Settings
 Sample = tuple[int, float]
 
 SERIES: list[tuple[dict[str, str], list[Sample]]] = [
-    ({"__name__": "up", "job": "api", "instance": "a:1"}, [(t, 1) for t in range(0, 100_000, 5000)]),
-    ({"__name__": "up", "job": "api", "instance": "b:1"}, [(t, 0) for t in range(0, 100_000, 5000)]),
     (
-        {"__name__": "evil", "html": '<img src=x onerror="alert(1)">', "quote": 'a"b\\c\nd', "é": "ü"},
+        {"__name__": "up", "job": "api", "instance": "a:1"},
+        [(t, 1) for t in range(0, 100_000, 5000)],
+    ),
+    (
+        {"__name__": "up", "job": "api", "instance": "b:1"},
+        [(t, 0) for t in range(0, 100_000, 5000)],
+    ),
+    (
+        {
+            "__name__": "evil",
+            "html": '<img src=x onerror="alert(1)">',
+            "quote": 'a"b\\c\nd',
+            "é": "ü",
+        },
         [(50_000, float("nan")), (55_000, float("inf")), (60_000, 1e-7)],
     ),
     ({"__name__": "hits_total", "job": "api"}, [(t, t / 8) for t in range(0, 100_000, 5000)]),

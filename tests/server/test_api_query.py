@@ -56,7 +56,9 @@ async def ask(client: httpx.AsyncClient, query: str, **params: Any) -> Any:
     return answer.json()["data"]
 
 
-@pytest.mark.parametrize("time", ["60", "60.0", "1970-01-01T00:01:00Z", "1970-01-01T02:01:00.000+02:00"])
+@pytest.mark.parametrize(
+    "time", ["60", "60.0", "1970-01-01T00:01:00Z", "1970-01-01T02:01:00.000+02:00"]
+)
 async def test_instant_vector(client: httpx.AsyncClient, valid: Any, time: str) -> None:
     params = {"query": "up", "time": time}
     found = valid(await client.get("/api/v1/query", params=params), "/query")
@@ -134,7 +136,9 @@ async def test_annotations(client: httpx.AsyncClient, valid: Any) -> None:
     assert "warnings" not in found
 
 
-async def test_too_many_samples_is_an_execution_error(client: httpx.AsyncClient, valid: Any) -> None:
+async def test_too_many_samples_is_an_execution_error(
+    client: httpx.AsyncClient, valid: Any
+) -> None:
     params = {"query": "sum_over_time(up[100s])", "start": 0, "end": 1100, "step": 0.1}
     answer = await client.get("/api/v1/query_range", params=params)
     found = valid(answer, "/query_range")
@@ -176,7 +180,9 @@ async def test_big_answers_come_in_chunks_and_gzipped_for_others(settings: Setti
     async with client_of(make_context(big, series), "192.0.2.1") as far:
         answer = await far.get("/api/v1/query", params=params)
         assert answer.headers["content-encoding"] == "gzip"
-        plain = await far.get("/api/v1/query", params=params, headers={"Accept-Encoding": "gzip;q=0"})
+        plain = await far.get(
+            "/api/v1/query", params=params, headers={"Accept-Encoding": "gzip;q=0"}
+        )
         assert "content-encoding" not in plain.headers
     async with client_of(make_context(big, series)) as near:
         local = await near.get("/api/v1/query", params=params)
@@ -184,7 +190,7 @@ async def test_big_answers_come_in_chunks_and_gzipped_for_others(settings: Setti
     assert answer.json() == plain.json() == local.json()
     result = json.loads(local.text)["data"]["result"]
     assert len(result) == 100
-    assert [float(v) for _, v in result[99]["values"]] == [t * 1.1 for t in range(1, 1000)]
+    assert [float(v) for _, v in result[99]["values"]] == [t * 1.1 for t in range(1000)]
 
 
 async def test_not_ready(context: Context) -> None:
