@@ -80,6 +80,8 @@ def check_range_query(expr: Expr) -> None:
             "must be Scalar or instant Vector",
             start=expr.start,
             end=expr.end,
+            hint="A graph needs one value a step: put a function around the range, "
+            "for instance rate(x[5m]).",
         )
 
 
