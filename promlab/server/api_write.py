@@ -90,7 +90,8 @@ class WriteReceiver:
         answer, found = await context.writer.ask("refs", body, columns)
         if answer["writer"] != self._writer_id:
             self._forget(answer["writer"])
-            return await self._refs(context, request)
+            if known.any():
+                return await self._refs(context, request)
         refs[new], known[new] = found["refs"], True
         self._cache.keep(request, new, found["refs"])
         return refs, known

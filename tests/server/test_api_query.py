@@ -13,28 +13,30 @@ from promlab.server.context import Context
 from promlab.server.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("shared")
+RANGE = {"query": "1", "start": "0", "end": "10", "step": "1"}
+NO_TIME = "invalid time value for 'time': cannot parse \"foo\" to a valid timestamp"
 BAD = [
-    ("query", {}, 'invalid parameter "query": unknown position: parse error: no expression found in input'),
+    ("query", {}, 'parameter "query": unknown position: parse error: no expression found in input'),
     ("query", {"query": "up{"}, 'invalid parameter "query": 1:4: parse error'),
-    ("query", {"query": "1", "time": "foo"}, "invalid parameter \"time\": invalid time value for 'time': cannot parse \"foo\" to a valid timestamp"),
+    ("query", {"query": "1", "time": "foo"}, f'invalid parameter "time": {NO_TIME}'),
     ("query", {"query": "1", "time": "2020-13-01T00:00:00Z"}, "to a valid timestamp"),
-    ("query", {"query": "1", "timeout": "x"}, 'invalid parameter "timeout": cannot parse "x" to a valid duration'),
-    ("query", {"query": "1", "limit": "-1"}, 'invalid parameter "limit": limit must be non-negative'),
-    ("query", {"query": "1", "limit": "x"}, 'invalid parameter "limit": strconv.Atoi: parsing "x": invalid syntax'),
-    ("query", {"query": "1", "lookback_delta": "x"}, 'error parsing lookback delta duration: cannot parse "x" to a valid duration'),
-    ("query_range", {"query": "1", "start": "0", "end": "10", "step": "0"}, 'invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer'),
-    ("query_range", {"query": "1", "start": "0", "end": "10", "step": "-1"}, "zero or negative"),
-    ("query_range", {"query": "1", "start": "0", "end": "10"}, 'invalid parameter "step": cannot parse "" to a valid duration'),
-    ("query_range", {"query": "1", "start": "x", "end": "10", "step": "1"}, 'invalid parameter "start": cannot parse "x" to a valid timestamp'),
-    ("query_range", {"query": "1", "end": "10", "step": "1"}, 'invalid parameter "start": cannot parse "" to a valid timestamp'),
-    ("query_range", {"query": "1", "start": "10", "end": "1", "step": "1"}, 'invalid parameter "end": end timestamp must not be before start time'),
-    ("query_range", {"query": "1", "start": "0", "end": "11001", "step": "1"}, "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"),
-    ("query_range", {"query": "1", "start": "0", "end": "1", "step": "1e30"}, "It overflows int64"),
-    ("query_range", {"query": "up[5m]", "start": "0", "end": "10", "step": "1"}, 'invalid parameter "query": invalid expression type "range vector" for range query, must be Scalar or instant Vector'),
-    ("query_range", {"query": '"a"', "start": "0", "end": "10", "step": "1"}, 'invalid expression type "string" for range query'),
+    ("query", {"query": "1", "timeout": "x"}, '"timeout": cannot parse "x" to a valid duration'),
+    ("query", {"query": "1", "limit": "-1"}, '"limit": limit must be non-negative'),
+    ("query", {"query": "1", "limit": "x"}, 'strconv.Atoi: parsing "x": invalid syntax'),
+    ("query", {"query": "1", "lookback_delta": "x"}, "error parsing lookback delta duration: "),
+    ("query_range", {**RANGE, "step": "0"}, "step widths are not accepted. Try a positive integer"),
+    ("query_range", {**RANGE, "step": "-1"}, 'parameter "step": zero or negative query resolution'),
+    ("query_range", {**RANGE, "step": ""}, '"step": cannot parse "" to a valid duration'),
+    ("query_range", {**RANGE, "start": "x"}, '"start": cannot parse "x" to a valid timestamp'),
+    ("query_range", {"query": "1"}, '"start": cannot parse "" to a valid timestamp'),
+    ("query_range", {**RANGE, "start": "11"}, "end timestamp must not be before start time"),
+    ("query_range", {**RANGE, "end": "11001"}, "resolution of 11,000 points per timeseries. Try"),
+    ("query_range", {**RANGE, "step": "1e30"}, "It overflows int64"),
+    ("query_range", {**RANGE, "query": "up[5m]"}, 'type "range vector" for range query, must be'),
+    ("query_range", {**RANGE, "query": '"a"'}, 'expression type "string" for range query'),
     ("format_query", {}, "no expression found in input"),
     ("format_query", {"query": "sum("}, "parse error"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("path", "params", "words"), BAD)
