@@ -68,7 +68,7 @@ TEXT_REFUSED: list[bytes] = [
     b'a{b="\xf4\x90\x80\x80"} 1\n', b"# HELP a \xff\na 1\n", b'a{b="1",b="2"} 1\n',
     b'a{="x"} 1\n', b'{x="y"} 1\n', b'{"a","b"} 1\n', b'a{"b"} 1\n', b'a{__name__="b"} 1\n',
     b'{__name__="b"} 1\n', b'{"a",__name__="b"} 1\n', b'{"a"x="y"} 1\n', b'{,"a"} 1\n',
-    b'{"a\xff"} 1\n', b'a{b="x\\\ny"} 1\n', b'a{b="1",\n} 1\n',
+    b'{"a\xff"} 1\n', b'{""} 1\n', b'a{""="x"} 1\n', b'a{b="x\\\ny"} 1\n', b'a{b="1",\n} 1\n',
     b"a 1 -1\n", b"a 1 1.5\n", b"a 1 +1\n", b"a 1 9223372036854775808\n", b"a 1 1 1\n",
     b'a 1 1 # {x="y"} 1\n', b'a 1 # {x="y"} 1\n', b"a 1 #\n", b"a\n", b"a \n", b'a{b="1"\n',
     b'a{b="1" 1\n', b'a{b="1', b'a{b="1\\', b"a{b=1} 1\n", b"a{b} 1\n", b"a{b=} 1\n",
@@ -183,8 +183,6 @@ OPENMETRICS_ENDS: list[tuple[bytes, bool]] = [
 # Refused by promlab; the real server accepts them, stores something strange, or crashes.
 DIFFERENT: list[tuple[bool, bytes]] = [
     (False, b"{A} 1\n"),  # 3.5.3 crashes
-    (False, b'{""} 1\n'),  # no metric name at all
-    (False, b'a{""="x"} 1\n'),
     (False, b'a{b="",b="2"} 1\n'),  # loses b
     (False, b"a 1\n\x00b 2\n"),  # ignores what follows the zero byte
     (True, b"{A} 1\n# EOF\n"),
