@@ -59,7 +59,7 @@ class Fetcher:
         client = self._client
         start = here = URL(url, encoded=True)
         for _ in range(MAX_REDIRECTS + 1):
-            own = await client.headers(trusted=here.host == start.host)
+            own = await client.headers(trusted=_trusted(start, here))
             headers = {**own, "X-Prometheus-Scrape-Timeout-Seconds": budget}
             async with client.session.get(
                 here,
@@ -127,6 +127,11 @@ class Fetcher:
             f"body size limit exceeded: more than {UNLIMITED_BYTES >> 20} MiB, "
             "set body_size_limit to allow it"
         )
+
+
+def _trusted(start: URL, here: URL) -> bool:
+    """Whether credentials may follow a redirect: to the same host, and not out of TLS."""
+    return here.host == start.host and not (start.scheme == "https" and here.scheme == "http")
 
 
 def _joined(here: URL, location: str, url: str) -> URL:

@@ -123,4 +123,10 @@ class ScrapeLoop:
             return str(error)
         except (ScrapeError, ExpositionError) as error:
             return str(error)
+        except StorageError:
+            raise
+        except Exception as error:
+            # What one target sends must not end its loop, whatever it finds in us.
+            log.exception("scrape of %s", self.target.url)
+            return f"internal error: {type(error).__name__}"
         return ""

@@ -20,6 +20,8 @@ from promlab.scrape.status import DroppedTarget, TargetMetadata, TargetStatus, s
 
 log = logging.getLogger(__name__)
 
+_FIRST_SYNC_S = 5.0
+
 
 class ScrapeManager:
     """Scrapes what a configuration says, on the running event loop.
@@ -69,8 +71,12 @@ class ScrapeManager:
             self._pools |= fresh
             for pool in fresh.values():
                 pool.start()
-            for pool in fresh.values():
-                await pool.synced()
+            waiting = [asyncio.create_task(pool.synced()) for pool in fresh.values()]
+            if waiting:
+                # A mechanism that is slow to speak must not hold up the others.
+                _, slow = await asyncio.wait(waiting, timeout=_FIRST_SYNC_S)
+                for task in slow:
+                    task.cancel()
 
     def _fresh_pools(self, jobs: dict[str, ScrapeConfig]) -> dict[str, ScrapePool]:
         """Pools for jobs that are new or changed, not started yet."""
@@ -107,6 +113,7 @@ class ScrapeManager:
             await self._retirement.stop()
             if self._commit_timer is not None:
                 self._commit_timer.cancel()
+                self._commit_every_s = None
                 self._commit()
 
     @property

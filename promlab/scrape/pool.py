@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from promlab.config.scrape import ScrapeConfig
@@ -55,6 +56,7 @@ class ScrapePool:
             body_size_limit=job.limits.body_size_limit,
         )
         self._loops: dict[_Key, tuple[ScrapeLoop, asyncio.Task[None]]] = {}
+        self._identities: Counter[tuple[tuple[str, str], ...]] = Counter()
         mechanisms = discoverers(job.discovery, discovery_stats)
         self._discovery = Discovery(mechanisms, self._sync, discovery_stats)
         self._first_sync = asyncio.Event()
@@ -80,6 +82,12 @@ class ScrapePool:
         await self._client.close()
 
     def _sync(self, groups: Sequence[TargetGroup]) -> None:
+        try:
+            self._follow(groups)
+        finally:
+            self._first_sync.set()
+
+    def _follow(self, groups: Sequence[TargetGroup]) -> None:
         """Start and stop loops, so that there is one for each target."""
         started_s = time.perf_counter()
         name, stats, limits = self.job.job_name, self._around.stats, self.job.limits
@@ -105,7 +113,6 @@ class ScrapePool:
         stats.discovered_targets[name] = sum(len(group.targets) for group in groups)
         took_s = time.perf_counter() - started_s
         stats.sync_s[name] = stats.sync_s.get(name, 0.0) + took_s
-        self._first_sync.set()
 
     def _apply_target_limit(self) -> None:
         limit, count = self.job.limits.target_limit, len(self._loops)
@@ -127,14 +134,20 @@ class ScrapePool:
         task = asyncio.create_task(loop.run(), name=f"scrape {target.url}")
         task.add_done_callback(_log_crash)
         self._loops[key] = (loop, task)
+        self._identities[target.identity] += 1
 
     def _remove(self, key: _Key, *, retire: bool) -> None:
         loop, task = self._loops.pop(key)
         task.cancel()
-        if retire:
+        identity = loop.target.identity
+        self._identities[identity] -= 1
+        # Two addresses may have the same labels: then the series are not over.
+        if retire and not self._identities[identity]:
             self._retirement.retire(self.job.job_name, loop.target, loop.ingest)
         else:
             loop.ingest.close()
+        if not self._identities[identity]:
+            del self._identities[identity]
 
 
 def _key(target: Target) -> _Key:

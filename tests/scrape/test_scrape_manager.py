@@ -251,6 +251,34 @@ async def test_a_target_that_comes_back_goes_on(lab: Lab) -> None:
     assert len(lab.appender.groups) == 1
 
 
+async def test_two_addresses_with_the_same_labels(lab: Lab) -> None:
+    same = "relabel_configs: [{target_label: instance, replacement: me}]"
+    both = f"static_configs: [{{targets: ['{lab.address}', 'localhost:{lab.target.port}']}}]"
+    await lab.apply(f"job_name: a, {both}, {same}")
+    assert len(lab.manager.targets()) == 2
+    await lab.clock.advance(20_000)
+    await lab.apply(lab.job(same))
+    await lab.clock.advance(50_000)
+    assert len(lab.manager.targets()) == 1
+    assert STALE not in {v for _, v in lab.appender.samples("m")}
+
+
+async def test_what_breaks_in_us_does_not_end_a_loop(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    await lab.apply(lab.job())
+    monkeypatch.setattr("promlab.scrape.loop.format_of", broken)
+    await lab.clock.advance(10_000)
+    assert lab.manager.targets()[0].last_error == "internal error: ZeroDivisionError"
+    assert lab.appender.last("up") == 0.0
+    monkeypatch.undo()
+    await lab.clock.advance(10_000)
+    assert lab.appender.last("up") == 1.0
+
+
 async def test_stop_ends_nothing_and_commits(lab: Lab) -> None:
     await lab.apply(lab.job())
     await lab.clock.advance(10_000)
