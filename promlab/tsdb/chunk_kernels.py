@@ -5,6 +5,8 @@ Indexes and data are given by address, since they are mapped read-only.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from promlab.jit import kernel
@@ -13,6 +15,7 @@ from promlab.tsdb.codec_kernels import (
     MAX_ROWS,
     bytes_at,
     crc32,
+    crc32_long,
     decode_column,
     decode_times,
     decode_values,
@@ -25,7 +28,7 @@ NEVER = -(2**63)
 
 
 @kernel()
-def get_int(buffer, p):  # type: ignore[no-untyped-def]  # helpers: types are numba's
+def get_int(buffer: Any, p: Any) -> Any:
     """Read a u32, little-endian."""
     u = np.uint64(0)
     for k in range(4):
@@ -34,7 +37,7 @@ def get_int(buffer, p):  # type: ignore[no-untyped-def]  # helpers: types are nu
 
 
 @kernel("UniTuple(i8, 3)(u8, i8, u8, i8, i8[::1], i8)")
-def verify(index, count, data, size, widths, rings):  # type: ignore[no-untyped-def]
+def verify(index: Any, count: Any, data: Any, size: Any, widths: Any, rings: Any) -> Any:
     """How many entries from the first on are sound; (entries, end of their data, last t)."""
     entries = longs_at(index, count * ENTRY_LONGS)
     buffer = bytes_at(data, size)
@@ -50,7 +53,10 @@ def verify(index, count, data, size, widths, rings):  # type: ignore[no-untyped-
             sound = owner < rings
         elif sound:
             sound = owner < len(widths) and length > 4 and get_int(buffer, end) <= widths[owner]
-        if not sound or crc32(buffer, end, end + length, 0) != entries[e + 5] & _LOW:
+        crc = crc32(buffer, end, end + length, 0) if sound else np.int64(0)
+        for word in range(ENTRY_LONGS - 1):
+            crc = crc32_long(entries[e + word], crc)
+        if not sound or crc != entries[e + 5] & _LOW:
             return np.int64(i), end, last
         end += length
         last = max(last, entries[e + 2])
@@ -58,7 +64,7 @@ def verify(index, count, data, size, widths, rings):  # type: ignore[no-untyped-
 
 
 @kernel("void(u8, i8, i8, i8[::1], i8[::1])")
-def newest_entries(index, first, count, groups, rings):  # type: ignore[no-untyped-def]
+def newest_entries(index: Any, first: Any, count: Any, groups: Any, rings: Any) -> Any:
     """Number of each owner's newest entry, from the entries [first, count)."""
     entries = longs_at(index, count * ENTRY_LONGS)
     for i in range(first, count):
@@ -69,7 +75,18 @@ def newest_entries(index, first, count, groups, rings):  # type: ignore[no-untyp
 
 
 @kernel("i8(u8, i8, u8, i8, i8, i8, i8, u4[::1], i8[::1], i8[::1])")
-def restore_group(index, entry, data, size, total, at, width, series, last_t, last_bits):  # type: ignore[no-untyped-def]
+def restore_group(
+    index: Any,
+    entry: Any,
+    data: Any,
+    size: Any,
+    total: Any,
+    at: Any,
+    width: Any,
+    series: Any,
+    last_t: Any,
+    last_bits: Any,
+) -> Any:
     """Newest sample of each series of a group, from one of its chunks; -1 if it is damaged.
 
     `series[at : at + width]` are the group's series.
@@ -101,7 +118,16 @@ def restore_group(index, entry, data, size, total, at, width, series, last_t, la
 
 
 @kernel("i8(u8, u8, i8, i8, i8[::1], u4[::1], i8[::1], i8[::1])")
-def restore_rings(index, data, size, total, chain, series, last_t, last_bits):  # type: ignore[no-untyped-def]
+def restore_rings(
+    index: Any,
+    data: Any,
+    size: Any,
+    total: Any,
+    chain: Any,
+    series: Any,
+    last_t: Any,
+    last_bits: Any,
+) -> Any:
     """Newest sample of each ring's series, from the newest chunks; damaged chunks counted."""
     entries = longs_at(index, total * ENTRY_LONGS)
     times = np.empty(MAX_ROWS, np.int64)

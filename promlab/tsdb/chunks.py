@@ -2,9 +2,10 @@
 
 A chunk is what the codec made of up to 128 samples of one series with their times, or of up
 to 64 rows of a target with the times once (see head_kernels). The index has six 64-bit
-integers a chunk: owner (group, or ring and 1) | first t | last t | offset | samples, bytes |
-entry of the owner's chunk before it in this file, CRC-32. Files end by size and age, are then
-synced, and go as a whole when all in them is older than the retention.
+integers a chunk: owner (group << 1, or ring << 1 and 1) | first t | last t | offset |
+samples << 32 and bytes | number of the owner's chunk before it in this file << 32 and the
+CRC-32 of the chunk and the five. Files end by size and age, are synced then, and go as a whole
+when all in them is older than the retention.
 """
 
 from __future__ import annotations
@@ -121,17 +122,10 @@ class ChunkStore:
 
     def add_group(self, group: int, t_ms: Longs, body: memoryview) -> None:
         """Append the chunk of a group's rows."""
-        entry = np.array(
-            [
-                group << 1,
-                t_ms[0],
-                t_ms[-1],
-                self._data.size,
-                len(t_ms) << 32 | len(body),
-                int(self.group_chain[group]) << 32 | zlib.crc32(body),
-            ],
-            np.int64,
-        )
+        lengths = len(t_ms) << 32 | len(body)
+        entry = np.array([group << 1, t_ms[0], t_ms[-1], self._data.size, lengths, 0], np.int64)
+        crc = zlib.crc32(entry[:5].tobytes(), zlib.crc32(body))
+        entry[5] = int(self.group_chain[group]) << 32 | crc
         self.add(body, entry.reshape(1, ENTRY_LONGS))
         self.group_chain[group] = self.count - 1
 

@@ -12,6 +12,7 @@ Decoders never read outside the bytes they are given: damaged input ends in posi
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -35,29 +36,29 @@ COLUMN_MAX = 64 + 11 * MAX_ROWS  # bytes that one column can take at most
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
-def _pointer(context, address):  # type: ignore[no-untyped-def]  # shape that numba wants
+def _pointer(context: Any, address: Any) -> Any:
     """An address as a pointer."""
 
-    def build(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
 
     return types.voidptr(address), build
 
 
 @kernel()
-def bytes_at(address, n):  # type: ignore[no-untyped-def]  # a helper: types are numba's
+def bytes_at(address: Any, n: Any) -> Any:
     """`n` bytes at an address (of a mapped file that the caller keeps alive)."""
     return carray(_pointer(address), n, np.uint8)
 
 
 @kernel()
-def longs_at(address, n):  # type: ignore[no-untyped-def]
+def longs_at(address: Any, n: Any) -> Any:
     """`n` 64-bit integers at an address."""
     return carray(_pointer(address), n, np.int64)
 
 
 @kernel()
-def crc32(buffer, start, end, crc):  # type: ignore[no-untyped-def]
+def crc32(buffer: Any, start: Any, end: Any, crc: Any) -> Any:
     """CRC-32 as zlib computes it."""
     c = np.uint32(crc) ^ np.uint32(0xFFFFFFFF)
     for i in range(start, end):
@@ -66,19 +67,29 @@ def crc32(buffer, start, end, crc):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def zigzag(x):  # type: ignore[no-untyped-def]
+def crc32_long(x: Any, crc: Any) -> Any:
+    """CRC-32 continued over the 8 bytes of an integer, little-endian."""
+    c = np.uint32(crc) ^ np.uint32(0xFFFFFFFF)
+    for k in range(8):
+        byte = np.uint32((np.uint64(x) >> np.uint64(8 * k)) & np.uint64(255))
+        c = _CRC[(c ^ byte) & np.uint32(255)] ^ (c >> np.uint32(8))
+    return np.int64(c ^ np.uint32(0xFFFFFFFF))
+
+
+@kernel()
+def zigzag(x: Any) -> Any:
     """Small magnitudes to small unsigned numbers."""
     return np.uint64((x << np.int64(1)) ^ (x >> np.int64(63)))
 
 
 @kernel()
-def unzigzag(u):  # type: ignore[no-untyped-def]
+def unzigzag(u: Any) -> Any:
     """The inverse of `zigzag`."""
     return np.int64(u >> np.uint64(1)) ^ -np.int64(u & np.uint64(1))
 
 
 @kernel()
-def varint_size(u):  # type: ignore[no-untyped-def]
+def varint_size(u: Any) -> Any:
     """Bytes that a varint takes."""
     n = 1
     while u >= np.uint64(128):
@@ -88,7 +99,7 @@ def varint_size(u):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def put_varint(out, p, u):  # type: ignore[no-untyped-def]
+def put_varint(out: Any, p: Any, u: Any) -> Any:
     """Write a varint; the position after it."""
     while u >= np.uint64(128):
         out[p] = np.uint8(u & np.uint64(127)) | np.uint8(128)
@@ -99,7 +110,7 @@ def put_varint(out, p, u):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def get_varint(buffer, p, end):  # type: ignore[no-untyped-def]
+def get_varint(buffer: Any, p: Any, end: Any) -> Any:
     """Read a varint: (value, position after it or -1)."""
     u = np.uint64(0)
     shift = np.uint64(0)
@@ -114,7 +125,7 @@ def get_varint(buffer, p, end):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def put_long(out, p, x):  # type: ignore[no-untyped-def]
+def put_long(out: Any, p: Any, x: Any) -> Any:
     """Write 8 bytes, little-endian."""
     u = np.uint64(x)
     for k in range(8):
@@ -123,7 +134,7 @@ def put_long(out, p, x):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def get_long(buffer, p):  # type: ignore[no-untyped-def]
+def get_long(buffer: Any, p: Any) -> Any:
     """Read 8 bytes, little-endian."""
     u = np.uint64(0)
     for k in range(8):
@@ -132,7 +143,7 @@ def get_long(buffer, p):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def encode_times(t_ms, n, out, p):  # type: ignore[no-untyped-def]
+def encode_times(t_ms: Any, n: Any, out: Any, p: Any) -> Any:
     """Times as differences of differences."""
     last = np.int64(0)
     step = np.int64(0)
@@ -145,7 +156,7 @@ def encode_times(t_ms, n, out, p):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def decode_times(buffer, p, end, n, out):  # type: ignore[no-untyped-def]
+def decode_times(buffer: Any, p: Any, end: Any, n: Any, out: Any) -> Any:
     """Inverse of `encode_times`."""
     last = np.int64(0)
     step = np.int64(0)
@@ -161,7 +172,7 @@ def decode_times(buffer, p, end, n, out):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _scaled(bits, values, n, integers):  # type: ignore[no-untyped-def]
+def _scaled(bits: Any, values: Any, n: Any, integers: Any) -> Any:
     """Exponent of ten that makes all values exact integers (written out), or -1."""
     exponent = 0
     while exponent <= _MAX_EXPONENT:
@@ -183,7 +194,7 @@ def _scaled(bits, values, n, integers):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _encode_integers(m, n, exponent, out, p):  # type: ignore[no-untyped-def]
+def _encode_integers(m: Any, n: Any, exponent: Any, out: Any, p: Any) -> Any:
     """Integers as they are, as differences, or as differences of differences."""
     raw = delta = delta2 = np.int64(0)
     last = step = np.int64(0)
@@ -213,7 +224,7 @@ def _encode_integers(m, n, exponent, out, p):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _encode_planes(bits, n, out, p):  # type: ignore[no-untyped-def]
+def _encode_planes(bits: Any, n: Any, out: Any, p: Any) -> Any:
     """Xor with the previous value, byte plane by byte plane, all-zero planes left out."""
     used = np.int64(0)
     last = np.int64(0)
@@ -238,7 +249,7 @@ def _encode_planes(bits, n, out, p):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def encode_values(bits, values, n, integers, out, p):  # type: ignore[no-untyped-def]
+def encode_values(bits: Any, values: Any, n: Any, integers: Any, out: Any, p: Any) -> Any:
     """`n` >= 1 values without holes; `values` is `bits` seen as floats."""
     same = True
     for i in range(1, n):
@@ -255,7 +266,9 @@ def encode_values(bits, values, n, integers, out, p):  # type: ignore[no-untyped
 
 
 @kernel()
-def encode_column(bits, values, n, scratch, dense, integers, out, p):  # type: ignore[no-untyped-def]
+def encode_column(
+    bits: Any, values: Any, n: Any, scratch: Any, dense: Any, integers: Any, out: Any, p: Any
+) -> Any:
     """A column with holes: `scratch` i64[n] with its float view `dense`, for what is there."""
     count = 0
     for i in range(n):
@@ -279,7 +292,7 @@ def encode_column(bits, values, n, scratch, dense, integers, out, p):  # type: i
 
 
 @kernel()
-def _decode_planes(buffer, p, end, n, out):  # type: ignore[no-untyped-def]
+def _decode_planes(buffer: Any, p: Any, end: Any, n: Any, out: Any) -> Any:
     if p >= end:
         return -1
     mask = buffer[p]
@@ -300,7 +313,9 @@ def _decode_planes(buffer, p, end, n, out):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _decode_integers(buffer, p, end, n, kind, out, values):  # type: ignore[no-untyped-def]
+def _decode_integers(
+    buffer: Any, p: Any, end: Any, n: Any, kind: Any, out: Any, values: Any
+) -> Any:
     if p >= end or buffer[p] > _MAX_EXPONENT:
         return -1
     power = _POWERS[buffer[p]]
@@ -328,7 +343,7 @@ def _decode_integers(buffer, p, end, n, kind, out, values):  # type: ignore[no-u
 
 
 @kernel()
-def decode_values(buffer, p, end, n, out, values):  # type: ignore[no-untyped-def]
+def decode_values(buffer: Any, p: Any, end: Any, n: Any, out: Any, values: Any) -> Any:
     """`n` values into `out` (i64 bits; `values` is its float view); position after or -1."""
     if p >= end:
         return -1
@@ -349,7 +364,7 @@ def decode_values(buffer, p, end, n, out, values):  # type: ignore[no-untyped-de
 
 
 @kernel()
-def decode_column(buffer, p, end, n, out, values):  # type: ignore[no-untyped-def]
+def decode_column(buffer: Any, p: Any, end: Any, n: Any, out: Any, values: Any) -> Any:
     """A column into `out` i64[n], HOLE where there is no sample; position after it or -1."""
     if p >= end or p < 0:
         return -1
@@ -379,7 +394,7 @@ def decode_column(buffer, p, end, n, out, values):  # type: ignore[no-untyped-de
 
 
 @kernel("i8(i8[::1], u1[::1])")
-def encode(bits, out):  # type: ignore[no-untyped-def]
+def encode(bits: Any, out: Any) -> Any:
     """One column, alone; returns its length. `out` has COLUMN_MAX bytes; n <= MAX_ROWS."""
     n = len(bits)
     scratch = np.empty(n, np.int64)
@@ -389,6 +404,6 @@ def encode(bits, out):  # type: ignore[no-untyped-def]
 
 
 @kernel("i8(u1[::1], i8[::1])")
-def decode(buffer, out):  # type: ignore[no-untyped-def]
+def decode(buffer: Any, out: Any) -> Any:
     """One column, alone; the bytes read, or -1 if they are damaged."""
     return decode_column(buffer, 0, len(buffer), len(out), out, out.view(np.float64))

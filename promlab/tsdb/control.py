@@ -7,7 +7,6 @@ it over the old one: a reader that finds another inode starts anew.
 
 from __future__ import annotations
 
-import os
 import zlib
 from pathlib import Path
 
@@ -81,6 +80,6 @@ def publish(directory: Path) -> None:
     """Put the new page where readers look for it."""
     path = path_of(directory)
     try:
-        os.replace(path.with_suffix(".tmp"), path)
+        path.with_suffix(".tmp").replace(path)
     except OSError as error:
         raise StorageError(f"cannot publish {path}: {error}") from None

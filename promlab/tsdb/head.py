@@ -268,7 +268,11 @@ class Head:
             series, rings, t_ms, bits = series[order], rings[order], t_ms[order], bits[order]
         self.wal.room(k.LOOSE_HEADER + n * 26)
         self.sealer.reserve()
-        kept_rings, kept_t, kept_bits = (np.empty(n, d) for d in (np.uint32, np.int64, np.int64))
+        kept_rings, kept_t, kept_bits = (
+            np.empty(n, np.uint32),
+            np.empty(n, np.int64),
+            np.empty(n, np.int64),
+        )
         taken, duplicate, late, old = k.accept_loose(
             series,
             t_ms,

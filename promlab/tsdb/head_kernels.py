@@ -17,6 +17,8 @@ WAL records (little-endian, a WAL frame is any number of them):
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from promlab.jit import kernel
@@ -25,6 +27,7 @@ from promlab.tsdb.codec_kernels import (
     MAX_ROWS,
     NAN,
     crc32,
+    crc32_long,
     decode_times,
     encode_column,
     encode_times,
@@ -51,7 +54,7 @@ REPLAY_DONE, REPLAY_EXTENT, REPLAY_FULL, REPLAY_LOOSE, REPLAY_BAD = 0, 1, 2, 3, 
 
 
 @kernel()
-def _put_int(out, p, x):  # type: ignore[no-untyped-def]  # helpers: types are numba's
+def _put_int(out: Any, p: Any, x: Any) -> Any:
     u = np.uint64(x)
     for k in range(4):
         out[p + k] = np.uint8((u >> np.uint64(8 * k)) & np.uint64(255))
@@ -59,7 +62,7 @@ def _put_int(out, p, x):  # type: ignore[no-untyped-def]  # helpers: types are n
 
 
 @kernel()
-def _get_int(buffer, p):  # type: ignore[no-untyped-def]
+def _get_int(buffer: Any, p: Any) -> Any:
     u = np.uint64(0)
     for k in range(4):
         u |= np.uint64(buffer[p + k]) << np.uint64(8 * k)
@@ -67,7 +70,7 @@ def _get_int(buffer, p):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _put_planes(xors, n, out, p):  # type: ignore[no-untyped-def]
+def _put_planes(xors: Any, n: Any, out: Any, p: Any) -> Any:
     """Highest bytes of all first: planes of zeros cost nothing after compression."""
     for k in range(7, -1, -1):
         shift = np.uint64(8 * k)
@@ -78,7 +81,7 @@ def _put_planes(xors, n, out, p):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _get_plane_value(buffer, p, n, i):  # type: ignore[no-untyped-def]
+def _get_plane_value(buffer: Any, p: Any, n: Any, i: Any) -> Any:
     u = np.uint64(0)
     for k in range(8):
         u = (u << np.uint64(8)) | np.uint64(buffer[p + k * n + i])
@@ -86,7 +89,19 @@ def _get_plane_value(buffer, p, n, i):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _log_and_store(arena, row, before, fresh, width, stride, full, g, t, wal, at):  # type: ignore[no-untyped-def]
+def _log_and_store(
+    arena: Any,
+    row: Any,
+    before: Any,
+    fresh: Any,
+    width: Any,
+    stride: Any,
+    full: Any,
+    g: Any,
+    t: Any,
+    wal: Any,
+    at: Any,
+) -> Any:
     """Log the row against the one before it, then store it: they may be the same row."""
     start = at
     wal[at] = ROW_RECORD
@@ -97,7 +112,7 @@ def _log_and_store(arena, row, before, fresh, width, stride, full, g, t, wal, at
     bitmap = at + 4
     at = bitmap + (width + 7) // 8
     xors = np.empty(width, np.uint64)
-    n = 0
+    n = np.int64(0)
     byte = np.uint64(0)
     for s in range(width):
         x = fresh[s] if full else fresh[s] ^ arena[before + s]
@@ -120,9 +135,21 @@ def _log_and_store(arena, row, before, fresh, width, stride, full, g, t, wal, at
     "UniTuple(i8, 4)(i8[::1], i8[:, ::1], i8[:, ::1], i8, u4[::1], i8[::1], u4[::1], i8[::1],"
     " i8[::1], i8, i8, u1[::1], i8)"
 )
-def append_row(  # type: ignore[no-untyped-def]
-    arena, state, published, g, slots, bits, series, last_t, last_bits, t, segment, wal, at
-):
+def append_row(
+    arena: Any,
+    state: Any,
+    published: Any,
+    g: Any,
+    slots: Any,
+    bits: Any,
+    series: Any,
+    last_t: Any,
+    last_bits: Any,
+    t: Any,
+    segment: Any,
+    wal: Any,
+    at: Any,
+) -> Any:
     """Append one row, or add slots to the row that is already there for `t`.
 
     Returns (appended, other value at the same time, out of order, position in the WAL
@@ -179,7 +206,7 @@ def append_row(  # type: ignore[no-untyped-def]
 
 
 @kernel("i8(i8[::1], i8, i8, i8, i8, u1[::1], i8)")
-def seal_rows(arena, extent, stride, rows, width, out, p):  # type: ignore[no-untyped-def]
+def seal_rows(arena: Any, extent: Any, stride: Any, rows: Any, width: Any, out: Any, p: Any) -> Any:
     """The chunk of a group's rows: u32 width | u32 ends[width] | times | columns.
 
     `ends` count from the chunk's start. Returns the position after it.
@@ -211,7 +238,18 @@ def seal_rows(arena, extent, stride, rows, width, out, p):  # type: ignore[no-un
     "UniTuple(i8, 4)(u4[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, u4[::1], u4[::1],"
     " i8[::1], i8[::1])"
 )
-def accept_loose(refs, t_ms, bits, last_t, last_bits, floor, rings, out_rings, out_t, out_bits):  # type: ignore[no-untyped-def]
+def accept_loose(
+    refs: Any,
+    t_ms: Any,
+    bits: Any,
+    last_t: Any,
+    last_bits: Any,
+    floor: Any,
+    rings: Any,
+    out_rings: Any,
+    out_t: Any,
+    out_bits: Any,
+) -> Any:
     """Samples that are in order, compacted; (taken, duplicate, out of order, too old).
 
     A sample older than `floor` is too old.
@@ -240,7 +278,7 @@ def accept_loose(refs, t_ms, bits, last_t, last_bits, floor, rings, out_rings, o
 
 
 @kernel("i8(u4[::1], i8, i8[::1])")
-def runs_of(rings, n, starts):  # type: ignore[no-untyped-def]
+def runs_of(rings: Any, n: Any, starts: Any) -> Any:
     """Starts of runs of equal rings, and n behind the last; -1 if a ring has two runs' order.
 
     Returns the number of runs. Order means: rings ascend from run to run.
@@ -257,7 +295,7 @@ def runs_of(rings, n, starts):  # type: ignore[no-untyped-def]
 
 
 @kernel("i8(u4[::1], i8[::1], i8[::1], i8[::1], i8, u1[::1], i8)")
-def log_loose(rings, starts, t_ms, bits, runs, wal, at):  # type: ignore[no-untyped-def]
+def log_loose(rings: Any, starts: Any, t_ms: Any, bits: Any, runs: Any, wal: Any, at: Any) -> Any:
     """The WAL record of these runs; position after it."""
     first, n = starts[0], starts[runs] - starts[0]
     wal[at] = LOOSE_RECORD
@@ -279,7 +317,7 @@ def log_loose(rings, starts, t_ms, bits, runs, wal, at):  # type: ignore[no-unty
 
 
 @kernel("i8(u1[::1], i8, i8, u4[::1], i8[::1], i8[::1])")
-def read_loose(buffer, p, end, rings, t_ms, bits):  # type: ignore[no-untyped-def]
+def read_loose(buffer: Any, p: Any, end: Any, rings: Any, t_ms: Any, bits: Any) -> Any:
     """Samples of a loose record at `p`; position after it, or -1 if it is damaged."""
     runs, n = _get_int(buffer, p + 2), _get_int(buffer, p + 6)
     p += LOOSE_HEADER
@@ -309,7 +347,17 @@ def read_loose(buffer, p, end, rings, t_ms, bits):  # type: ignore[no-untyped-de
 
 
 @kernel("i8(i8[::1], u4[::1], i8[::1], i8[::1], i8[::1], i8, i8[::1], i8, i8[::1])")
-def put_loose(loose, rings, starts, t_ms, bits, runs, first_segment, segment, full):  # type: ignore[no-untyped-def]
+def put_loose(
+    loose: Any,
+    rings: Any,
+    starts: Any,
+    t_ms: Any,
+    bits: Any,
+    runs: Any,
+    first_segment: Any,
+    segment: Any,
+    full: Any,
+) -> Any:
     """Store the runs that fit into their rings; numbers of the others in `full`, how many.
 
     `rings[r]` is the ring of run r.
@@ -339,7 +387,20 @@ def put_loose(loose, rings, starts, t_ms, bits, runs, first_segment, segment, fu
     "UniTuple(i8, 2)(i8[::1], u4[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, u1[::1], i8,"
     " i8[:, ::1], i8[::1], i8)"
 )
-def seal_loose(loose, rings, starts, t_ms, bits, which, at_run, out, base, entries, chain, first):  # type: ignore[no-untyped-def]
+def seal_loose(
+    loose: Any,
+    rings: Any,
+    starts: Any,
+    t_ms: Any,
+    bits: Any,
+    which: Any,
+    at_run: Any,
+    out: Any,
+    base: Any,
+    entries: Any,
+    chain: Any,
+    first: Any,
+) -> Any:
     """Chunks of what some rings hold and of the runs that follow, as far as `out` reaches.
 
     `which` lists runs, from `at_run` on; the chunk of n samples is times | values. `out` will
@@ -380,7 +441,10 @@ def seal_loose(loose, rings, starts, t_ms, bits, which, at_run, out, base, entri
             entry[2] = run_t[n - 1]
             entry[3] = base + p
             entry[4] = n << 32 | (q - p)
-            entry[5] = chain[ring] << 32 | crc32(out, p, q, 0)
+            crc = crc32(out, p, q, 0)
+            for word in range(ENTRY_LONGS - 1):
+                crc = crc32_long(entry[word], crc)
+            entry[5] = chain[ring] << 32 | crc
             chain[ring] = first + made
             made += 1
             p = q
@@ -389,7 +453,7 @@ def seal_loose(loose, rings, starts, t_ms, bits, which, at_run, out, base, entri
 
 
 @kernel("void(i8[::1], u4[::1], i8[::1], i8, i8)")
-def empty_rings(loose, rings, which, at_run, end_run):  # type: ignore[no-untyped-def]
+def empty_rings(loose: Any, rings: Any, which: Any, at_run: Any, end_run: Any) -> Any:
     """After the chunks are published: these rings hold nothing any more."""
     for w in range(at_run, end_run):
         base = np.int64(rings[which[w]]) * RING_LONGS
@@ -397,7 +461,7 @@ def empty_rings(loose, rings, which, at_run, end_run):  # type: ignore[no-untype
 
 
 @kernel("i8(i8[::1], i8, i8[::1], i8, u4[::1])")
-def rings_before(loose, rings, first_segment, segment, found):  # type: ignore[no-untyped-def]
+def rings_before(loose: Any, rings: Any, first_segment: Any, segment: Any, found: Any) -> Any:
     """Rings that hold samples logged before `segment`, as many as `found` takes."""
     n = 0
     for ring in range(rings):
@@ -411,7 +475,7 @@ def rings_before(loose, rings, first_segment, segment, found):  # type: ignore[n
 
 
 @kernel("i8(i8[::1], i8, i8[::1], i8)")
-def oldest_ring(loose, rings, first_segment, oldest):  # type: ignore[no-untyped-def]
+def oldest_ring(loose: Any, rings: Any, first_segment: Any, oldest: Any) -> Any:
     """The oldest segment with samples that rings hold, `oldest` if none is older."""
     for ring in range(rings):
         base = ring * RING_LONGS
@@ -424,9 +488,20 @@ def oldest_ring(loose, rings, first_segment, oldest):  # type: ignore[no-untyped
     "UniTuple(i8, 3)(u1[::1], i8, i8, i8[::1], i8[:, ::1], i8[:, ::1], i8, i8[::1], u4[::1],"
     " i8[::1], i8[::1], i8)"
 )
-def replay(  # type: ignore[no-untyped-def]
-    buffer, p, end, arena, state, published, groups, series_at, series, last_t, last_bits, segment
-):
+def replay(
+    buffer: Any,
+    p: Any,
+    end: Any,
+    arena: Any,
+    state: Any,
+    published: Any,
+    groups: Any,
+    series_at: Any,
+    series: Any,
+    last_t: Any,
+    last_bits: Any,
+    segment: Any,
+) -> Any:
     """Rows of a WAL frame back into their extents, until something needs the caller.
 
     Returns (why it stopped, position, group): REPLAY_EXTENT, the group has no wide enough

@@ -88,7 +88,7 @@ class Mapped:
         self._chunks: dict[int, ChunkFile] = {}
         place = control.path_of(path)
         try:
-            self.inode = os.stat(place).st_ino
+            self.inode = place.stat().st_ino
             self._page = ReadableMap(place)
         except (OSError, StorageError):
             raise StorageError(
@@ -115,7 +115,7 @@ class Mapped:
     def is_current(self) -> bool:
         """Whether no other writer has started since."""
         try:
-            return os.stat(control.path_of(self.path)).st_ino == self.inode
+            return control.path_of(self.path).stat().st_ino == self.inode
         except OSError:
             return True  # being replaced, or gone: what is mapped stays readable
 

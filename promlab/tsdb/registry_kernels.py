@@ -7,13 +7,15 @@ outside can make two label sets collide.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from promlab.jit import kernel
 
 
 @kernel()
-def _mix(x):  # type: ignore[no-untyped-def]  # a helper: types are numba's
+def _mix(x: Any) -> Any:
     """Finaliser of splitmix64."""
     x ^= x >> np.uint64(30)
     x *= np.uint64(0xBF58476D1CE4E5B9)
@@ -23,7 +25,7 @@ def _mix(x):  # type: ignore[no-untyped-def]  # a helper: types are numba's
 
 
 @kernel("void(u4[::1], u8, u8[::1], u8[::1], u8[::1])")
-def add_label(codes, name, keys, high, low):  # type: ignore[no-untyped-def]
+def add_label(codes: Any, name: Any, keys: Any, high: Any, low: Any) -> Any:
     """Add one label's column to the fingerprints of n label sets; empty values add nothing."""
     for i in range(len(codes)):
         if codes[i] != np.uint32(0):
@@ -33,7 +35,16 @@ def add_label(codes, name, keys, high, low):  # type: ignore[no-untyped-def]
 
 
 @kernel("i8(u8[::1], u8[::1], i4[::1], u8[::1], u8[::1], i8, u4[::1], i8[::1])")
-def find_or_add(high, low, table, known_high, known_low, known, series, new_rows):  # type: ignore[no-untyped-def]
+def find_or_add(
+    high: Any,
+    low: Any,
+    table: Any,
+    known_high: Any,
+    known_low: Any,
+    known: Any,
+    series: Any,
+    new_rows: Any,
+) -> Any:
     """Series of each fingerprint; unknown ones get the next numbers. How many are new.
 
     `table` (a power of two long, at most half full) holds series + 1; the `known_*` arrays
@@ -61,7 +72,7 @@ def find_or_add(high, low, table, known_high, known_low, known, series, new_rows
 
 
 @kernel("void(u8[::1], i8, i4[::1])")
-def rehash(known_high, known, table):  # type: ignore[no-untyped-def]
+def rehash(known_high: Any, known: Any, table: Any) -> Any:
     """Fill an empty table with all known fingerprints."""
     mask = np.uint64(len(table) - 1)
     for i in range(known):

@@ -72,7 +72,7 @@ class Sealer:
         length = k.seal_rows(arena, extent, stride, n, width, self._out, 0)
         head.catalog.flush()
         head.chunks.make_chains(head.rows.count, head.loose.count)
-        head.chunks.add_group(group, arena[extent : extent + n], memoryview(self._out)[:length])
+        head.chunks.add_group(group, arena[extent : extent + n], self._out.data[:length])
         self._publish()
         state[k.SEALED_T] = arena[extent + n - 1]
         head.rows.empty(group)
@@ -149,7 +149,7 @@ class Sealer:
         entries = self._entries[:made]
         end = int(entries[-1, 3] + (entries[-1, 4] & 0xFFFFFFFF)) - chunks.data_end
         try:
-            chunks.add(memoryview(self._out)[:end], entries)
+            chunks.add(self._out.data[:end], entries)
         except StorageError:
             chunks.undo_chain(entries)
             raise

@@ -11,6 +11,8 @@ checked against the mapped size.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from promlab.jit import kernel
@@ -44,8 +46,20 @@ OK, REMAP, BUSY, DAMAGED = 0, 1, 2, 3
 
 @kernel()
 def _copy_group(
-    table, g, arena, arena_n, places, slots, start, end, source, firsts, counts, tail_t, tail_v
-):  # type: ignore[no-untyped-def]  # noqa: E501  # helpers: types are numba's
+    table: Any,
+    g: Any,
+    arena: Any,
+    arena_n: Any,
+    places: Any,
+    slots: Any,
+    start: Any,
+    end: Any,
+    source: Any,
+    firsts: Any,
+    counts: Any,
+    tail_t: Any,
+    tail_v: Any,
+) -> Any:
     """What an extent holds for some slots; whether it was quiet meanwhile."""
     at = g * PUBLISHED_LONGS
     version = table[at + P_VERSION]
@@ -80,7 +94,18 @@ def _copy_group(
 
 
 @kernel()
-def _copy_ring(loose, base, place, start, end, source, firsts, counts, tail_t, tail_v):  # type: ignore[no-untyped-def]
+def _copy_ring(
+    loose: Any,
+    base: Any,
+    place: Any,
+    start: Any,
+    end: Any,
+    source: Any,
+    firsts: Any,
+    counts: Any,
+    tail_t: Any,
+    tail_v: Any,
+) -> Any:
     """What a ring holds; whether it was quiet meanwhile."""
     begin, stop = loose[base + START], loose[base + COUNT]
     firsts[source] = NOTHING_HELD
@@ -103,11 +128,26 @@ def _copy_ring(loose, base, place, start, end, source, firsts, counts, tail_t, t
     "i8(u8, i8, u8, i8, u8, i8, i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
     " i8[::1], i8[::1], i8[::1], i8[::1])"
 )
-def copy_tails(  # type: ignore[no-untyped-def]
-    table_at, table_n, arena_at, arena_n, loose_at, loose_n,
-    groups, places_at, places, slots, rings, ring_places, start, end,
-    firsts, counts, tail_t, tail_v,
-):  # fmt: skip
+def copy_tails(
+    table_at: Any,
+    table_n: Any,
+    arena_at: Any,
+    arena_n: Any,
+    loose_at: Any,
+    loose_n: Any,
+    groups: Any,
+    places_at: Any,
+    places: Any,
+    slots: Any,
+    rings: Any,
+    ring_places: Any,
+    start: Any,
+    end: Any,
+    firsts: Any,
+    counts: Any,
+    tail_t: Any,
+    tail_v: Any,
+) -> Any:
     """Copy samples in [start, end] that are not sealed, each source at one moment.
 
     The places of group j are `places[places_at[j] : places_at[j + 1]]`. Returns OK, or REMAP
@@ -151,10 +191,21 @@ def copy_tails(  # type: ignore[no-untyped-def]
     "i8(u8[::1], i8[::1], u8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
     " i8[::1], i8[::1], i8[::1])"
 )
-def find_pieces(  # type: ignore[no-untyped-def]
-    indexes, counts, group_chains, ring_chains, chain_sizes, owners, loose, firsts, start, end,
-    pieces_at, piece_file, piece_entry,
-):  # fmt: skip
+def find_pieces(
+    indexes: Any,
+    counts: Any,
+    group_chains: Any,
+    ring_chains: Any,
+    chain_sizes: Any,
+    owners: Any,
+    loose: Any,
+    firsts: Any,
+    start: Any,
+    end: Any,
+    pieces_at: Any,
+    piece_file: Any,
+    piece_entry: Any,
+) -> Any:
     """Chunks of each source that overlap [start, end] and begin before what the head held.
 
     Files are ordered by age; `chain_sizes` has lengths of the group and ring chains, two a
@@ -199,7 +250,7 @@ def find_pieces(  # type: ignore[no-untyped-def]
 
 
 @kernel("i8(u8[::1], i8[::1], i8[::1], i8[::1])")
-def count_rows(indexes, counts, piece_file, piece_entry):  # type: ignore[no-untyped-def]
+def count_rows(indexes: Any, counts: Any, piece_file: Any, piece_entry: Any) -> Any:
     """Rows of all pieces together."""
     rows = np.int64(0)
     for i in range(len(piece_file)):
@@ -213,10 +264,24 @@ def count_rows(indexes, counts, piece_file, piece_entry):  # type: ignore[no-unt
     "i8(u8[::1], i8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
     " i8[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
 )
-def source_times(  # type: ignore[no-untyped-def]
-    indexes, counts, datas, sizes, piece_file, piece_entry, pieces_at, loose, start, end,
-    firsts, tail_counts, pieces, t_out, times_at, tail_t,
-):  # fmt: skip
+def source_times(
+    indexes: Any,
+    counts: Any,
+    datas: Any,
+    sizes: Any,
+    piece_file: Any,
+    piece_entry: Any,
+    pieces_at: Any,
+    loose: Any,
+    start: Any,
+    end: Any,
+    firsts: Any,
+    tail_counts: Any,
+    pieces: Any,
+    t_out: Any,
+    times_at: Any,
+    tail_t: Any,
+) -> Any:
     """Times of every source, one after the other, and where to find each piece's values.
 
     `pieces[i]` becomes (first row, end row, rows, file, offset of the chunk, its bytes, offset
@@ -236,7 +301,7 @@ def source_times(  # type: ignore[no-untyped-def]
             if rows < 1 or rows > MAX_ROWS or offset < 0 or offset + length > sizes[f]:
                 return -1
             buffer = bytes_at(datas[f] + np.uint64(offset), length)
-            p = np.int64(0)
+            p: Any = np.int64(0)
             if not loose[s]:
                 if length < 4:
                     return -1
@@ -264,8 +329,20 @@ def source_times(  # type: ignore[no-untyped-def]
 
 @kernel()
 def _place_values(
-    datas, pieces, first, last, is_loose, slot, tail_v, tail_n, place, out, at, column, values
-):  # type: ignore[no-untyped-def]  # noqa: E501
+    datas: Any,
+    pieces: Any,
+    first: Any,
+    last: Any,
+    is_loose: Any,
+    slot: Any,
+    tail_v: Any,
+    tail_n: Any,
+    place: Any,
+    out: Any,
+    at: Any,
+    column: Any,
+    values: Any,
+) -> Any:
     """All values of a place, holes included, to out[at:]; position after them or -1."""
     for i in range(first, last):
         piece = pieces[i]
@@ -295,7 +372,7 @@ def _place_values(
 
 
 @kernel()
-def _merge(t_out, t_at, v_out, v_at, n):  # type: ignore[no-untyped-def]
+def _merge(t_out: Any, t_at: Any, v_out: Any, v_at: Any, n: Any) -> Any:
     """Sort the samples of one series by time, the first of equal times stays; how many do."""
     sorted_already = True
     for i in range(1, n):
@@ -319,10 +396,24 @@ def _merge(t_out, t_at, v_out, v_at, n):  # type: ignore[no-untyped-def]
     "UniTuple(i8, 2)(u8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
     " i8[::1], i8[::1], i8[::1], i8[::1], i8, i8[::1], i8[::1], i8[::1])"
 )
-def decode_series(  # type: ignore[no-untyped-def]
-    datas, pieces, pieces_at, loose, times_at, tail_counts, tail_v,
-    places_at, sources, slots, t_out, v_out, t_end, offsets, series_times, bits_at,
-):  # fmt: skip
+def decode_series(
+    datas: Any,
+    pieces: Any,
+    pieces_at: Any,
+    loose: Any,
+    times_at: Any,
+    tail_counts: Any,
+    tail_v: Any,
+    places_at: Any,
+    sources: Any,
+    slots: Any,
+    t_out: Any,
+    v_out: Any,
+    t_end: Any,
+    offsets: Any,
+    series_times: Any,
+    bits_at: Any,
+) -> Any:
     """Values of every series, holes removed; (values written, times used), or -1.
 
     Series i has the places from `places_at[i]` to `places_at[i+1]`; place p is slot
@@ -375,6 +466,6 @@ def decode_series(  # type: ignore[no-untyped-def]
             at = n + _merge(t_out, begin_t, v_out, n, at - n)
             series_times[i] = begin_t
             t_end = begin_t + at - n
-        n = at
+        n = np.int64(at)
     offsets[len(offsets) - 1] = n
     return n, t_end

@@ -122,7 +122,7 @@ class WAL:
         if not self.at or self._file is None:
             return False
         self._before_flush()
-        pending = memoryview(self.buffer)[: self.at]
+        pending = self.buffer.data[: self.at]
         body = self._deflate.compress(pending)
         head = _HEADER.pack(len(body), self.at, 0)[:8]
         crc = zlib.crc32(body, zlib.crc32(head))

@@ -1,0 +1,104 @@
+"""The column codec is bit-exact, and damaged input never reads outside itself."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promlab.model.samples import STALE_BITS
+from promlab.tsdb import chunk_kernels
+from promlab.tsdb import codec_kernels as c
+
+I64 = npt.NDArray[np.int64]
+bits = st.one_of(
+    st.integers(0, 2**64 - 1),
+    st.sampled_from([c.HOLE, STALE_BITS, 0x7FF8000000000000, 1 << 63, 0xFFF << 52]),
+    st.integers(-(10**6), 10**6).map(lambda n: int(np.array([n / 100]).view(np.uint64)[0])),
+    st.floats(width=64).map(lambda x: int(np.array([x]).view(np.uint64)[0])),
+)
+
+
+def column(items: list[int]) -> I64:
+    return np.array(items, np.uint64).view(np.int64)
+
+
+def encoded(values: I64) -> npt.NDArray[np.uint8]:
+    out = np.zeros(c.COLUMN_MAX, np.uint8)
+    return out[: c.encode(values, out)].copy()
+
+
+@settings(deadline=None)
+@given(st.lists(bits, min_size=1, max_size=c.MAX_ROWS))
+def test_every_bit_comes_back(items: list[int]) -> None:
+    values = column(items)
+    data = encoded(values)
+    back = np.zeros(len(values), np.int64)
+    assert c.decode(data, back) == len(data)
+    assert (back == values).all()
+
+
+@settings(deadline=None)
+@given(st.lists(bits, min_size=1, max_size=70), st.integers(0, 600), st.integers(0, 255))
+def test_damage_is_noticed_or_harmless(items: list[int], at: int, byte: int) -> None:
+    values = column(items)
+    data = encoded(values)
+    back = np.zeros(len(values) + 8, np.int64)
+    back[len(values) :] = 77
+    broken = data.copy()
+    broken[at % len(data)] = byte
+    for damaged in (broken, data[: at % len(data)]):
+        assert c.decode(damaged.copy(), back[: len(values)]) <= len(damaged)
+        assert (back[len(values) :] == 77).all()
+
+
+CASES = [
+    ("constant", np.full(64, 3.25), 9),
+    ("all holes", column([c.HOLE] * 64).view(np.float64), 1),
+    ("steady counter", 1e6 + 15 * np.arange(64.0), 70),
+    ("two decimals", np.round(np.sin(np.arange(64)) * 50, 2), 2 + 2 * 64),
+    ("one of two", np.where(np.arange(64) % 2, 1.0, 0.0), 2 + 64),
+]
+
+
+@pytest.mark.parametrize(("name", "values", "most"), CASES, ids=[case[0] for case in CASES])
+def test_sizes(name: str, values: npt.NDArray[np.float64], most: int) -> None:
+    assert len(encoded(values.view(np.int64).copy())) <= most
+
+
+def test_minus_zero_is_not_zero() -> None:
+    values = np.array([0.0, -0.0, 0.0, 1.0])
+    back = np.zeros(4, np.int64)
+    c.decode(encoded(values.view(np.int64).copy()), back)
+    assert np.signbit(back.view(np.float64)).tolist() == [False, True, False, False]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=128))
+def test_times_come_back(times: list[int]) -> None:
+    t_ms, back = np.array(times, np.int64), np.zeros(len(times), np.int64)
+    out = np.zeros(11 * len(times), np.uint8)
+    assert _times_round(t_ms, out, back) > 0
+    assert (back == t_ms).all()
+
+
+def _times_round(t_ms: I64, out: npt.NDArray[np.uint8], back: I64) -> int:
+    end = int(c.encode_times(t_ms, len(t_ms), out, 0))
+    assert c.decode_times(out, 0, end, len(t_ms), back) == end
+    assert c.decode_times(out, 0, end - 1, len(t_ms), back.copy()) == -1
+    return end
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_crc_is_the_one_of_zlib(data: bytes) -> None:
+    array = np.frombuffer(bytearray(data), np.uint8)
+    assert c.crc32(array, 0, len(data), 0) == zlib.crc32(data)
+
+
+def test_entries_of_an_empty_index_are_sound() -> None:
+    assert chunk_kernels.verify(0, 0, 0, 0, np.zeros(0, np.int64), 0)[:2] == (0, 0)
