@@ -108,7 +108,12 @@ def data_set() -> DenseQuerier:
 
 QUERIES = [
     ("constant 1", "1", 0, 0),
-    ("instant, 1 series", 'bench_requests_total{instance="i-3",handler="/api/h3",code="200"}', 0, 0),
+    (
+        "instant, 1 series",
+        'bench_requests_total{instance="i-3",handler="/api/h3",code="200"}',
+        0,
+        0,
+    ),
     ("instant, 2,000 series", "bench_requests_total", 0, 0),
     ("instant sum by, 2,000", "sum by (instance) (bench_requests_total)", 0, 0),
     ("instant regex select", 'bench_requests_total{handler=~"/api/h1.*"}', 0, 0),
@@ -131,7 +136,12 @@ QUERIES = [
     ("range max_over_time[1h], 2,000", "max_over_time(bench_memory_bytes[1h])", 3600, 15),
     ("range avg_over_time[1h], 2,000", "avg_over_time(bench_memory_bytes[1h])", 3600, 15),
     ("range stddev_over_time[1h], 2,000", "stddev_over_time(bench_memory_bytes[1h])", 3600, 15),
-    ("range quantile_over_time[1h], 100", 'quantile_over_time(0.9, bench_memory_bytes{instance="i-1"}[1h])', 3600, 15),
+    (
+        "range quantile_over_time[1h], 100",
+        'quantile_over_time(0.9, bench_memory_bytes{instance="i-1"}[1h])',
+        3600,
+        15,
+    ),
     (
         "range join, 2,000 / 2,000",
         "rate(bench_errors_total[5m]) / rate(bench_requests_total[5m])",
@@ -145,7 +155,12 @@ QUERIES = [
         15,
     ),
     ("range topk(5, rate), 2,000", "topk(5, rate(bench_requests_total[5m]))", 3600, 15),
-    ("range subquery, 100", 'max_over_time(rate(bench_requests_total{instance="i-1"}[5m])[30m:1m])', 3600, 15),
+    (
+        "range subquery, 100",
+        'max_over_time(rate(bench_requests_total{instance="i-1"}[5m])[30m:1m])',
+        3600,
+        15,
+    ),
     ("range rate[5m], 20,000 series", "rate(bench_big_total[5m])", 3600, 15),
     ("range sum by rate, 20,000", "sum by (instance) (rate(bench_big_total[5m]))", 3600, 15),
     (
@@ -169,7 +184,9 @@ def main() -> None:
         took, storage = [], []
         select = querier.select
 
-        def timed(*args: object, _select: object = select, _log: list[float] = storage) -> SeriesBatch:
+        def timed(
+            *args: object, _select: object = select, _log: list[float] = storage
+        ) -> SeriesBatch:
             started = time.perf_counter()
             batch = _select(*args)
             _log[-1] += time.perf_counter() - started

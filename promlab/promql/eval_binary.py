@@ -76,6 +76,8 @@ def _with_scalar(
 def _joined(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -> Vector:
     matching = node.matching
     assert matching is not None
+    if matching.fill_left is not None or matching.fill_right is not None:
+        raise ctx.error("this engine can't evaluate fill modifiers", node)
     compares = node.op in COMPARISONS
     drops_name = not compares or (node.returns_bool and not ctx.options.delayed_name_removal)
     pairs = match_pairs(ctx, lhs.labels, rhs.labels, matching, drops_name=drops_name)
@@ -125,7 +127,7 @@ def _check_one_side(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -
     swapped = matching.card is Card.ONE_TO_MANY
     one, group = (lhs, sides.left) if swapped else (rhs, sides.right)
     other = rhs if swapped else lhs
-    clash = find_overlap(one.present, group, sides.count, other.present.any(axis=0))
+    clash = find_overlap(one.present, group, sides.count, np.logical_or.reduce(other.present))
     if clash is None:
         return
     row, earlier, _ = clash

@@ -67,6 +67,9 @@ def select(
 ) -> SeriesBatch:
     """Samples of all series that match, from the first step's window to the last step."""
     ctx.check()
+    if node.anchored or node.smoothed:
+        word = "anchored" if node.anchored else "smoothed"
+        raise ctx.error(f"this engine can't evaluate {word} selectors", node)
     hints = hints._replace(max_samples=ctx.max_samples)
     first = ends.start_ms - back_ms + 1
     batch = ctx.querier.select(node.matchers, first, ends.end_ms, hints)

@@ -7,7 +7,7 @@ samples that a range function looks at. What a kind of node means is in its own 
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -126,4 +126,4 @@ def _widened(value: StepValue, count: int) -> StepValue:
         return value
     if isinstance(value, Vector):
         return value.widened(count)
-    return cast(Any, np.repeat(value, count))
+    return cast(Values, np.repeat(value, count))

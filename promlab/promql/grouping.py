@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,8 @@ from promlab.promql.context import QueryContext
 from promlab.promql.vector import Rows
 
 
-class Groups(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Groups:
     """Group of each row, the first row of each group, and the labels of the groups."""
 
     of_row: Rows

@@ -7,6 +7,7 @@ by step, because more than one series may claim a match there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +20,8 @@ from promlab.promql.naming import NAME_LABELS
 from promlab.promql.vector import Rows
 
 
-
-class Sides(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sides:
     """Match group of each row on both sides; groups have the same numbers on both."""
 
     left: Rows

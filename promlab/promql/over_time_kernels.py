@@ -322,8 +322,8 @@ def moments(
             )
             if not line:
                 variance = yy / count
-                # An infinity has no finite deviation from any mean.
-                if np.isinf(variance) or np.isinf(my):
+                # Nothing deviates finitely from an infinity, or at all from NaN.
+                if np.isinf(variance) or not np.isfinite(my):
                     variance = np.nan
                 out[s, t] = variance if mode == VARIANCE else np.sqrt(variance)
                 continue
@@ -332,7 +332,8 @@ def moments(
                 slope = np.nan if np.isinf(y0) else 0.0
                 my = np.nan if np.isinf(y0) else y0
             else:
-                slope = xy / xx
+                # With an infinity among the values there is no line.
+                slope = xy / xx if np.isfinite(my + xy) else np.nan
             if mode == SLOPE:
                 out[s, t] = slope
             else:
@@ -373,7 +374,8 @@ def quantile_of(q: float, ordered: Any, count: int) -> float:
     lower = int(max(0.0, floor))
     upper = int(min(count - 1.0, lower + 1.0))
     weight = rank - floor
-    return ordered[lower] * (1.0 - weight) + ordered[upper] * weight
+    value: float = ordered[lower] * (1.0 - weight) + ordered[upper] * weight
+    return value
 
 
 @kernel(WINDOW)

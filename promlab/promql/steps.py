@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from promlab.model.samples import Times, Values
 
 
-class Steps(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Steps:
     """`count` moments from `start_ms` on, `step_ms` apart (0: the same moment each time)."""
 
     start_ms: int

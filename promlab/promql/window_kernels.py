@@ -99,8 +99,9 @@ def edges(
                 continue
             present[s, t] = True
             if mode == LAST:
-                present[s, t] = bits[base + hi - 1] != STALE_BITS
-                out[s, t] = values[base + hi - 1]
+                fresh = bits[base + hi - 1] != STALE_BITS
+                present[s, t] = fresh
+                out[s, t] = values[base + hi - 1] if fresh else 0.0
             elif mode == LAST_TIME:
                 present[s, t] = bits[base + hi - 1] != STALE_BITS
                 out[s, t] = t_ms[at + hi - 1] / 1000.0

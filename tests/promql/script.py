@@ -148,7 +148,8 @@ _PAIR = re.compile(rf"\s*({_STRING}|[a-zA-Z_][\w.]*)\s*(?:=\s*({_STRING}))?\s*(,
 
 def read_series(text: str) -> Series:
     labels, rest = read_labels(text)
-    return Series(labels, read_values(rest))
+    kept = {name: value for name, value in labels.items() if value}
+    return Series(kept, read_values(rest))
 
 
 def read_labels(text: str) -> tuple[Labels, str]:

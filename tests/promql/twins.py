@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable
@@ -16,7 +17,7 @@ def extrapolated(samples: Samples, right: int, range_ms: int, *, counter: bool, 
     (first_t, first), (last_t, last) = samples[0], samples[-1]
     result = last - first
     if counter:
-        for (_, a), (_, b) in zip(samples, samples[1:], strict=False):
+        for (_, a), (_, b) in itertools.pairwise(samples):
             if b < a:
                 result += a
     to_start = (first_t - (right - range_ms)) / 1000
@@ -81,7 +82,7 @@ def _best(samples: Samples, sign: int) -> tuple[int, float]:
 
 def _pairs(samples: Samples) -> list[tuple[float, float]]:
     values = _values(samples)
-    return list(zip(values, values[1:], strict=False))
+    return list(itertools.pairwise(values))
 
 
 def _some(f: Callable[[Samples], float]) -> Twin:

@@ -48,8 +48,7 @@ def histogram_quantile(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """The value below which a share φ of the observations lies."""
     q = ev.scalar(node.args[0], steps)
     vector = ev.vector(node.args[1], steps)
-    if vector.present.any():
-        warn_of_quantiles(ev.ctx, q, node.args[0])
+    warn_of_quantiles(ev.ctx, q, node.args[0])
     result, _ = _classic(ev, node, vector, q.reshape(1, -1), node.args[1])
     return drop_name(ev.ctx, result, node)
 

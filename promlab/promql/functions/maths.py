@@ -71,13 +71,25 @@ def clamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     bounds = [ev.scalar(argument, steps) for argument in node.args[1:]]
     values, present = vector.values, vector.present
     if node.function == "clamp":
-        values = np.maximum(bounds[0], np.minimum(bounds[1], values))
+        values = at_least(bounds[0], at_most(bounds[1], values))
         present = present & ~(bounds[1] < bounds[0])
     elif node.function == "clamp_min":
-        values = np.maximum(bounds[0], values)
+        values = at_least(bounds[0], values)
     else:
-        values = np.minimum(bounds[0], values)
+        values = at_most(bounds[0], values)
     return drop_name(ev.ctx, vector.with_values(values, present), node)
+
+
+def at_least(bound: Values, values: Values) -> Values:
+    """The larger of two; NaN if one is, unless the other is +Inf."""
+    larger: Values = np.where(bound == np.inf, np.inf, np.maximum(bound, values))
+    return larger
+
+
+def at_most(bound: Values, values: Values) -> Values:
+    """The smaller of two; NaN if one is, unless the other is -Inf."""
+    smaller: Values = np.where(bound == -np.inf, -np.inf, np.minimum(bound, values))
+    return smaller
 
 
 @implements("pi")

@@ -124,5 +124,5 @@ def absence(ctx: QueryContext, present: Mask, argument: Expr) -> Vector:
             else:
                 wanted.pop(matcher.name, None)
     labels = LabelTable.from_dicts([wanted], ctx.symbols)
-    missing = ~present.any(axis=0, keepdims=True)
+    missing: Mask = ~np.logical_or.reduce(present, axis=0, keepdims=True)
     return Vector(labels, np.ones(missing.shape), missing)

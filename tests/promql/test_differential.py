@@ -1,0 +1,128 @@
+"""Thousands of random queries: the engine's answers against the real Prometheus's."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from promlab.errors import PromQLError
+from promlab.promql.engine import Engine
+from promlab.promql.options import EngineOptions
+from promlab.promql.result import InstantVector, Matrix, QueryResult, Scalar
+from tests.promql.conformance import FEATURES
+from tests.promql.queries import MINUTES, Queries, data_set
+from tests.promql.real import RealPrometheus
+
+pytestmark = pytest.mark.peers
+
+SEED = int(os.environ.get("PROMLAB_SEED", "1"))
+COUNT = int(os.environ.get("PROMLAB_QUERIES", "1500"))
+Answer = dict[tuple[tuple[str, str], ...], dict[int, float]]
+
+
+@pytest.fixture(scope="module")
+def both(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, ...]]:
+    start_ms = 1_699_999_200_000
+    data = data_set(random.Random(SEED), start_ms)
+    with RealPrometheus(peers / "prometheus", tmp_path_factory.mktemp("prometheus")) as real:
+        real.load(data)
+        yield real, Engine(data, EngineOptions(features=FEATURES)), start_ms
+
+
+@pytest.mark.parametrize("kind", ["instant", "range"])
+def test_random_queries(both: tuple[Any, ...], kind: str) -> None:
+    real, engine, start_ms = both
+    rng = random.Random(f"{SEED} {kind}")
+    queries = Queries(rng, start_ms)
+    wrong = []
+    answered = 0
+    for _ in range(COUNT):
+        query = queries.query()
+        at = start_ms + rng.randrange(5, MINUTES) * 60_000 + rng.choice([0, 0, 1, 14_999])
+        step = rng.choice([15_000, 60_000, 77_000]) if kind == "range" else 0
+        end = at + step * rng.randrange(0, 40)
+        found, error = ours(engine, query, at, end, step)
+        wanted, refused = theirs(real, query, at, end, step)
+        answered += refused is None and bool(wanted)
+        if (error is None) != (refused is None):
+            wrong.append((query, at, end, step, f"{error!r} instead of {refused!r}"))
+        elif error is None:
+            difference = compare(found, wanted)
+            if difference:
+                wrong.append((query, at, end, step, difference))
+    assert not wrong, "\n".join(map(str, wrong[:20]))
+    assert answered > COUNT / 3
+
+
+def ours(engine: Engine, query: str, at: int, end: int, step: int) -> tuple[Answer, str | None]:
+    try:
+        result = engine.range(query, at, end, step) if step else engine.instant(query, at)
+    except PromQLError as error:
+        return {}, error.message
+    return as_answer(result), None
+
+
+def as_answer(result: QueryResult) -> Answer:
+    value = result.value
+    if isinstance(value, Scalar):
+        return {(): {value.t_ms: value.value}}
+    if isinstance(value, InstantVector):
+        rows = map(tuple, map(sorted, (row.items() for row in value.labels.rows())))
+        return {key: {value.t_ms: x} for key, x in zip(rows, value.values.tolist(), strict=True)}
+    assert isinstance(value, Matrix)
+    found: Answer = {}
+    for i, row in enumerate(value.labels.rows()):
+        steps = np.flatnonzero(value.present[i])
+        times = value.t_ms[steps].tolist()
+        found[tuple(sorted(row.items()))] = dict(
+            zip(times, value.values[i, steps].tolist(), strict=True)
+        )
+    return found
+
+
+def theirs(
+    real: RealPrometheus, query: str, at: int, end: int, step: int
+) -> tuple[Answer, str | None]:
+    if step:
+        times = {"start": at / 1000, "end": end / 1000, "step": step / 1000}
+        answer = real.ask("query_range", query=query, **times)
+    else:
+        answer = real.ask("query", query=query, time=at / 1000)
+    if answer["status"] != "success":
+        return {}, answer["error"]
+    result = answer["data"]["result"]
+    if answer["data"]["resultType"] == "scalar":
+        return {(): point(result)}, None
+    found: Answer = {}
+    for series in result:
+        points = series["values"] if "values" in series else [series["value"]]
+        key = tuple(sorted(series["metric"].items()))
+        found[key] = {t: x for one in points for t, x in point(one).items()}
+    return found, None
+
+
+def point(pair: list[Any]) -> dict[int, float]:
+    return {round(pair[0] * 1000): float(pair[1])}
+
+
+def compare(found: Answer, wanted: Answer) -> str:
+    """What differs; values may, in the last digits."""
+    if found.keys() != wanted.keys():
+        return f"series {sorted(found)[:4]} instead of {sorted(wanted)[:4]}"
+    for key, values in wanted.items():
+        if found[key].keys() != values.keys():
+            return f"{key}: steps {sorted(found[key])[:9]} instead of {sorted(values)[:9]}"
+        for t, x in values.items():
+            y = found[key][t]
+            if not (x == y or (math.isnan(x) and math.isnan(y))) and not math.isclose(
+                x, y, rel_tol=1e-8, abs_tol=1e-9
+            ):
+                return f"{key} at {t}: {y} instead of {x}"
+    return ""

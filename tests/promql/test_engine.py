@@ -1,0 +1,227 @@
+"""The engine as its callers see it: values, limits, errors, caches."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from promlab.errors import (
+    PromQLSyntaxError,
+    QueryCanceled,
+    QueryError,
+    QueryTimeout,
+    TooManySamples,
+)
+from promlab.promql.engine import Engine
+from promlab.promql.functions import IMPLEMENTATIONS
+from promlab.promql.options import EngineOptions
+from promlab.promql.registry import FUNCTIONS
+from promlab.promql.result import InstantVector, Matrix, RawMatrix, Scalar, String
+from tests.promql.fake import FakeQuerier
+from tests.promql.script import read_series
+
+MINUTE = 60_000
+
+
+def engine_of(*lines: str, **options: object) -> Engine:
+    querier = FakeQuerier()
+    for line in lines:
+        series = read_series(line)
+        samples = [(i * MINUTE, x) for i, x in enumerate(series.values) if isinstance(x, float)]
+        querier.add(series.labels, samples)
+    return Engine(querier, EngineOptions(**options))  # type: ignore[arg-type]  # a test's options
+
+
+def rows(engine: Engine, query: str, t_ms: int) -> dict[str, float]:
+    value = engine.instant(query, t_ms).value
+    assert isinstance(value, InstantVector)
+    names = [",".join(f"{k}={v}" for k, v in row.items()) for row in value.labels.rows()]
+    return dict(zip(names, value.values.tolist(), strict=True))
+
+
+def test_kinds_of_values() -> None:
+    engine = engine_of('m{a="1"} 0+1x9', 'm{a="2"} _x5 3')
+    assert engine.instant("1 + 1", 5).value == Scalar(5, 2.0)
+    assert engine.instant("'x'", 5).value == String(5, "x")
+    raw = engine.instant("m[2m]", 4 * MINUTE).value
+    assert isinstance(raw, RawMatrix)
+    times, values = raw.batch.series(0)
+    assert (times.tolist(), values.tolist()) == ([3 * MINUTE, 4 * MINUTE], [3, 4])
+    assert raw.batch.n == 1
+    value = engine.range("m", 4 * MINUTE, 6 * MINUTE, MINUTE).value
+    assert isinstance(value, Matrix)
+    assert value.t_ms.tolist() == [4 * MINUTE, 5 * MINUTE, 6 * MINUTE]
+    assert value.present.tolist() == [[True, True, True], [False, True, True]]
+    assert value.values.flags.c_contiguous
+    assert value.present.flags.c_contiguous
+    scalar = engine.range("2", 0, 2, 1).value
+    assert isinstance(scalar, Matrix)
+    assert scalar.values.tolist() == [[2.0, 2.0, 2.0]]
+
+
+def test_every_function_is_implemented_but_info() -> None:
+    assert FUNCTIONS.keys() - IMPLEMENTATIONS.keys() == {"info"}
+    assert IMPLEMENTATIONS.keys() <= FUNCTIONS.keys()
+
+
+def test_range_results_are_sorted_by_labels() -> None:
+    engine = engine_of('m{b="1"} 1', 'm{a="2", b="0"} 1', "m 1", 'm{a="10"} 1', 'n{a="1"} 1')
+    value = engine.range('{__name__=~"m|n"}', 0, 0, 1).value
+    assert isinstance(value, Matrix)
+    assert [list(row.items())[1:] for row in value.labels.rows()] == [
+        [],
+        [("a", "10")],
+        [("a", "2"), ("b", "0")],
+        [("b", "1")],
+        [("a", "1")],
+    ]
+
+
+def test_topk_and_sort_keep_their_order() -> None:
+    engine = engine_of('m{a="1"} 5', 'm{a="2"} 7', 'm{a="3"} NaN', 'm{a="4"} 1')
+    assert list(rows(engine, "topk(3, m)", 0).values()) == [7, 5, 1]
+    assert list(rows(engine, "bottomk(2, m)", 0).values()) == [1, 5]
+    assert list(rows(engine, "sort_desc(m)", 0).values())[:3] == [7, 5, 1]
+    assert np.isnan(list(rows(engine, "sort(m)", 0).values())[3])
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("-{a='1'}", "vector cannot contain metrics with the same labelset"),
+        (
+            "m + on (b) n",
+            'found duplicate series for the match group {b="x"} on the right hand-side of the '
+            'operation: [{__name__="n", a="2", b="x"}, {__name__="n", a="1", b="x"}];'
+            "many-to-many matching not allowed: matching labels must be unique on one side",
+        ),
+        (
+            "n + on (b) m",
+            "multiple matches for labels: many-to-one matching must be explicit "
+            "(group_left/group_right)",
+        ),
+        (
+            "n + on (b) group_left (a) m",
+            "multiple matches for labels: grouping labels must ensure unique matches",
+        ),
+        ("topk(NaN, m)", "Parameter value is NaN"),
+        ("topk(1e19, m)", "Scalar value 1e+19 overflows int64"),
+        (
+            'label_replace(m, "x", "$1", "a", "(")',
+            "invalid regular expression in label_replace(): (",
+        ),
+        ("count_values('', m)", 'invalid label name ""'),
+        ("m[5m]", 'invalid expression type "range vector" for range query, must be Scalar or '
+         "instant Vector"),
+    ],
+)  # fmt: skip
+def test_errors(query: str, message: str) -> None:
+    engine = engine_of(
+        'm{a="1", b="x"} 1', 'n{a="1", b="x"} 1', 'n{a="2", b="x"} 1', features=frozenset()
+    )
+    with pytest.raises((QueryError, PromQLSyntaxError)) as raised:
+        engine.range(query, 0, MINUTE, MINUTE)
+    assert raised.value.message == message
+    assert raised.value.query == query
+
+
+def test_a_join_error_names_the_series() -> None:
+    engine = engine_of('m{b="x"} 1', 'n{a="1", b="x"} 1', 'n{a="2", b="x"} 1')
+    with pytest.raises(QueryError) as raised:
+        engine.instant("n + on (b) m", 0)
+    assert 'a="1"' in raised.value.hint
+    assert 'a="2"' in raised.value.hint
+
+
+def test_duplicates_at_different_steps_are_one_series() -> None:
+    engine = engine_of('m{a="1"} 1 _', 'm{a="2"} _ 2', "n 10 20")
+    query = "n + on () m"
+    value = engine.range(query, 0, MINUTE, MINUTE, lookback_ms=MINUTE).value
+    assert isinstance(value, Matrix)
+    assert value.values.tolist() == [[11.0, 22.0]]
+
+
+def test_limit_of_samples() -> None:
+    engine = engine_of("m 0+1x99", max_samples=150)
+    engine.range("m", 0, 30 * MINUTE, MINUTE)
+    with pytest.raises(TooManySamples) as raised:
+        engine.range("m + m", 0, 99 * MINUTE, MINUTE)
+    assert raised.value.query == "m + m"
+    with pytest.raises(TooManySamples):
+        engine.instant("sum_over_time(m[90m])", 99 * MINUTE, max_samples=50)
+    with pytest.raises(TooManySamples):
+        engine.instant("max_over_time(vector(1)[200y:1ms])", 0)
+
+
+def test_cancel_and_timeout() -> None:
+    engine = engine_of("m 1 2 3")
+    cancel = threading.Event()
+    engine.instant("m", 0, cancel=cancel)
+    cancel.set()
+    with pytest.raises(QueryCanceled, match="query was canceled in expression evaluation"):
+        engine.instant("m", 0, cancel=cancel)
+    with pytest.raises(QueryTimeout, match="query timed out in expression evaluation"):
+        engine.instant("m", 0, timeout_s=-1)
+
+
+def test_lookback_and_staleness() -> None:
+    engine = engine_of("m 1 _ stale _ _ 5")
+    assert list(rows(engine, "m", MINUTE).values()) == [1]
+    assert rows(engine, "m", 2 * MINUTE) == {}
+    assert list(rows(engine, "m", 10 * MINUTE - 1).values()) == [5]
+    assert rows(engine, "m", 10 * MINUTE) == {}
+    assert rows(engine, "count_over_time(m[9m])", 8 * MINUTE) == {"": 2}
+    value = engine.instant("m", MINUTE, lookback_ms=MINUTE).value
+    assert isinstance(value, InstantVector)
+    assert value.labels.n == 0
+
+
+def test_annotations() -> None:
+    engine = engine_of("m 1 2 3", 'h{le="x"} 1')
+    assert engine.instant("\nrate(m[5m])", 2 * MINUTE).infos == (
+        "PromQL info: metric might not be a counter, name does not end in "
+        '_total/_sum/_count/_bucket: "m" (2:6)',
+    )
+    assert engine.instant("quantile(2, m)", 0).warnings == (
+        "PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)",
+    )
+    assert engine.instant("rate(nothing[5m])", 0).infos == ()
+
+
+def test_names_are_kept_until_the_end_if_asked() -> None:
+    lines = ['m_total{a="1"} 0 60', 'n_total{a="1"} 0 120']
+    query = 'sum by (__name__) (rate({a="1"}[2m]))'
+    assert rows(engine_of(*lines, delayed_name_removal=True), "rate(m_total[2m])", MINUTE) == {
+        "a=1": 0.5
+    }
+    with pytest.raises(QueryError, match="same labelset"):
+        engine_of(*lines).instant(query, MINUTE)
+
+
+def test_equal_parts_are_read_once() -> None:
+    engine = engine_of("m 1 2 3")
+    reads = engine.instant("m + m * m", 0).stats.samples_read
+    assert reads == engine.instant("m", 0).stats.samples_read
+
+
+def test_many_threads_and_many_engines_agree() -> None:
+    lines = [f'm{{i="{i}"}} {i}+{i % 7}x300' for i in range(400)]
+    alone = engine_of(*lines, threads=1)
+    shared = engine_of(*lines, threads=3)
+    query = 'sum by (i) (rate(m[10m])) / on (i) group_left max by (i) (m{i=~".*[02468]"})'
+    wanted = alone.range(query, 0, 300 * MINUTE, 30_000).value
+    assert isinstance(wanted, Matrix)
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(shared.range, query, 0, 300 * MINUTE, 30_000) for _ in range(8)]
+        for one in asked:
+            found = one.result().value
+            assert isinstance(found, Matrix)
+            assert list(found.labels.rows()) == list(wanted.labels.rows())
+            np.testing.assert_array_equal(found.present, wanted.present)
+            np.testing.assert_array_equal(
+                found.values[found.present], wanted.values[wanted.present]
+            )
+    shared.close()
