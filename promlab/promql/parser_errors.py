@@ -55,7 +55,7 @@ _PLAIN = frozenset(
 )
 _GROUPING = frozenset({"BY", "WITHOUT", "MATCHING", "GROUP_SIDE"})
 _CALLABLE = frozenset({"IDENTIFIER", "START", "END", "STEP", "RANGE", "MIN_OF", "MAX_OF"})
-_AGGREGATION_LABELS = "labels of an aggregation"
+AGGREGATION_LABELS = "labels of an aggregation"
 
 
 def expected_words(kinds: Iterable[str]) -> tuple[str, ...]:
@@ -109,11 +109,11 @@ def _until(text: str, start: int) -> Iterable[Token]:
 def _place(before: list[Token]) -> str:
     """` in grouping opts, expected label` and its like; "" where there is no special place."""
     last = before[-1].type if before else ""
-    opened, closed = _brackets(before)
+    opened, closed = open_brackets(before)
     where = opened[-1] if opened else ""
     if where == "braces":
         return f" in label matching, expected {_in_braces(before)}"
-    if where in ("labels", _AGGREGATION_LABELS):
+    if where in ("labels", AGGREGATION_LABELS):
         expected = '"," or ")"' if last not in ("LPAREN", "COMMA") else "label"
         return f" in grouping opts, expected {expected}"
     if last in _GROUPING and last != "GROUP_SIDE" and _is_clause(before):
@@ -125,12 +125,12 @@ def _place(before: list[Token]) -> str:
         return " in @, expected timestamp"
     if where == "offset" or kinds[-1:] == ["OFFSET"] or kinds[-2:] == ["OFFSET", "SIGN"]:
         return " in offset, expected number or duration"
-    after_labels = last == "RPAREN" and closed == _AGGREGATION_LABELS
+    after_labels = last == "RPAREN" and closed == AGGREGATION_LABELS
     return " in aggregation" if after_labels or "aggregation" in opened else ""
 
 
 def _open(before: list[Token]) -> str:
-    opened, _ = _brackets(before)
+    opened, _ = open_brackets(before)
     return opened[-1] if opened else ""
 
 
@@ -169,7 +169,7 @@ def _in_brackets(before: list[Token], *, in_parens: bool) -> str:
     return " in subquery selector, expected number or duration"
 
 
-def _brackets(before: list[Token]) -> tuple[list[str], str]:
+def open_brackets(before: list[Token]) -> tuple[list[str], str]:
     """What is open at the end of these tokens, outermost first, and what was closed last."""
     found: list[str] = []
     closed = ""
@@ -190,11 +190,11 @@ def _paren_kind(last: list[str], inside: list[str], closed: str) -> str:
     """What a parenthesis after these two kinds of tokens holds."""
     previous = last[-1] if last else ""
     if previous in _GROUPING:
-        return _AGGREGATION_LABELS if last[0] == "AGGREGATION" else "labels"
+        return AGGREGATION_LABELS if last[0] == "AGGREGATION" else "labels"
     if inside and inside[-1] in ("brackets", "offset"):
         return inside[-1]
     if previous == "OFFSET" or last == ["OFFSET", "SIGN"]:
         return "offset"
-    if previous == "AGGREGATION" or (previous == "RPAREN" and closed == _AGGREGATION_LABELS):
+    if previous == "AGGREGATION" or (previous == "RPAREN" and closed == AGGREGATION_LABELS):
         return "aggregation"
     return "call" if previous in _CALLABLE else "paren"
