@@ -8,13 +8,20 @@ are suppressed there. At most 100 are offered: those that begin so, then those t
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
+from promlab.client import Client
+from promlab.client.tables import quoted
 from promlab.magics.connection import Cache, Connection
 from promlab.magics.options import FORMS, OPTIONS, options_end
 from promlab.magics.promlab_magic import VERBS
+from promlab.model.labels import METRIC_NAME
+
+if TYPE_CHECKING:
+    from promlab.promql.complete import Completion
 
 MAX_SHOWN = 100
 _MAGIC = re.compile(r"^\s*(?:\w+(?:\s*,\s*\w+)*\s*=\s*)?%(promql)\b[ \t]*")
@@ -22,6 +29,8 @@ _CELL = re.compile(r"^\s*%%promql\b[ \t]*")
 _VERB = re.compile(r"^\s*%promlab\s+(\S*)$")
 _OPTION = re.compile(r"(?:^|\s)(--[\w-]*)$")
 _VALUE = re.compile(r"(?:^|\s)--(as|live|last|step)[ =](\S*)$")
+_METRIC = re.compile(r"[A-Za-z_:][\w:]*\Z", re.ASCII)
+_LABEL = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _OPTION_VALUES = {
     "as": FORMS,
     "live": ("5s", "15s", "1m", "off"),
@@ -122,7 +131,57 @@ class Completer:
         }
 
     def _in_query(self, query: str, offset: int) -> tuple[str, list[tuple[str, str]]]:
-        return "", []
+        from promlab.promql.complete import complete
+
+        found = complete(query, offset)
+        words = [(word.text, word.kind.value) for word in found.words]
+        client = self._connection.existing()
+        if client is not None:
+            words += self._from_server(client, found)
+        return found.prefix, _fitting(found.prefix, words)
+
+    def _from_server(self, client: Client, found: Completion) -> list[tuple[str, str]]:
+        """What the server's index has for this place, as text that is legal PromQL there."""
+        from promlab.promql.complete import Kind
+
+        words: list[tuple[str, str]] = []
+        quote = found.quote
+        if Kind.METRIC in found.kinds:
+            names = self._ask(client, "metrics", lambda: client.label_values(METRIC_NAME))
+            words += [(name, "metric") for name in names if quote or _METRIC.match(name)]
+        if Kind.LABEL_NAME in found.kinds:
+            labels = self._ask(client, f"labels {found.metric}", lambda: client.labels(_of(found)))
+            hidden = {METRIC_NAME}
+            words += [
+                (name if quote or _LABEL.match(name) else quoted(name), "label")
+                for name in labels
+                if name not in hidden
+            ]
+        if Kind.LABEL_VALUE in found.kinds and found.label:
+            values = self._ask(
+                client,
+                f"values {found.metric} {found.label}",
+                lambda: client.label_values(found.label, _of(found)),
+            )
+            words += [(_in_quotes(value, quote), "value") for value in values]
+        return words
+
+    def _ask(self, client: Client, what: str, ask: Callable[[], list[str]]) -> list[str]:
+        answer: list[str] = self._cache.get((client.url, what), ask, [])
+        return answer
+
+
+def _of(found: Completion) -> tuple[str, ...]:
+    """The selector of the metric whose labels are asked for; none where it is unknown."""
+    return (f"{{{METRIC_NAME}={quoted(found.metric)}}}",) if found.metric else ()
+
+
+def _in_quotes(value: str, quote: str) -> str:
+    """A label value for a quote that is open, or with quotes of its own."""
+    if not quote:
+        return quoted(value)
+    inside = quoted(value)[1:-1]
+    return inside.replace('\\"', '"').replace("'", "\\'") if quote == "'" else inside
 
 
 def _fitting(prefix: str, words: list[tuple[str, str]]) -> list[tuple[str, str]]:

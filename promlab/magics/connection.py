@@ -16,6 +16,8 @@ from promlab.errors import PromlabError
 from promlab.lab.session import Lab, running, start
 
 _FRESH_S = 10.0
+_WAIT_S = 0.25
+_PATIENT_S = 5.0
 _FALLBACK_STEP_MS = 5_000
 
 
@@ -67,49 +69,57 @@ class Connection:
 
 
 class Cache:
-    """Answers of a server, fresh or a little stale, never waited for twice.
+    """Answers of a server, fresh or a little stale, never waited for long.
 
-    A stale answer is given at once and renewed in the background: completion must be quick.
+    A stale answer is given at once and renewed in the background; a new one is waited for
+    at most a quarter of a second: completion must be quick.
     """
 
-    def __init__(self, fresh_s: float = _FRESH_S) -> None:
-        self._fresh_s = fresh_s
+    def __init__(self, fresh_s: float = _FRESH_S, wait_s: float = _WAIT_S) -> None:
+        self._fresh_s, self._wait_s = fresh_s, wait_s
         self._kept: dict[tuple[str, ...], tuple[float, Any]] = {}
-        self._asking: set[tuple[str, ...]] = set()
+        self._asking: dict[tuple[str, ...], threading.Thread] = {}
         self._guard = threading.Lock()
 
-    def get(self, key: tuple[str, ...], ask: Callable[[], Any], default: Any) -> Any:
-        """What `ask` gave or gives now; `default` where the server does not answer."""
+    def get(
+        self,
+        key: tuple[str, ...],
+        ask: Callable[[], Any],
+        default: Any,
+        wait_s: float | None = None,
+    ) -> Any:
+        """What `ask` gave or gives now; `default` where the server does not answer in time."""
         with self._guard:
             kept = self._kept.get(key)
-        if kept is None:
-            return self._renew(key, ask, default)
-        if time.monotonic() - kept[0] > self._fresh_s:
+            asking = self._asking.get(key)
+            if asking is None and (kept is None or time.monotonic() - kept[0] > self._fresh_s):
+                asking = threading.Thread(
+                    target=self._renew, args=(key, ask, kept[1] if kept else default), daemon=True
+                )
+                self._asking[key] = asking
+                asking.start()
+        if kept is None and asking is not None:
+            asking.join(self._wait_s if wait_s is None else wait_s)
             with self._guard:
-                is_first = key not in self._asking
-                self._asking.add(key)
-            if is_first:
-                threading.Thread(
-                    target=self._renew, args=(key, ask, kept[1]), name="promlab-cache", daemon=True
-                ).start()
-        return kept[1]
+                kept = self._kept.get(key)
+        return kept[1] if kept else default
 
-    def _renew(self, key: tuple[str, ...], ask: Callable[[], Any], default: Any) -> Any:
+    def _renew(self, key: tuple[str, ...], ask: Callable[[], Any], default: Any) -> None:
         try:
             found = ask()
         except PromlabError:
             found = default
         with self._guard:
             self._kept[key] = (time.monotonic(), found)
-            self._asking.discard(key)
+            self._asking.pop(key, None)
             if len(self._kept) > 500:
                 del self._kept[next(iter(self._kept))]
-        return found
 
 
 def scrape_interval_ms(client: Client, cache: Cache) -> int:
     """The shortest interval at which the server's targets are scraped."""
-    return int(cache.get((client.url, "interval"), lambda: _shortest(client), _FALLBACK_STEP_MS))
+    key = (client.url, "interval")
+    return int(cache.get(key, lambda: _shortest(client), _FALLBACK_STEP_MS, wait_s=_PATIENT_S))
 
 
 def _shortest(client: Client) -> int:

@@ -60,7 +60,8 @@ class Inspector:
         if place is None or place.head:
             return None
         word = word_at(place.query, place.offset)
-        return docs_at(place.query, place.offset) or (self._metric(word) if word else "")
+        about_metric = self._metric(word) if word and not docs_at(word, 0) else ""
+        return about_metric or docs_at(place.query, place.offset)
 
     def _metric(self, name: str) -> str:
         client = self._connection.existing()

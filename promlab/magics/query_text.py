@@ -7,6 +7,7 @@ the quotes need it, after `=` it gets quotes, and elsewhere it is put in as it i
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -71,6 +72,9 @@ def second_expression(query: str) -> int | None:
     """Line (1-based) on which a second complete expression begins, if there are several."""
     from promlab.promql import parse
 
+    with contextlib.suppress(PromQLSyntaxError):
+        parse(query)
+        return None
     lines = query.split("\n")
     bare = without_comments(query).split("\n")
     for i in range(1, len(lines)):

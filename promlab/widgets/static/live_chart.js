@@ -27,7 +27,7 @@ async function fetchVega(model) {
   const before = names.map((name) => globalThis[name]);
   try {
     await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
-    return { vega: globalThis.vega, embed: globalThis.vegaEmbed };
+    return globalThis.vegaEmbed;
   } finally {
     names.forEach((name, i) => {
       if (before[i] === undefined) delete globalThis[name];
@@ -139,17 +139,17 @@ class Graph {
   }
 
   async draw() {
-    const { embed, vega } = await loadVega(this.model);
-    this.vega = vega;
+    const embed = await loadVega(this.model);
     const spec = structuredClone(this.model.get("spec"));
+    if (this.model.get("feeds")) spec.data = { name: "samples", values: [...this.kept.rows] };
     if (this.model.get("fluid")) {
       spec.width = this.width();
-      spec.autosize = { type: "fit-x", contains: "padding" };
+      // New series make the legend grow: the layout has to follow.
+      spec.autosize = { type: "fit-x", contains: "padding", resize: true };
     }
     this.view?.finalize();
     const options = { actions: false, renderer: "canvas", config: theme(this.el) };
     this.view = (await embed(this.canvas, spec, options)).view;
-    if (this.model.get("feeds")) await this.replace();
     if (spec.params?.some((param) => param.name === "zoom")) {
       this.view.addSignalListener("zoom", (_, value) => this.selected(value?.t));
     }
@@ -157,11 +157,6 @@ class Graph {
 
   width() {
     return Math.max(280, (this.el.clientWidth || 700) - 24);
-  }
-
-  replace() {
-    const all = this.vega.changeset().remove(() => true).insert(this.kept.rows);
-    return this.view.change("samples", all).runAsync();
   }
 
   /** New rows are kept: draw them unless the reader wants the graph to stand still. */
@@ -178,16 +173,16 @@ class Graph {
     }, FRAME_MS);
   }
 
-  /** Bring Vega's rows to ours: only what came and what went. */
-  update() {
+  /** Bring Vega's rows to ours: only what came and what went, so that the zoom stays. */
+  async update() {
     const ours = new Set(this.kept.rows);
     const drawn = this.view.data("samples");
     const known = new Set(drawn);
-    const change = this.vega
-      .changeset()
-      .remove((row) => !ours.has(row))
-      .insert(this.kept.rows.filter((row) => !known.has(row)));
-    return this.view.change("samples", change).runAsync();
+    const came = this.kept.rows.filter((row) => !known.has(row));
+    if (came.length) await this.view.insert("samples", came).runAsync();
+    if (drawn.some((row) => !ours.has(row))) {
+      await this.view.remove("samples", (row) => !ours.has(row)).runAsync();
+    }
   }
 
   setStill(still) {
