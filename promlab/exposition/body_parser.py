@@ -28,7 +28,7 @@ from promlab.model.labels import Symbols
 from promlab.model.samples import Times, Values
 
 NO_TIME = k.NO_TIME  # in `t_ms`: the line has no timestamp
-MAX_BODY_BYTES = 1 << 30
+MAX_BODY_BYTES = 1 << 28
 _EMPTY_OPENMETRICS = b"# EOF\n"  # Prometheus takes no body at all for an empty one
 _NO_PAIRS = np.zeros((1, 4), np.int32)
 _NEWLINE, _QUOTE = 10, 34
