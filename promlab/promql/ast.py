@@ -289,7 +289,9 @@ Expr = (
 )
 
 
-def selector(name: str = "", *matchers: Matcher, offset: Duration = 0, at: At = None) -> Expr:
+def selector(
+    name: str = "", *matchers: Matcher, offset: Duration = 0, at: At = None
+) -> VectorSelector:
     """A vector selector made by hand; adds the matcher for the name."""
     named = (Matcher(METRIC_NAME, MatchType.EQUAL, name),) if name else ()
     return VectorSelector(name, (*named, *matchers), offset, at)
