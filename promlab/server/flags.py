@@ -92,6 +92,7 @@ REFUSED = {
     "agent": "this server always stores what it scrapes",
     "storage.agent.path": "this server has no agent mode",
     "storage.agent.wal-compression": "this server has no agent mode",
+    "storage.agent.wal-compression-type": "this server has no agent mode",
     "storage.agent.retention.min-time": "this server has no agent mode",
     "storage.agent.retention.max-time": "this server has no agent mode",
     "storage.agent.no-lockfile": "this server has no agent mode",

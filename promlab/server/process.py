@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import fcntl
 import importlib
 import logging
@@ -9,8 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from promlab import lifeline
 from promlab.errors import PromlabError
@@ -22,6 +24,7 @@ from promlab.server.supervisor import EXIT_CANNOT_START
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 _WARM = "complete"
 _WARMUP = (
     "from promlab import lifeline; lifeline.watch(); "
@@ -83,8 +86,26 @@ def _compile() -> None:
     log.info("Kernels are ready", extra=facts(seconds=took))
 
 
-def in_thread(function: Any, *args: Any) -> threading.Thread:
-    """Run something beside the event loop, for as long as the process lives."""
-    thread = threading.Thread(target=function, args=args, daemon=True, name=function.__name__)
-    thread.start()
-    return thread
+async def off_loop(function: Callable[..., T], *args: Any) -> T:
+    """The result of a function that runs in a daemon thread: ending does not wait for it."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if not future.done():
+            if error is None:
+                future.set_result(result)  # type: ignore[arg-type]  # there is one without an error
+            else:
+                future.set_exception(error)
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = function(*args)
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=work, daemon=True, name=function.__name__).start()
+    return await future

@@ -85,7 +85,7 @@ def _ready_or_over(task: asyncio.Task[None], server: _Server) -> None:
 
 async def _become_ready(context: Context) -> None:
     """Load the kernels, wait for the writer, map its files."""
-    await asyncio.to_thread(_load)
+    await process.off_loop(_load)
     await _writer_is_open(context)
     from promlab.promql.engine import Engine
     from promlab.promql.options import EngineOptions

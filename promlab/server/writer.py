@@ -57,9 +57,8 @@ class Writer:
 
     async def start(self) -> None:
         """Open the data directory and start scraping."""
-        loop = asyncio.get_running_loop()
         self._config = await asyncio.to_thread(_load_config, self._settings)
-        head = self._head = await loop.run_in_executor(None, _open_head, self._settings)
+        head = self._head = await process.off_loop(_open_head, self._settings)
         from promlab.scrape.manager import ScrapeManager
 
         self._manager = ScrapeManager(head, version=__version__, commit_every_s=None)
@@ -249,6 +248,9 @@ async def main(settings: Settings, listener: socket.socket) -> int:
             await starting
         await stop_asked
     finally:
+        # A start that is not done is dropped, as if this process had been killed: a head that
+        # is being opened needs no closing.
+        starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         await server.stop()
         await writer.stop()
