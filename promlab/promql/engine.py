@@ -11,9 +11,12 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from importlib import import_module
 
 import numpy as np
 
+from promlab import jit
 from promlab.errors import QueryError
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
@@ -130,6 +133,7 @@ class Engine:
         max_samples: int | None,
         cancel: threading.Event | None,
     ) -> QueryResult:
+        load_kernels()
         started = time.monotonic()
         plan = self.plan(text)
         options = self.options
@@ -166,6 +170,14 @@ class Engine:
             if self._pool is None and self.options.threads > 1:
                 self._pool = ThreadPoolExecutor(self.options.threads - 1, "promql")
             return self._pool
+
+
+@lru_cache(maxsize=1)
+def load_kernels() -> None:
+    """Import all kernels of this room: compiling them is no part of anybody's query."""
+    for name in jit.kernel_modules():
+        if name.startswith("promlab.promql."):
+            import_module(name)
 
 
 def _instant_value(ctx: QueryContext) -> Value:

@@ -98,7 +98,9 @@ def _make_pairs(
     many_group, one_group = (sides.right, sides.left) if swapped else (sides.left, sides.right)
     per_group = np.bincount(one_group, minlength=sides.count)
     partners = per_group[many_group]
-    ctx.read(int(partners.sum()))
+    count = int(partners.sum())
+    ctx.hold(count)
+    ctx.cells -= count
     many = np.repeat(np.arange(len(many_group)), partners)
     ordered = np.argsort(one_group, kind="stable")
     starts = np.concatenate([[0], np.cumsum(per_group)])[many_group]
