@@ -73,7 +73,8 @@ def merge_same(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool = 
     steps = vector.values.shape[1]
     present = vector.present
     if strict:
-        present = np.ascontiguousarray(np.broadcast_to(np.logical_or.reduce(present, axis=1, keepdims=True), present.shape))
+        ever = np.logical_or.reduce(present, axis=1, keepdims=True)
+        present = np.ascontiguousarray(np.broadcast_to(ever, present.shape))
     clash = find_overlap(present, groups.of_row, groups.count)
     if clash is not None:
         raise same_labels(ctx, vector.labels, clash[0], node)

@@ -207,7 +207,7 @@ class Queries:
             f"{op}{by} ({vector})",
             f"{op}{by} ({vector})",
             f"quantile{by} ({self.pick('0.1', '0.5', '0.95', '7')}, {vector})",
-            f"count_values{by} ('v', round({vector}, 0.01))",
+            f"count_values{by} ('v', round(clamp({vector}, -1e6, 1e6), 0.01))",
             f"sum({self.pick('topk', 'bottomk')}{by} (3, {vector}))",
             f"count(limitk{by} (2, {vector}))",
         )

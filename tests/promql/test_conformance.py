@@ -16,7 +16,6 @@ from tests.promql.conformance import run_script
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-)
     "aggregators",
     "at_modifier",
     "collision",
@@ -38,7 +37,7 @@ SCRIPTS = (
     "subquery",
     "trig_functions",
     "type_and_unit",
-]
+)
 
 
 def unsupported() -> dict[str, set[int]]:
