@@ -31,6 +31,10 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8860B", "#7F3C8D", "#666666")
 DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (12, 4))
 _NUMBERS = "abs(datum.value) >= 1e4 ? format(datum.value, '.4~s') : format(datum.value, '.6~g')"
+_TIMES = (
+    "utcFormat(datum.value, utcseconds(datum.value) ? '%H:%M:%S' : "
+    "utchours(datum.value) || utcminutes(datum.value) ? '%H:%M' : '%d %b')"
+)
 
 
 class Points(NamedTuple):
@@ -126,7 +130,12 @@ def line_spec(title: str, description: str, *, zoom: bool = True) -> dict[str, A
         "encoding": {
             "x": {
                 "field": "t", "type": "temporal", "scale": {"type": "utc"},
-                "axis": {"title": "UTC", "labelOverlap": True, "grid": False},
+                "axis": {
+                    "title": "UTC",
+                    "labelExpr": _TIMES,
+                    "labelOverlap": True,
+                    "grid": False,
+                },
             },
             "y": {
                 "field": "v", "type": "quantitative", "scale": {"zero": False},

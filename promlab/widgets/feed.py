@@ -79,7 +79,8 @@ class Feed:
         end = now_ms() // self._step_ms * self._step_ms
         if end <= self._end_ms:
             return
-        start = max(self._end_ms + self._step_ms, end - self._length_ms)
+        next_step = (self._end_ms // self._step_ms + 1) * self._step_ms
+        start = max(next_step, end - self._length_ms)
         is_behind = end - self._end_ms > self._length_ms
         found = self._client.query_range(self._expr, start / 1000, end / 1000, self._step_ms / 1000)
         if not isinstance(found, RangeVector):
