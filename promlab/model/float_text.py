@@ -19,11 +19,17 @@ def format_float(value: float) -> str:
         return "-0" if math.copysign(1, value) < 0 else "0"
     shortest = repr(value)
     if 1e-6 <= abs(value) < 1e21:
-        plain = format(Decimal(shortest), "f")
-        return plain.removesuffix(".0")
+        return format(Decimal(shortest), "f").removesuffix(".0")
     digits, _, exponent = format(Decimal(shortest), "e").partition("e")
     digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
     return f"{digits}e{exponent[0]}{exponent[1:]:0>2}"
+
+
+def format_plain(value: float) -> str:
+    """Like `format_float`, but never with an exponent: how the API prints scalars."""
+    if math.isfinite(value) and value:
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
+    return format_float(value)
 
 
 def format_seconds(t_ms: int) -> str:

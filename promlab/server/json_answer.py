@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from promlab.model.float_text import format_float, format_seconds
+from promlab.model.float_text import format_plain, format_seconds
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Times
 from promlab.promql.result import (
@@ -86,7 +86,7 @@ def encode_series(
 def _encode_value(value: Value, label_text: LabelText) -> Iterator[bytes]:
     match value:
         case Scalar():
-            yield f'[{format_seconds(value.t_ms)},"{format_float(value.value)}"]'.encode()
+            yield f'[{format_seconds(value.t_ms)},"{format_plain(value.value)}"]'.encode()
         case String():
             yield f"[{format_seconds(value.t_ms)},".encode() + _encode(value.value) + b"]"
         case InstantVector():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promlab.model.float_kernels import MAX_FLOAT_BYTES, print_floats
-from promlab.model.float_text import format_float, format_seconds
+from promlab.model.float_text import format_float, format_plain, format_seconds
 
 CASES = {
     0.0: "0",
@@ -90,6 +90,21 @@ def test_hard_families() -> None:
     values = [value for value in values if np.isfinite(value)]
     for value, text in zip(values, printed(values), strict=True):
         assert_shortest(value, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1e21, "1" + 21 * "0"),
+        (1e-9, "0.000000001"),
+        (-0.0, "-0"),
+        (2.0, "2"),
+        (float("inf"), "+Inf"),
+        (float("nan"), "NaN"),
+    ],
+)
+def test_scalars_have_no_exponent(value: float, text: str) -> None:
+    assert format_plain(value) == text
 
 
 @pytest.mark.parametrize(
