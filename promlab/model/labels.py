@@ -88,15 +88,13 @@ class _Overlay(Symbols):
         return self._below.base
 
     def code(self, text: str) -> int:
-        found = self._below.find(text)
+        found = self.find(text)
         return found if found is not None else super().code(text) | _LOCAL
 
     def find(self, text: str) -> int | None:
-        found = self._below.find(text)
-        if found is not None:
-            return found
+        # Own strings first: the table below may have learnt one of them since.
         own = super().find(text)
-        return None if own is None else own | _LOCAL
+        return own | _LOCAL if own else self._below.find(text)
 
     def text(self, code: int) -> str:
         if code & _LOCAL:

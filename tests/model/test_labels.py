@@ -39,6 +39,8 @@ def test_overlay_sees_what_the_table_below_learns_later() -> None:
     symbols = Symbols()
     overlay = symbols.overlay()
     own = overlay.code("mine")
+    symbols.code("mine")
+    assert overlay.code("mine") == overlay.find("mine") == own
     code = symbols.code("later")
     assert overlay.text(code) == "later"
     assert overlay.text(own) == "mine"

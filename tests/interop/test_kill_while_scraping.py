@@ -1,0 +1,134 @@
+"""The real node_exporter, scraped for a while, with kill -9 in the middle.
+
+Whatever a query has shown once is acknowledged: it has to be there afterwards, once, with the
+same bits. The length is 30 s, or $PROMLAB_SOAK_S seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+LENGTH_S = float(os.environ.get("PROMLAB_SOAK_S", "30"))
+WATCHED = '{job="node"}'
+
+Samples = dict[tuple[tuple[str, str], ...], dict[float, str]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def get(port: int, path: str, **parameters: Any) -> Any:
+    url = f"http://127.0.0.1:{port}{path}?{urllib.parse.urlencode(parameters)}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.load(answer)["data"]
+
+
+def wait_until_up(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended by itself"
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            get(port, "/api/v1/query", query="1")
+            return
+        time.sleep(0.05)
+    pytest.fail("server not ready after 60 s")
+
+
+@pytest.fixture
+def node_exporter(peers: Path) -> Iterator[int]:
+    port = free_port()
+    command = [peers / "prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        yield port
+        process.terminate()
+
+
+def serve(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    arguments = [
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    log = (folder / "log").open("ab")
+    return subprocess.Popen([sys.executable, "-m", "promlab", "serve", *arguments], stderr=log)
+
+
+def kill_at_once(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to every process of the server: nobody gets to clean up."""
+    parent = psutil.Process(process.pid)
+    for victim in [parent, *parent.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def stored(port: int, range_s: int) -> Samples:
+    """Every stored sample of the watched series; times as the API prints them."""
+    rows = get(port, "/api/v1/query", query=f"{WATCHED}[{range_s}s]")["result"]
+    return {tuple(sorted(row["metric"].items())): dict(row["values"]) for row in rows}
+
+
+def assert_kept(seen: Samples, now: Samples) -> None:
+    for series, samples in seen.items():
+        assert series in now, f"series lost: {series}"
+        lost = {t: v for t, v in samples.items() if now[series].get(t) != v}
+        assert not lost, f"{series}: {len(lost)} of {len(samples)} samples lost or changed: {lost}"
+
+
+def test_nothing_acknowledged_is_lost(tmp_path: Path, node_exporter: int) -> None:
+    (tmp_path / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+        "scrape_configs:\n- job_name: node\n  static_configs:\n"
+        f"  - targets: ['127.0.0.1:{node_exporter}']\n"
+    )
+    port, range_s = free_port(), int(LENGTH_S) + 120
+    server = serve(tmp_path, port)
+    try:
+        wait_until_up(port, server)
+        started = time.monotonic()
+        while time.monotonic() - started < LENGTH_S / 2:
+            time.sleep(0.2)
+            seen = stored(port, range_s)
+        kill_at_once(server)
+
+        server = serve(tmp_path, port)
+        wait_until_up(port, server)
+        after = stored(port, range_s)
+        assert_kept(seen, after)
+
+        while time.monotonic() - started < LENGTH_S:
+            time.sleep(0.2)
+        seen = stored(port, range_s)
+        assert_kept(after, seen)
+        assert len(seen) > 300
+        up = seen[tuple(sorted({"__name__": "up", "instance": f"127.0.0.1:{node_exporter}",
+                                "job": "node"}.items()))]  # fmt: skip
+        assert set(up.values()) == {"1"}
+        scrapes = max(len(samples) for samples in seen.values())
+        assert scrapes >= LENGTH_S * 0.8 - 8, "too few scrapes came in"
+        print(f"{len(seen)} series, {sum(map(len, seen.values()))} samples, {scrapes} scrapes kept")
+    finally:
+        server.terminate()
+        server.wait(30)
