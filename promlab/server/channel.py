@@ -60,7 +60,8 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[Header, Columns]:
     if header_size > MAX_HEADER_BYTES or column_size > MAX_COLUMN_BYTES:
         raise ServerError("a frame between the server's processes is too large")
     header = _decode(await reader.readexactly(header_size))
-    raw = await reader.readexactly(column_size)
+    # Writable, because kernels are compiled for arrays that are.
+    raw = bytearray(await reader.readexactly(column_size))
     columns, at = {}, 0
     for name, dtype, length in header.columns:
         if dtype not in _DTYPES:
@@ -117,7 +118,7 @@ class ChannelServer:
         except PromlabError as error:
             answer.error = f"{type(error).__name__}: {error}"
         except Exception as error:
-            answer.error = f"{type(error).__name__}: {error}"
+            answer.error = "internal error: the server's log says more"
             asyncio.get_running_loop().call_exception_handler(
                 {"message": f"request {request.kind!r} failed", "exception": error}
             )

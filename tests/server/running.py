@@ -40,7 +40,8 @@ class Target:
 
     def __init__(self) -> None:
         target = self
-        self.lines = 'things_total{kind="a\\"<b>"} 3\nlevel 0.25\n'
+        self.lines = "# HELP level How high.\n# TYPE level gauge\n"
+        self.lines += 'things_total{kind="a\\"<b>"} 3\nlevel 0.25\n'
         self.scrapes = 0
 
         class Handler(BaseHTTPRequestHandler):
