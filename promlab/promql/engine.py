@@ -16,8 +16,8 @@ from importlib import import_module
 
 import numpy as np
 
-from promlab import jit
 from promlab.errors import QueryError
+from promlab.jit import load, store
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import Querier
@@ -175,7 +175,8 @@ class Engine:
 @lru_cache(maxsize=1)
 def load_kernels() -> None:
     """Import all kernels of this room: compiling them is no part of anybody's query."""
-    for name in jit.kernel_modules():
+    load.prepare("promlab.promql")
+    for name in store.kernel_modules():
         if name.startswith("promlab.promql."):
             import_module(name)
 

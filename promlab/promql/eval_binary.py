@@ -15,6 +15,7 @@ from promlab.errors import QueryError
 from promlab.model.samples import Values
 from promlab.promql.ast import COMPARISONS, SET_OPERATORS, Binary, Card
 from promlab.promql.context import QueryContext
+from promlab.promql.filling import fill_missing
 from promlab.promql.matching import Pairs, match_pairs, match_sides, matching_names
 from promlab.promql.naming import drop_name, find_overlap, merge_same
 from promlab.promql.operators import OPERATORS
@@ -76,8 +77,6 @@ def _with_scalar(
 def _joined(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -> Vector:
     matching = node.matching
     assert matching is not None
-    if matching.fill_left is not None or matching.fill_right is not None:
-        raise ctx.error("this engine can't evaluate fill modifiers", node)
     compares = node.op in COMPARISONS
     drops_name = not compares or (node.returns_bool and not ctx.options.delayed_name_removal)
     pairs = match_pairs(ctx, lhs.labels, rhs.labels, matching, drops_name=drops_name)
@@ -88,6 +87,13 @@ def _joined(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -> Vector
     ctx.hold(len(pairs.many) * lhs.values.shape[1])
     many_values, many_present = _picked(many, pairs.many)
     one_values, one_present = _picked(one, pairs.one)
+    if matching.fill_left is not None or matching.fill_right is not None:
+        filled = fill_missing(ctx, matching, pairs, lhs, rhs, drops_name=drops_name)
+        pairs = filled.pairs
+        many_values = np.concatenate([many_values, filled.many_values])
+        one_values = np.concatenate([one_values, filled.one_values])
+        many_present = np.concatenate([many_present, filled.present])
+        one_present = np.concatenate([one_present, filled.present])
     present = many_present & one_present
     left, right = (one_values, many_values) if swapped else (many_values, one_values)
     result = OPERATORS[node.op](left, right)
@@ -127,7 +133,10 @@ def _check_one_side(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -
     swapped = matching.card is Card.ONE_TO_MANY
     one, group = (lhs, sides.left) if swapped else (rhs, sides.right)
     other = rhs if swapped else lhs
-    clash = find_overlap(one.present, group, sides.count, np.logical_or.reduce(other.present))
+    steps = np.logical_or.reduce(other.present)
+    if matching.fill_left is not None:
+        steps = np.ones_like(steps)  # where the other side has nothing, it is filled
+    clash = find_overlap(one.present, group, sides.count, steps)
     if clash is None:
         return
     row, earlier, _ = clash
@@ -147,7 +156,7 @@ def _check_matched_once(
     ctx: QueryContext, node: Binary, many: Vector, pairs: Pairs, present: Mask
 ) -> None:
     """In a one-to-one matching, a series matches one other."""
-    clash = find_overlap(present, pairs.group, int(pairs.group.max()) + 1)
+    clash = find_overlap(present, pairs.group, int(pairs.group.max(initial=-1)) + 1)
     if clash is not None:
         raise _matched_twice(ctx, node, many, pairs, clash, EXPLICIT)
 
@@ -156,9 +165,9 @@ def _check_results(
     ctx: QueryContext, node: Binary, many: Vector, pairs: Pairs, present: Mask
 ) -> None:
     """In a many-to-one matching, results of one match group differ in their labels."""
-    both = pairs.group * (int(pairs.result.max()) + 1) + pairs.result
+    both = pairs.group * (int(pairs.result.max(initial=-1)) + 1) + pairs.result
     _, ids = np.unique(both, return_inverse=True)
-    clash = find_overlap(present, ids, int(ids.max()) + 1)
+    clash = find_overlap(present, ids, int(ids.max(initial=-1)) + 1)
     if clash is not None:
         raise _matched_twice(ctx, node, many, pairs, clash, UNIQUE)
 

@@ -132,7 +132,7 @@ def _result_labels(
     """Labels of the "many" side, as the matching leaves or completes them."""
     kept = many_table.drop(NAME_LABELS) if drops_name else many_table
     if matching.card is Card.ONE_TO_ONE:
-        kept = kept.keep(matching.labels) if matching.on else kept.drop(matching.labels)
+        kept = only_matched(kept, matching)
     whole = len(many) == many_table.n and bool((many == np.arange(len(many))).all())
     labels = kept if whole else kept.take(many)
     symbols = kept.symbols if len(kept.symbols) >= len(one_table.symbols) else one_table.symbols
@@ -140,3 +140,8 @@ def _result_labels(
     for name in matching.include:
         columns[name] = one_table.column(name)[one]
     return LabelTable(labels.n, columns, symbols)
+
+
+def only_matched(labels: LabelTable, matching: VectorMatching) -> LabelTable:
+    """The labels that a match is made by."""
+    return labels.keep(matching.labels) if matching.on else labels.drop(matching.labels)
