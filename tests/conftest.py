@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+# Kernels believe what they are given: here, and in every server that a test starts, they check.
+os.environ.setdefault("PROMLAB_CHECK_KERNELS", "1")
+
 ROOT = Path(__file__).parent.parent
 REQUIRED = os.environ.get("CI") == "true"
 

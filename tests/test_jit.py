@@ -7,32 +7,95 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from promlab import jit
+from promlab.jit import load, store
+from promlab.jit.store import Argument
+
+TOTAL = """
+from promlab.jit import kernel
+
+@kernel()
+def square(value):
+    return value * value
+
+@kernel("f8(f8[::1], i8)")
+def total_of_squares(values, start):
+    result = 0.0
+    for value in values[start:]:
+        result += square(value)
+    return result
+"""
+BUILD = """
+import sys
+from promlab.jit import build, store
+list(build.warmup(["some_kernels"]))
+"""
 
 
-def test_kernel_is_compiled_for_its_signature() -> None:
-    @jit.kernel("f8(f8[::1])")
-    def total(values: np.ndarray) -> float:
-        result = 0.0
-        for value in values:
-            result += value
-        return result
+@pytest.fixture
+def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module of kernels outside the package, compiled into a cache of its own."""
+    monkeypatch.setenv("PROMLAB_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(store, "_PACKAGE", tmp_path / "package")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    store.cache_dir.cache_clear()
+    store.path_of.cache_clear()
+    (tmp_path / "some_kernels.py").write_text(TOTAL)
+    code = f"import pathlib, sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    code += f"from promlab.jit import store; store._PACKAGE = pathlib.Path({str(tmp_path)!r}, 'p')"
+    subprocess.run([sys.executable, "-c", code + BUILD], check=True)
+    yield tmp_path
+    sys.modules.pop("some_kernels", None)
+    store.cache_dir.cache_clear()
+    store.path_of.cache_clear()
 
-    assert total(np.array([1.0, 2.5])) == 3.5
-    with pytest.raises(TypeError):
-        total(np.array([1, 2]))
+
+def test_kernel_runs_without_numba(compiled: Path) -> None:
+    from some_kernels import square, total_of_squares  # type: ignore[import-not-found]
+
+    assert total_of_squares(np.array([1.0, 2.0, 3.0]), 1) == 13.0
+    assert square(3) == 9
+
+
+def test_code_changes_with_the_source(compiled: Path) -> None:
+    assert store.is_built("some_kernels")
+    (compiled / "some_kernels.py").write_text(TOTAL + "# changed\n")
+    store.path_of.cache_clear()
+    assert not store.is_built("some_kernels")
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (np.zeros(2), ""),
+        (np.zeros(2, np.float32), "<f4[1d] instead of <f8[1d]"),
+        (np.zeros((2, 2)), "<f8[2d] instead of <f8[1d]"),
+        (np.zeros(4)[::2], "not contiguous"),
+        ([1.0], "list where an array belongs"),
+    ],
+)
+def test_arguments_are_checked_where_asked_for(given: object, problem: str) -> None:
+    wanted = Argument("<f8", 1, contiguous=True, mutable=True)
+    assert load._mismatch(given, wanted) == problem
+
+
+def test_read_only_array_is_refused_where_the_kernel_may_write() -> None:
+    frozen = np.zeros(2)
+    frozen.setflags(write=False)
+    assert load._mismatch(frozen, Argument("<f8", 1, mutable=True)) == "read-only"
+    assert load._mismatch(frozen, Argument("<f8", 1, mutable=False)) == ""
 
 
 def test_kernels_live_in_modules_named_for_them() -> None:
-    for path in Path(jit.__file__).parent.rglob("*.py"):
-        if "jit import kernel" in path.read_text(encoding="utf-8"):
+    package = Path(store.__file__).parent.parent
+    for path in package.rglob("*.py"):
+        if path.parent.name != "jit" and "@kernel(" in path.read_text(encoding="utf-8"):
             assert "kernels" in path.name, f"{path} holds kernels: warmup would not find it"
 
 
-def test_cache_folder_follows_the_environment(tmp_path: Path) -> None:
-    code = "import os, sys; os.environ['PROMLAB_CACHE_DIR'] = sys.argv[1]\n"
-    code += "from promlab.jit import cache_dir; print(cache_dir())"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+def test_server_processes_do_not_import_numba() -> None:
+    code = (
+        "import sys, importlib; from promlab.jit import store\n"
+        "for name in store.kernel_modules(): importlib.import_module(name)\n"
+        "assert 'numba' not in sys.modules, 'numba was imported'"
     )
-    assert Path(done.stdout.strip()).parent == tmp_path / "kernels"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""`promlab warmup`: fill the cache of compiled kernels."""
+"""`promlab warmup`: compile the kernels into the cache, so that nothing waits for them later."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ import time
 def configure(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument("--quiet", action="store_true", help="print nothing")
+    parser.add_argument("modules", nargs="*", help="modules of kernels; all by default")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compile what is not in the cache yet; seconds the first time, an instant after that."""
-    from promlab import jit
+    """Compile what is not in the cache yet; the best part of a minute the first time."""
+    from promlab import lifeline
+    from promlab.jit import store
 
-    started = time.perf_counter()
-    for name in jit.warmup():
-        if not args.quiet:
-            print(f"compiling {name}", file=sys.stderr, flush=True)
+    lifeline.watch()
+    started, missing = time.perf_counter(), args.modules or store.kernel_modules()
+    if not all(map(store.is_built, missing)):
+        from promlab.jit import build
+
+        for name in build.warmup(args.modules):
+            if not args.quiet:
+                print(f"compiling {name}", file=sys.stderr, flush=True)
     if not args.quiet:
         took = time.perf_counter() - started
-        print(f"kernels ready after {took:.1f} s in {jit.cache_dir()}", file=sys.stderr)
+        print(f"kernels ready after {took:.1f} s in {store.cache_dir()}", file=sys.stderr)
     return 0

@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from promlab.jit import kernel
+from promlab.jit import intrinsic, ir, kernel, types
 
 TAB, NEWLINE, SPACE, QUOTE, HASH = 9, 10, 32, 34, 35
 PLUS, COMMA, MINUS, DOT, COLON, EQUAL = 43, 44, 45, 46, 58, 61
@@ -27,7 +24,7 @@ EXACT_INTEGER = np.uint64(1 << 53)
 _TEN: Any = np.uint64(10)
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+@intrinsic
 def differing32(_context: Any, left: Any, i: Any, right: Any, j: Any) -> Any:
     """Bit k is set where byte i+k of one array differs from byte j+k of the other, k < 32."""
 
@@ -42,7 +39,7 @@ def differing32(_context: Any, left: Any, i: Any, right: Any, j: Any) -> Any:
     return types.uint32(left, types.int64, right, types.int64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+@intrinsic
 def lowest_bit(_context: Any, mask: Any) -> Any:
     """Index of the lowest bit that is set; the mask is not 0."""
 
@@ -53,7 +50,7 @@ def lowest_bit(_context: Any, mask: Any) -> Any:
     return types.int64(types.uint32), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+@intrinsic
 def word_at(_context: Any, array: Any, i: Any) -> Any:
     """Eight bytes of a byte array as u64."""
 
@@ -65,7 +62,7 @@ def word_at(_context: Any, array: Any, i: Any) -> Any:
     return types.uint64(array, types.int64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+@intrinsic
 def folded_product(_context: Any, a: Any, b: Any) -> Any:
     """Upper xor lower half of the 128-bit product of two u64: mixes every bit into every bit."""
 

@@ -12,11 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from promlab.jit import kernel
+from promlab.jit import intrinsic, ir, kernel, types
 
 MAX_FLOAT_BYTES = 26  # "-" and 17 digits and the longest of ".", "0.00000", "e-308"
 _MIN_POWER, _MAX_POWER = -292, 324
@@ -42,7 +39,7 @@ _POWERS = _powers_of_ten()
 _PAIRS = np.frombuffer(b"".join(b"%02d" % n for n in range(100)), np.uint8).reshape(100, 2).copy()
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+@intrinsic
 def _high_product(_context: Any, a: Any, b: Any) -> Any:
     """The upper 64 bits of the product of two u64."""
 
@@ -54,7 +51,7 @@ def _high_product(_context: Any, a: Any, b: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+@intrinsic
 def float_bits(_context: Any, value: Any) -> Any:
     """The bits of an f64 as u64."""
 

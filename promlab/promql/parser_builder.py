@@ -69,7 +69,7 @@ class Builder(SelectorRules, DurationRules):
     """All callbacks. `begin()` before each query; not for two threads at once."""
 
     def start(self, parts: list[Any]) -> Expr:
-        (expr,) = parts
+        expr: Expr = parts[0]
         return expr
 
     def binary(self, parts: list[Any]) -> Binary:

@@ -23,7 +23,7 @@ class DurationRules(Notes):
     """Callbacks for the rules named `duration_...`."""
 
     def duration_number(self, parts: list[Any]) -> NumberLiteral:
-        (literal,) = parts
+        literal: NumberLiteral = parts[0]
         if not abs(literal.value) <= MAX_S:
             raise error_at("duration out of range", literal.start, literal.end)
         return literal

@@ -35,10 +35,10 @@ def number(text: str) -> float:
         octal = int(text.replace("_", ""), 8)
         if octal < _INT64:
             return float(octal)
-    value = float(text)
-    if value in (float("inf"), float("-inf")) and "inf" not in text.lower():
+    number = float(text)
+    if number in (float("inf"), float("-inf")) and "inf" not in text.lower():
         raise _bad_number(text, "value out of range")
-    return value
+    return number
 
 
 def _bad_number(text: str, reason: str) -> ValueError:

@@ -60,4 +60,4 @@ def with_sign(sign: Token, literal: NumberLiteral) -> NumberLiteral:
     """The number with one more sign before it."""
     value = -literal.value if sign == "-" else literal.value
     value = math.nan if value != value else value
-    return replace(literal, value=value, start=sign.start_pos)
+    return replace(literal, value=value, start=sign.start_pos or 0)

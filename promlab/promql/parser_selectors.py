@@ -59,7 +59,7 @@ class SelectorRules(Notes):
     """Callbacks for the rules about selectors."""
 
     def metric(self, parts: list[Any]) -> Token:
-        (token,) = parts
+        token: Token = parts[0]
         return token
 
     def named_selector(self, parts: list[Any]) -> VectorSelector:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import importlib
 import logging
-import subprocess
 import sys
 import threading
 import time
@@ -25,11 +23,6 @@ from promlab.server.supervisor import EXIT_CANNOT_START
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_WARM = "complete"
-_WARMUP = (
-    "from promlab import lifeline; lifeline.watch(); "
-    "from promlab.cli import main; raise SystemExit(main(['warmup', '--quiet']))"
-)
 
 
 def begin(component: str) -> tuple[Settings, list[int]]:
@@ -54,36 +47,18 @@ def run(main: Coroutine[Any, Any, int]) -> None:
     sys.exit(code)
 
 
-def load_kernels(modules: Iterable[str]) -> None:
-    """Import modules of kernels; compile all kernels of promlab first, in a child process.
+def load_kernels(rooms: Iterable[str], modules: Iterable[str]) -> None:
+    """Get the kernels of these rooms, compiled in a child process if need be, and import modules.
 
-    Only the first of the processes that find the cache cold compiles; the others wait for it
-    here. Call this from a thread: neither waiting nor importing holds up the event loop.
+    Call this from a thread: neither waiting nor importing holds up the event loop.
     """
-    from promlab import jit
+    from promlab.jit import load
 
-    folder = jit.cache_dir()
-    if not (folder / _WARM).exists():
-        with open(folder / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / _WARM).exists():
-                _compile()
-                (folder / _WARM).touch()
+    started = time.monotonic()
+    load.prepare(*rooms)
     for name in modules:
         importlib.import_module(name)
-
-
-def _compile() -> None:
-    started = time.monotonic()
-    log.info("Compiling kernels: this takes a minute, once")
-    process = lifeline.spawn([sys.executable, "-c", _WARMUP], stdin=subprocess.DEVNULL)
-    code = process.wait()
-    lifeline.release(process)
-    took = round(time.monotonic() - started, 1)
-    if code:
-        # Not fatal: each kernel is then compiled where it is imported.
-        log.warning("Compiling kernels failed", extra=facts(exit_code=code))
-    log.info("Kernels are ready", extra=facts(seconds=took))
+    log.debug("Kernels are ready", extra=facts(seconds=round(time.monotonic() - started, 2)))
 
 
 async def off_loop(function: Callable[..., T], *args: Any) -> T:

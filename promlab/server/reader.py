@@ -111,12 +111,8 @@ async def _become_ready(context: Context) -> None:
 
 def _load() -> None:
     process.load_kernels(
-        [
-            "promlab.server.json_kernels",
-            "promlab.promql",
-            "promlab.promql.engine",
-            "promlab.tsdb.open",
-        ]
+        ["promlab.promql", "promlab.server", "promlab.model", "promlab.remote", "promlab.tsdb"],
+        ["promlab.server.json_kernels", "promlab.promql.engine", "promlab.tsdb.open"],
     )
 
 

@@ -215,7 +215,9 @@ def _load_config(settings: Settings) -> Config:
 
 def _open_head(settings: Settings) -> Head:
     """Opens the data directory; kernels first, all in a thread of its own."""
-    process.load_kernels(["promlab.tsdb.head", "promlab.scrape.manager"])
+    process.load_kernels(
+        ["promlab.exposition", "promlab.tsdb"], ["promlab.tsdb.head", "promlab.scrape.manager"]
+    )
     from promlab.tsdb.head import Head
     from promlab.tsdb.options import HeadOptions
 

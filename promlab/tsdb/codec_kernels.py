@@ -15,11 +15,8 @@ import zlib
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import carray, types
-from numba.extending import intrinsic
 
-from promlab.jit import kernel
+from promlab.jit import carray, intrinsic, ir, kernel, types
 
 HOLE = 0x7FF4686F6C657F01  # "no sample here": a NaN that no decoder ever gives out
 NAN = 0x7FF8000000000001  # what a user's NaN with exactly those bits becomes
@@ -35,7 +32,7 @@ _CRC ^= np.uint32(zlib.crc32(b"\0"))
 COLUMN_MAX = 64 + 11 * MAX_ROWS  # bytes that one column can take at most
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+@intrinsic
 def _pointer(context: Any, address: Any) -> Any:
     """An address as a pointer."""
 
