@@ -129,6 +129,11 @@ class Lab:
         return bool(self._children) and self._children[0].alive and not self._stopped
 
     @property
+    def age_s(self) -> float:
+        """Seconds since the server was started."""
+        return time.monotonic() - self.started
+
+    @property
     def is_ready(self) -> bool:
         """Whether the server has said that it answers queries, and still runs."""
         return self._became_ready.is_set() and self.alive

@@ -18,6 +18,8 @@ from promlab.lab.session import Lab, running, start
 _FRESH_S = 10.0
 _WAIT_S = 0.25
 _PATIENT_S = 5.0
+_FIRST_SCRAPES_S = 7.0
+_YOUNG_S = 120.0
 _FALLBACK_STEP_MS = 5_000
 
 
@@ -36,7 +38,17 @@ class Connection:
             return self._clients[url]
         if self._current:
             return self.client(self._current)
-        return self.lab().ready().client
+        is_new = running() is None
+        lab = self.lab().ready()
+        if is_new:
+            _await_scrapes(lab.client)
+        return lab.client
+
+    @property
+    def is_young(self) -> bool:
+        """Whether the lab is asked, and so new that most windows have no data yet."""
+        lab = running()
+        return not self._current and lab is not None and lab.age_s < _YOUNG_S
 
     @property
     def is_elsewhere(self) -> bool:
@@ -114,6 +126,16 @@ class Cache:
             self._asking.pop(key, None)
             if len(self._kept) > 500:
                 del self._kept[next(iter(self._kept))]
+
+
+def _await_scrapes(client: Client) -> None:
+    """Wait a moment for the first scrape of each target: an empty first graph says nothing."""
+    end, pause = time.monotonic() + _FIRST_SCRAPES_S, threading.Event()
+    while time.monotonic() < end:
+        targets = client.targets()
+        if targets and all(target.get("health") != "unknown" for target in targets):
+            return
+        pause.wait(0.2)
 
 
 def scrape_interval_ms(client: Client, cache: Cache) -> int:

@@ -103,7 +103,14 @@ class PromQLMagic(Magics):  # type: ignore[misc]  # IPython's stubs are not read
 
         if options.form in ("polars", "pandas"):
             display(show.as_form(found, options.form))
-        elif not isinstance(found, RangeVector) or options.form == "table" or not found:
+        elif (
+            not isinstance(found, RangeVector)
+            or options.form == "table"
+            or (
+                # An empty graph of a server that has only just started will fill.
+                not found and (options.url or not self.connection.is_young)
+            )
+        ):
             show.show_table(found)
         elif window is None or not found.step_ms or not _has_widgets():
             show.show_graph(found)

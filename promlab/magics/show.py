@@ -57,9 +57,10 @@ def show_live(
 
     drawn = points(result.batch, result.step_ms)
     title = printable(result.query.strip().replace("\n", " "), 100)
-    chart = LiveChart(line_spec(title, describe(title, drawn)), drawn)
-    remarks = [drawn.note, window.note, *(f"warning: {text}" for text in result.warnings)]
-    chart.note = "; ".join([remark for remark in (*remarks, *result.infos) if remark])
+    lasting = [window.note, *(f"warning: {text}" for text in result.warnings), *result.infos]
+    chart = LiveChart(line_spec(title, describe(title, drawn)), drawn, remarks=lasting)
+    if result.why_empty:
+        chart.note = "; ".join([result.why_empty, *filter(None, lasting)])
     if is_now and live != "off":
         every_s = to_duration_ms(live) / 1000 if live else None
         feed = Feed(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,18 @@ class LiveChart(AnyWidget):  # type: ignore[misc]  # anywidget has no stubs here
     note = traitlets.Unicode("").tag(sync=True)
     selection = traitlets.List(traitlets.Float()).tag(sync=True)
 
-    def __init__(self, spec: dict[str, Any], points: Points = _EMPTY, **traits: Any) -> None:
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        points: Points = _EMPTY,
+        *,
+        remarks: Sequence[str] = (),
+        **traits: Any,
+    ) -> None:
+        self._remarks = [remark for remark in remarks if remark]
         self._points, self._guard = points, threading.Lock()
         self._on_view: list[Callable[[str], None]] = []
-        traits = {"note": points.note, "names": list(points.names), **traits}
+        traits = {"note": self._noted(points), "names": list(points.names), **traits}
         super().__init__(spec=spec, vega=asset(), key=uuid.uuid4().hex, **traits)
         self.on_msg(self._heard)
 
@@ -116,9 +124,14 @@ class LiveChart(AnyWidget):  # type: ignore[misc]  # anywidget has no stubs here
             return
         if self.names != points.names:
             self.names = list(points.names)
-        if self.note != points.note:
-            self.note = points.note
+        note = self._noted(points)
+        if self.note != note:
+            self.note = note
         self.send(message, buffers=[pack(points)])
+
+    def _noted(self, points: Points) -> str:
+        """What is to be said of these points, and of all of the chart."""
+        return "; ".join([*([points.note] if points.note else []), *self._remarks])
 
     def _heard(self, _: Any, message: Any, __: Any) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None
