@@ -99,3 +99,16 @@ def test_server_processes_do_not_import_numba() -> None:
         "assert 'numba' not in sys.modules, 'numba was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is only given back on Linux")
+def test_kernels_run_after_their_loader_gave_its_memory_back() -> None:
+    code = (
+        "import numpy as np; from promlab.jit import pages\n"
+        "from promlab.model.float_kernels import print_floats\n"
+        "def resident(): return int(open('/proc/self/statm').read().split()[1])\n"
+        "before = resident(); pages.release(); after = resident()\n"
+        "assert after < before - 2000, (before, after)\n"
+        "import promlab.promql.label_kernels, promlab.tsdb.codec_kernels\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

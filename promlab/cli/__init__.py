@@ -17,6 +17,7 @@ from promlab.errors import ConfigError, PromlabError
 
 COMMANDS = {
     "serve": "run the server, headless: what `prometheus` is",
+    "lab": "open JupyterLab beside a server that watches this machine",
     "exporter": "export metrics of this machine",
     "warmup": "compile the kernels now, so that nothing waits for them later",
 }

@@ -1,7 +1,7 @@
 """Where machine code is kept: one file a module, named for what it was made from.
 
-The name has a hash of the module's source and of the kernels that it builds on, of this
-package, of the libraries and of the processor, so that stale or foreign code can't be met.
+The name has a hash of the module's source and of the kernels that it builds on, of the
+compiler, of the libraries and of the processor, so that stale or foreign code can't be met.
 Files are written aside and renamed: a reader never sees half of one.
 """
 
@@ -112,8 +112,8 @@ def _surroundings() -> bytes:
     """What all machine code depends on: compiler, libraries and processor."""
     facts = [sys.version, version("numba"), version("llvmlite"), version("numpy")]
     facts += [platform.machine(), _processor()]
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return b"".join([*(fact.encode() for fact in facts), *(s.read_bytes() for s in sources)])
+    compiler = Path(__file__).with_name("build.py").read_bytes()
+    return b"".join([*(fact.encode() for fact in facts), compiler])
 
 
 def _processor() -> str:

@@ -1,11 +1,13 @@
 """Which server the magics ask: the one named by `--url`, or this kernel's own lab.
 
-The first query of a kernel starts the lab if none runs. What is asked again and again (metric
+Where the kernel has none, it is the server at $PROMLAB_URL (`promlab lab` sets it), and without
+that the first query starts a lab. What is asked again and again (metric
 names for completion, scrape intervals) is kept for a few seconds.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -36,8 +38,8 @@ class Connection:
             if url not in self._clients:
                 self._clients[url] = Client(url)
             return self._clients[url]
-        if self._current:
-            return self.client(self._current)
+        if self._elsewhere():
+            return self.client(self._elsewhere())
         is_new = running() is None
         lab = self.lab().ready()
         if is_new:
@@ -48,12 +50,18 @@ class Connection:
     def is_young(self) -> bool:
         """Whether the lab is asked, and so new that most windows have no data yet."""
         lab = running()
-        return not self._current and lab is not None and lab.age_s < _YOUNG_S
+        return not self._elsewhere() and lab is not None and lab.age_s < _YOUNG_S
 
     @property
     def is_elsewhere(self) -> bool:
         """Whether another server than the lab is asked."""
-        return bool(self._current)
+        return bool(self._elsewhere())
+
+    def _elsewhere(self) -> str:
+        """Address of a server that is not this kernel's lab, if that is the one to ask."""
+        if self._current or running() is not None:
+            return self._current
+        return os.environ.get("PROMLAB_URL", "")
 
     def use(self, url: str) -> None:
         """Make the server at `url` the one that is asked; empty for the lab again."""
@@ -67,7 +75,7 @@ class Connection:
 
     def existing(self, url: str = "") -> Client | None:
         """The client that `client` gives, if that takes no starting and no waiting."""
-        if url or self._current:
+        if url or self._elsewhere():
             return self.client(url)
         lab = running()
         return lab.client if lab is not None and lab.is_ready else None

@@ -52,12 +52,13 @@ def load_kernels(rooms: Iterable[str], modules: Iterable[str]) -> None:
 
     Call this from a thread: neither waiting nor importing holds up the event loop.
     """
-    from promlab.jit import load
+    from promlab.jit import load, pages
 
     started = time.monotonic()
     load.prepare(*rooms)
     for name in modules:
         importlib.import_module(name)
+    pages.release()
     log.debug("Kernels are ready", extra=facts(seconds=round(time.monotonic() - started, 2)))
 
 
