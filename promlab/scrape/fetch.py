@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
 from isal import isal_zlib
 from yarl import URL
 
 from promlab.errors import ScrapeError
+from promlab.scrape.direct import TooLarge
 from promlab.scrape.failures import describe
 from promlab.scrape.session import HttpClient
 
@@ -52,13 +54,32 @@ class Fetcher:
                 return await self._fetch(url, f"{budget_s:g}")
         except ScrapeError:
             raise
+        except TooLarge:
+            raise self._too_large() from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ScrapeError(describe(error, url)) from None
 
     async def _fetch(self, url: str, budget: str) -> Fetched:
+        start = _parsed(url)
+        if not self._client.direct(start):
+            return await self._fetch_generally(url, start, start, budget)
+        own = await self._client.headers(trusted=True)
+        headers = {**own, "X-Prometheus-Scrape-Timeout-Seconds": budget}
+        try:
+            response = await self._client.plain.get(start, headers, self._limit)
+        except (EOFError, ScrapeError) as error:
+            raise ScrapeError(f'Get "{url}": {error}') from None
+        location = response.header(b"location")
+        if self._follow and response.status in _REDIRECTS and location:
+            return await self._fetch_generally(url, start, _joined(start, location, url), budget)
+        _check_status(response.status, response.reason)
+        packed = response.header(b"content-encoding").lower()
+        content_type = response.header(b"content-type")
+        return Fetched(self._unpacked(response.body, packed), content_type)
+
+    async def _fetch_generally(self, url: str, start: URL, here: URL, budget: str) -> Fetched:
         client = self._client
-        start = here = URL(url, encoded=True)
-        for _ in range(MAX_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + (here is start)):
             own = await client.headers(trusted=_trusted(start, here))
             headers = {**own, "X-Prometheus-Scrape-Timeout-Seconds": budget}
             async with client.session.get(
@@ -72,9 +93,7 @@ class Fetcher:
                 if self._follow and response.status in _REDIRECTS and location:
                     here = _joined(here, location, url)
                     continue
-                if response.status != 200:
-                    reason = f"{response.status} {response.reason or ''}".strip()
-                    raise ScrapeError(f"server returned HTTP status {reason[:200]}")
+                _check_status(response.status, response.reason or "")
                 packed = response.headers.get("Content-Encoding", "").strip().lower()
                 body = await self._read(response)
                 content_type = response.headers.get("Content-Type", "")
@@ -127,6 +146,16 @@ class Fetcher:
             f"body size limit exceeded: more than {UNLIMITED_BYTES >> 20} MiB, "
             "set body_size_limit to allow it"
         )
+
+
+@lru_cache(maxsize=65_536)
+def _parsed(url: str) -> URL:
+    return URL(url, encoded=True)
+
+
+def _check_status(status: int, reason: str) -> None:
+    if status != 200:
+        raise ScrapeError(f"server returned HTTP status {f'{status} {reason}'.strip()[:200]}")
 
 
 def _trusted(start: URL, here: URL) -> bool:

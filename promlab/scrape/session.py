@@ -20,10 +20,12 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from yarl import URL
 
 from promlab.config.http_client import HttpClientConfig, TLSConfig
 from promlab.config.secret import Secret
 from promlab.errors import ConfigError, ScrapeError
+from promlab.scrape.direct import DirectClient, speaks_directly
 
 _KEEP_ALIVE_S = 300.0
 _VERSIONS = {
@@ -97,6 +99,8 @@ class HttpClient:
         self._headers = headers
         self._tls = tls_context(config.tls_config)
         self._session: aiohttp.ClientSession | None = None
+        self.plain = DirectClient()
+        self._proxied = bool(config.proxy.proxy_url or config.proxy.proxy_from_environment)
         basic, bearer = config.basic_auth, config.bearer
         self._has_files = bool(
             (basic and (basic.username_file or basic.password_file))
@@ -121,8 +125,13 @@ class HttpClient:
             )
         return self._session
 
+    def direct(self, url: URL) -> bool:
+        """Whether `plain` can ask for this URL."""
+        return not self._proxied and speaks_directly(url)
+
     async def close(self) -> None:
         """Close all connections."""
+        self.plain.close()
         if self._session is not None:
             await self._session.close()
 
