@@ -43,6 +43,7 @@ class JupyterLab:
         self.url = f"http://127.0.0.1:{port}"
         home = folder / "home"
         home.mkdir()
+        _settle(home / "config")
         # Nobody's own settings; the kernel's cache of machine code is shared.
         cache = os.environ.get("XDG_CACHE_HOME", str(Path("~/.cache").expanduser()))
         env = {
@@ -60,11 +61,10 @@ class JupyterLab:
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
                 *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
                 *(f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.folder}"),
-                *(
-                    "--LabApp.news_url=None",
-                    "--LabApp.extension_manager=readonly",
-                    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-                ),
+                "--LabApp.news_url=None",
+                "--LabApp.extension_manager=readonly",
+                f"--LabApp.check_for_updates_class={NO_UPDATES}",
+                "--LabApp.expose_app_in_browser=True",
             ],
             env=env,
             stdout=self.log,
@@ -89,6 +89,14 @@ class JupyterLab:
             self.process.kill()
             self.process.wait()
         self.log.close()
+
+
+def _settle(config: Path) -> None:
+    """Answer beforehand what JupyterLab asks a new user."""
+    folder = config / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True)
+    settings = '{"fetchNews": "false", "checkForUpdates": false}'
+    (folder / "notification.jupyterlab-settings").write_text(settings)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page
 
 IDLE_MS = 120_000
-_IDLE = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
+_IDLE = """() => {
+  const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+  return context?.isReady && context.session?.kernel?.status === 'idle';
+}"""
 _ALL_RAN = """count => {
   const prompts = [...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')];
   const ran = prompts.filter(prompt => /^\\[\\d+\\]:$/.test(prompt.textContent));
@@ -47,15 +50,15 @@ class LabPage:
             "display_name": "Python 3",
             "language": "python",
         }
+        notebook.metadata["language_info"] = {"name": "python"}
         notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
         nbformat.write(notebook, self.folder / name)
         workspace = uuid.uuid4().hex[:8]
         where = f"{self.url}/lab/workspaces/{workspace}/tree/{name}"
         self.page.goto(f"{where}?token={self.token}")
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=IDLE_MS)
-        self.page.wait_for_selector(
-            '.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=IDLE_MS
-        )
+        # A command that comes before there is a kernel asks the user which one to start.
+        self.page.wait_for_function(_IDLE, timeout=IDLE_MS)
 
     def cell(self, i: int) -> Locator:
         """The i-th cell, from 0."""
@@ -82,7 +85,7 @@ class LabPage:
         """Switch to a theme: "JupyterLab Dark" or "JupyterLab Light"."""
         self.command("apputils:change-theme", theme=name)
         light = "false" if "Dark" in name else "true"
-        self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]')
+        self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
 
     def screenshot(self, path: Path) -> Path:
         """A picture of the page."""

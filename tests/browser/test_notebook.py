@@ -9,16 +9,15 @@ from lab_page import LabPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-START = """
+START = """\
 %load_ext promlab
 import promlab, time
 lab = promlab.start()
 lab.ready()
-while not len(lab.query('node_time_seconds')):
+while not len(lab.query('count_over_time(node_time_seconds[1m]) > 1')):
     time.sleep(0.1)
 """
 GRAPH = "%%promql --last 1m --step 1s\nnode_time_seconds % 60"
-LIVE = ".promlab-chart, .promlab-live, .vega-embed"
 
 
 def drawn(lab_page: LabPage, i: int) -> str:
