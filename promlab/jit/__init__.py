@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
         """`numba.extending.intrinsic`: a function that emits LLVM instructions."""
 
+
 _NUMBA = {
     "carray": "numba",
     "intrinsic": "numba.extending",
