@@ -1,0 +1,146 @@
+"""Templates of alerts, expanded by promlab and by the real Prometheus.
+
+One server evaluates one rule file with an alert for each text, and its API tells what became
+of them. What does not parse is asked of promtool.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from template_cases import BAD, CASES, LABELS, VALUE
+
+from promlab.templating.errors import TemplateSyntaxError
+from promlab.templating.prometheus import (
+    AlertData,
+    AlertTemplate,
+    check,
+    expand_or_explain,
+    functions,
+)
+
+pytestmark = pytest.mark.peers
+
+EXTERNAL_URL = "http://here.example:9090/prefix"
+EXTERNAL_LABELS = {"region": "eu"}
+
+
+def expression() -> str:
+    text = f"vector({VALUE})"
+    for name, value in LABELS.items():
+        if value:
+            text = f'label_replace({text}, "{name}", {json.dumps(value)}, "", "")'
+    return text
+
+
+@pytest.fixture(scope="module")
+def expanded(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Each case's text, as Prometheus expands it."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    rules = [
+        {"alert": f"A{i}", "expr": expression(), "annotations": {"text": text}}
+        for i, text in enumerate(CASES)
+    ]
+    (folder / "rules.yml").write_text(
+        json.dumps({"groups": [{"name": "g", "interval": "1s", "rules": rules}]})
+    )
+    config = {"global": {"external_labels": EXTERNAL_LABELS}, "rule_files": ["rules.yml"]}
+    (folder / "p.yml").write_text(json.dumps(config))
+    log = (folder / "log").open("w+")
+    process = subprocess.Popen(
+        [
+            peers / "prometheus",
+            f"--config.file={folder}/p.yml",
+            f"--storage.tsdb.path={folder}/data",
+            "--web.listen-address=127.0.0.1:0",
+            f"--web.external-url={EXTERNAL_URL}",
+        ],
+        stderr=log,
+    )
+    try:
+        return alerts_of(address_in(folder / "log", process), len(CASES))
+    finally:
+        process.kill()
+        process.wait()
+        log.close()
+
+
+def address_in(log: Path, process: subprocess.Popen[bytes]) -> str:
+    """The address that a server says it listens on."""
+    while process.poll() is None:
+        for line in log.read_text().splitlines():
+            if 'msg="Listening on"' in line:
+                return line.rpartition("address=")[2].split()[0]
+    raise AssertionError(log.read_text())
+
+
+def alerts_of(address: str, count: int) -> dict[str, str]:
+    while True:
+        try:
+            answer: Any = httpx.get(f"http://{address}/prefix/api/v1/alerts").json()
+        except (httpx.HTTPError, ValueError):
+            continue
+        found = answer["data"]["alerts"]
+        if len(found) >= count:
+            return {each["labels"]["alertname"]: each["annotations"]["text"] for each in found}
+
+
+def ours(i: int, text: str) -> str:
+    answers: dict[str, Any] = {
+        "vector(3)": [({}, 3.0)],
+        "vector(1)": [({}, 1.0)],
+        "7": [({}, 7.0)],
+        'label_replace(vector(3), "a", "b", "", "")': [({"a": "b"}, 3.0)],
+        'vector(1) or label_replace(vector(2), "a", "b", "", "")': [({}, 1.0), ({"a": "b"}, 2.0)],
+        "nope": [],
+    }
+
+    def query(asked: str) -> Any:
+        from promlab.promql import parse
+
+        parse(asked)
+        return answers[asked]
+
+    data = AlertData(
+        {name: value for name, value in LABELS.items() if value},
+        VALUE,
+        EXTERNAL_LABELS,
+        EXTERNAL_URL,
+    )
+    template = AlertTemplate(f"A{i}", text)
+    return expand_or_explain(template, data, functions(query, 1e9, EXTERNAL_URL))
+
+
+@pytest.mark.parametrize(("i", "text"), list(enumerate(CASES)), ids=lambda x: str(x)[:60])
+def test_expands_as_prometheus_does(i: int, text: str, expanded: dict[str, str]) -> None:
+    assert ours(i, text) == expanded[f"A{i}"]
+
+
+@pytest.fixture(scope="module")
+def refused(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What promtool says of a file with all bad texts."""
+    file = tmp_path_factory.mktemp("bad") / "rules.yml"
+    rules = [
+        {"alert": f"A{i}", "expr": "1", "annotations": {"text": text}} for i, text in enumerate(BAD)
+    ]
+    file.write_text(json.dumps({"groups": [{"name": "g", "rules": rules}]}))
+    done = subprocess.run(
+        [peers / "promtool", "check", "rules", file], capture_output=True, text=True
+    )
+    return done.stderr
+
+
+@pytest.mark.parametrize(("i", "text"), list(enumerate(BAD)), ids=lambda x: str(x)[:60])
+def test_refuses_what_promtool_refuses(i: int, text: str, refused: str) -> None:
+    asked = f'"A{i}"' in refused
+    try:
+        check(f"A{i}", text)
+    except TemplateSyntaxError:
+        assert asked, "promtool takes it"
+    else:
+        assert not asked, "promtool refuses it"
