@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 
 Times = npt.NDArray[np.int64]
@@ -41,6 +42,10 @@ class SeriesBatch:
     strictly increasing, are `t_ms[times_at[s]:]`, as many as there are values. Series of one
     scrape target share their times: equal `times_at` means equal times, and saves both
     memory and work. Staleness markers are in `values`, bit-exact.
+
+    `histograms` has an index for each of `values`: where it is not -1, the sample is that
+    histogram and its value means nothing. `start_ms` says since when each sample has been
+    counting (0 where that is not known). Both are None where no sample has any.
     """
 
     labels: LabelTable
@@ -48,6 +53,8 @@ class SeriesBatch:
     times_at: npt.NDArray[np.int64]  # i64[n]
     t_ms: Times
     values: Values
+    histograms: HistogramColumn | None = None
+    start_ms: Times | None = None
 
     @property
     def n(self) -> int:

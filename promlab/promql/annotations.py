@@ -8,13 +8,6 @@ from __future__ import annotations
 
 from promlab.promql.ast import Node
 
-COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
-MONOTONICITY = (
-    "input to histogram_quantile needed to be fixed for monotonicity (see "
-    "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) "
-    'for metric name "{name}"'
-)
-
 
 class Annotations:
     """Collects the annotations of the query with this text."""

@@ -6,8 +6,9 @@ A context belongs to one query and one thread at a time; the engine behind it is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from threading import Event
@@ -48,6 +49,7 @@ class QueryContext:
     cells: int = 0
     peak: int = 0
     samples_read: int = 0
+    statistics: bool = False
     results: dict[Hashable, Any] = field(default_factory=dict)
     _symbols: Symbols | None = None
 
@@ -67,6 +69,18 @@ class QueryContext:
     def step_ms(self) -> int:
         """Step of a range query, 0 for an instant query."""
         return self.steps.step_ms if self.steps.count > 1 else 0
+
+    @contextmanager
+    def only_statistics(self) -> Iterator[None]:
+        """While this lasts, nothing but count and sum of histograms is asked for.
+
+        Selectors then find out themselves where counters were reset, as Prometheus does.
+        """
+        before, self.statistics = self.statistics, True
+        try:
+            yield
+        finally:
+            self.statistics = before
 
     def check(self) -> None:
         """Raise if the query was cancelled or has run too long."""

@@ -13,18 +13,20 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 
 from promlab.errors import QueryError
 from promlab.jit import load, store
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import Querier
 from promlab.promql.annotations import Annotations
 from promlab.promql.ast import Subquery
 from promlab.promql.context import QueryContext
-from promlab.promql.eval_selector import Window
+from promlab.promql.eval_selector import Window, chosen_samples, series_taken
 from promlab.promql.evaluator import Evaluator, bare
 from promlab.promql.label_order import label_order
 from promlab.promql.memo import TableMemo
@@ -41,6 +43,7 @@ from promlab.promql.result import (
     String,
     Value,
 )
+from promlab.promql.sample_windows import SampleClock
 from promlab.promql.steps import Steps
 from promlab.promql.valuetype import ValueType
 from promlab.promql.vector import Mask, Rows, Vector, single_vector
@@ -187,6 +190,9 @@ def _instant_value(ctx: QueryContext) -> Value:
     if expr.value_type is ValueType.MATRIX:
         node = bare(expr)
         window = ev.window(node, steps)
+        if window.anchored or window.smoothed:
+            word = "anchored" if window.anchored else "smoothed"
+            raise ctx.error(f"{word} windows are for rates: there is no value of their own", expr)
         # Samples of a selector come as storage has them, those of a subquery in order.
         return RawMatrix(_raw(window, sort=isinstance(node, Subquery)))
     value = ev.value(expr, steps)
@@ -197,9 +203,16 @@ def _instant_value(ctx: QueryContext) -> Value:
     value = drop_marked(ctx, value)
     present = value.present[:, 0]
     if present.all():
-        return InstantVector(value.labels, steps.start_ms, value.values[:, 0])
+        return InstantVector(
+            value.labels, steps.start_ms, value.values[:, 0], _histograms(value, (slice(None), 0))
+        )
     rows = np.flatnonzero(present)
-    return InstantVector(value.labels.take(rows), steps.start_ms, value.values[rows, 0])
+    return InstantVector(
+        value.labels.take(rows),
+        steps.start_ms,
+        value.values[rows, 0],
+        _histograms(value, (rows, 0)),
+    )
 
 
 def _range_value(ctx: QueryContext) -> Value:
@@ -221,13 +234,24 @@ def _range_value(ctx: QueryContext) -> Value:
     if len(order) != vector.n or (order != np.arange(vector.n)).any():
         ctx.hold(len(order) * steps.count)
         labels = _taken(ctx, vector.labels, order)
-        return Matrix(labels, steps.times, vector.values[order], vector.present[order])
+        return Matrix(
+            labels,
+            steps.times,
+            vector.values[order],
+            vector.present[order],
+            _histograms(vector, order),
+        )
     return Matrix(
         vector.labels,
         steps.times,
         np.ascontiguousarray(vector.values),
         np.ascontiguousarray(vector.present),
+        vector.histograms,
     )
+
+
+def _histograms(vector: Vector, selection: Any) -> HistogramColumn | None:
+    return None if vector.histograms is None else vector.histograms.take(selection)
 
 
 def _taken(ctx: QueryContext, labels: LabelTable, order: Rows) -> LabelTable:
@@ -240,15 +264,9 @@ def _taken(ctx: QueryContext, labels: LabelTable, order: Rows) -> LabelTable:
 def _raw(window: Window, *, sort: bool) -> SeriesBatch:
     """The samples inside the one window of an instant query, series without any left out."""
     batch, right = window.batch, window.ends.start_ms
-    left = right - window.range_ms
-    series = [batch.series(s) for s in range(batch.n)]
-    inside = [(times > left) & (times <= right) for times, _ in series]
-    rows = np.array([s for s in range(batch.n) if inside[s].any()], np.int64)
+    times = SampleClock(batch).times
+    inside = chosen_samples(batch, (times > right - window.range_ms) & (times <= right))
+    rows = np.flatnonzero(np.diff(inside.offsets))
     if sort and len(rows):
         rows = rows[label_order(batch.labels.take(rows))]
-    labels = batch.labels.take(rows)
-    return SeriesBatch.from_series(
-        labels,
-        [series[s][0][inside[s]] for s in rows.tolist()],
-        [series[s][1][inside[s]] for s in rows.tolist()],
-    )
+    return series_taken(inside, rows)

@@ -4,16 +4,19 @@ and those that choose series instead of reducing them: topk, bottomk, limitk, li
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.model.samples import Values
+from promlab.promql.aggregated_histograms import with_histogram_sums
+from promlab.promql.annotation_texts import IGNORED_IN_AGGREGATION
 from promlab.promql.ast import Aggregation
 from promlab.promql.context import QueryContext
 from promlab.promql.grouping import Groups, Members, groups_by, groups_without, members
+from promlab.promql.native_histograms import texts as histogram_texts
+from promlab.promql.series_hash import label_set_hash
 from promlab.promql.steps import Steps
 from promlab.promql.texts import float_text, short_float_text
 from promlab.promql.vector import Mask, Vector, empty_vector, unnamed_mask
@@ -36,7 +39,7 @@ def aggregate(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
         case "limit_ratio":
             result = _limit_ratio(ev, node, vector, steps)
         case _:
-            result = _reduce(ev.ctx, node.op, vector, groups)
+            result = _reduce(ev.ctx, node, vector, groups)
     ev.ctx.cells -= vector.values.size
     return result
 
@@ -49,9 +52,19 @@ def _groups(
     return groups_by(ctx, labels, grouping)
 
 
-def _reduce(ctx: QueryContext, op: str, vector: Vector, groups: Groups) -> Vector:
+def _floats(ctx: QueryContext, node: Aggregation, vector: Vector) -> Vector:
+    """The vector without histograms, which this aggregation ignores."""
+    if vector.is_histogram.any():
+        ctx.annotations.inform(IGNORED_IN_AGGREGATION.format(op=node.op), node.expr)
+    return vector.floats()
+
+
+def _reduce(ctx: QueryContext, node: Aggregation, vector: Vector, groups: Groups) -> Vector:
     from promlab.promql import aggregate_kernels as kernels
 
+    op = node.op
+    found = vector if op in ("sum", "avg", "count", "group") else _floats(ctx, node, vector)
+    vector = found.floats() if op in ("sum", "avg") else found
     kernel, mode = {
         "sum": (kernels.sums, kernels.SUM),
         "avg": (kernels.sums, kernels.AVG),
@@ -71,7 +84,10 @@ def _reduce(ctx: QueryContext, op: str, vector: Vector, groups: Groups) -> Vecto
         kernel(vector.values, vector.present, groups.of_row, t0, t1, mode, out, seen)
 
     ctx.split(vector.values.size, steps, part)
-    return _grouped(vector, groups, out, seen)
+    result = _grouped(vector, groups, out, seen)
+    if op in ("sum", "avg") and found.histograms is not None:
+        return with_histogram_sums(ctx, node, found, groups, result)
+    return result
 
 
 def _grouped(vector: Vector, groups: Groups, values: Values, present: Mask) -> Vector:
@@ -91,6 +107,7 @@ def _quantile(
     assert node.param is not None
     q = ev.scalar(node.param, steps)
     warn_of_quantiles(ev.ctx, q, node.param)
+    vector = _floats(ev.ctx, node, vector)
     at = members(groups)
     ev.ctx.hold(groups.count * steps.count)
     out = np.empty((groups.count, steps.count))
@@ -116,6 +133,8 @@ def _best(ev: Evaluator, node: Aggregation, vector: Vector, groups: Groups, step
     assert node.param is not None
     k = ev.scalar(node.param, steps)
     _check_whole(ev.ctx, k, node)
+    if node.op != "limitk" and vector.histograms is not None:
+        vector = _floats(ev.ctx, node, vector)
     at = members(groups)
     mode = {"topk": 1, "bottomk": -1, "limitk": 0}[node.op]
     kept = np.zeros(vector.present.shape, np.bool_)
@@ -135,7 +154,7 @@ def _chosen(vector: Vector, kept: Mask, at: Members | None, mode: int) -> Vector
         group[at.rows] = np.repeat(np.arange(len(at.starts) - 1), np.diff(at.starts))
         # NaN sorts last, whichever way the values go.
         rows = rows[np.lexsort((-mode * vector.values[rows, 0], group[rows]))]
-    return vector.with_values(vector.values, kept).take(rows)
+    return vector.where(kept).take(rows)
 
 
 def _check_whole(ctx: QueryContext, k: Values, node: Aggregation) -> None:
@@ -164,24 +183,15 @@ def _limit_ratio(ev: Evaluator, node: Aggregation, vector: Vector, steps: Steps)
             node.param,
         )
     share = np.clip(ratio, -1, 1)
-    place = _places(vector.labels)[:, None]
+    labels = vector.labels
+    place = ev.ctx.remember((labels,), "places", lambda: _places(labels))[:, None]
     inside = np.where(share >= 0, place < share, place >= 1 + share)
     return _chosen(vector, vector.present & inside, None, 0)
 
 
 def _places(labels: LabelTable) -> Values:
-    """A number in [0, 1) for each label set: the same for ever and on every server."""
-    total = np.zeros(labels.n, np.uint64)
-    for name, codes in labels.columns.items():
-        distinct, inverse = np.unique(codes, return_inverse=True)
-        hashes = [_hash(name, text) if text else 0 for text in labels.symbols.texts(distinct)]
-        total += np.array(hashes, np.uint64)[inverse]
-    return (total >> np.uint64(11)).astype(np.float64) / 2.0**53
-
-
-def _hash(name: str, value: str) -> int:
-    pair = name.encode("utf-8", "surrogatepass") + b"\xff" + value.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(pair, digest_size=8).digest(), "little")
+    """A number in [0, 1] for each label set: the same for ever and on every server."""
+    return np.array([label_set_hash(labels, row) for row in range(labels.n)], np.float64) / 2.0**64
 
 
 def _count_values(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
@@ -199,7 +209,12 @@ def _count_values(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
     # All NaN are one value: they have one text.
     bits = np.where(np.isnan(values), np.nan, values).view(np.uint64)
     distinct, value = np.unique(bits, return_inverse=True)
-    texts = map(float_text, distinct.view(np.float64).tolist())
+    texts = list(map(float_text, distinct.view(np.float64).tolist()))
+    if vector.histograms is not None:
+        rows, number = np.unique(vector.histograms.index[row, step], return_inverse=True)
+        value = np.where(rows[number] >= 0, len(texts) + number, value)
+        texts += [""] * int(rows[0] < 0)
+        texts += histogram_texts(vector.histograms.table.take(rows[rows >= 0]))
     codes = ctx.symbols.codes(texts)
     ctx.hold(len(row))
     labelled = LabelTable(len(row), vector.labels.take(row).columns, ctx.symbols).replace(

@@ -14,6 +14,12 @@ import numpy as np
 from promlab.errors import QueryError
 from promlab.model.samples import Values
 from promlab.promql.ast import COMPARISONS, SET_OPERATORS, Binary, Card
+from promlab.promql.binary_histograms import (
+    PickedCells,
+    joined_cells,
+    stacked_columns,
+    with_number,
+)
 from promlab.promql.context import QueryContext
 from promlab.promql.filling import fill_missing
 from promlab.promql.matching import Pairs, match_pairs, match_sides, matching_names
@@ -21,7 +27,7 @@ from promlab.promql.naming import drop_name, find_overlap, merge_same
 from promlab.promql.operators import OPERATORS
 from promlab.promql.steps import Steps
 from promlab.promql.texts import label_set_text
-from promlab.promql.vector import Mask, Vector, empty_vector, stack_tables, unnamed_mask
+from promlab.promql.vector import Mask, Vector, stack_tables, unnamed_mask
 
 if TYPE_CHECKING:
     from promlab.promql.evaluator import Evaluator, StepValue
@@ -38,8 +44,6 @@ def binary(ev: Evaluator, node: Binary, steps: Steps) -> StepValue:
     lhs, rhs = ev.value(node.lhs, steps), ev.value(node.rhs, steps)
     assert not isinstance(lhs, str)
     assert not isinstance(rhs, str)
-    if node.op in TRIMS:
-        return _trimmed(ev.ctx, node, steps)
     if not isinstance(lhs, Vector):
         if not isinstance(rhs, Vector):
             return np.asarray(OPERATORS[node.op](lhs, rhs), np.float64)
@@ -54,17 +58,12 @@ def binary(ev: Evaluator, node: Binary, steps: Steps) -> StepValue:
     return result
 
 
-def _trimmed(ctx: QueryContext, node: Binary, steps: Steps) -> Vector:
-    """Trimming is for native histograms: float samples have nothing to trim, and are left out."""
-    message = f'incompatible sample types encountered for binary operator "{node.op}"'
-    ctx.annotations.inform(f"{message}: float {node.op} float", node)
-    return empty_vector(ctx.base, steps.count)
-
-
 def _with_scalar(
     ctx: QueryContext, node: Binary, vector: Vector, scalar: Values, *, scalar_first: bool
 ) -> Vector:
     """Vector and scalar: a comparison keeps the vector's value, whichever side it is on."""
+    if vector.histograms is not None or node.op in TRIMS:
+        return with_number(ctx, node, vector, scalar, scalar_first=scalar_first)
     sides = (scalar, vector.values) if scalar_first else (vector.values, scalar)
     result = OPERATORS[node.op](*sides)
     if node.op not in COMPARISONS:
@@ -96,7 +95,7 @@ def _joined(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -> Vector
         one_present = np.concatenate([one_present, filled.present])
     present = many_present & one_present
     left, right = (one_values, many_values) if swapped else (many_values, one_values)
-    result = OPERATORS[node.op](left, right)
+    result = np.zeros(left.shape) if node.op in TRIMS else OPERATORS[node.op](left, right)
     if matching.card is Card.ONE_TO_ONE and not pairs.group_unique:
         # Before the comparison drops any: whether a query is sound must not hang on values.
         _check_matched_once(ctx, node, many, pairs, present)
@@ -107,12 +106,18 @@ def _joined(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -> Vector
         if node.returns_bool:
             result = result.astype(np.float64)
             unnamed = np.ones(len(pairs.many), np.bool_) if not drops_name else None
-        else:
-            present &= result
-            result = left
+    column = None
+    if lhs.histograms is not None or rhs.histograms is not None or node.op in TRIMS:
+        many_cells = PickedCells(many.histograms, pairs.many, many_values)
+        one_cells = PickedCells(one.histograms, pairs.one, one_values)
+        sides = (one_cells, many_cells) if swapped else (many_cells, one_cells)
+        result, present, column = joined_cells(ctx, node, *sides, result, present)
+    elif compares and not node.returns_bool:
+        present &= result.astype(np.bool_)
+        result = left
     if matching.card is not Card.ONE_TO_ONE and not pairs.result_unique:
         _check_results(ctx, node, many, pairs, present)
-    vector = Vector(pairs.labels, result, present, unnamed)
+    vector = Vector(pairs.labels, result, present, unnamed).with_histograms(column)
     return vector if pairs.result_unique else merge_same(ctx, vector, node)
 
 
@@ -197,7 +202,7 @@ def _set_operator(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -> 
         any_by_group(rhs.present, sides.right, have)
         other = have[sides.left]
         kept = lhs.present & (other if node.op == "and" else ~other)
-        return lhs.with_values(lhs.values, kept)
+        return lhs.where(kept)
     any_by_group(lhs.present, sides.left, have)
     ctx.hold((lhs.n + rhs.n) * steps)
     unnamed = None
@@ -209,5 +214,6 @@ def _set_operator(ctx: QueryContext, node: Binary, lhs: Vector, rhs: Vector) -> 
         np.concatenate([lhs.values, rhs.values]),
         np.concatenate([lhs.present, rhs.present & ~have[sides.right]]),
         unnamed,
+        stacked_columns(lhs, rhs, ~have[sides.right]),
     )
     return merge_same(ctx, both, node)

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from promlab.model.samples import SeriesBatch, Times, Values
+from promlab.model.histograms import HistogramColumn
+from promlab.model.matchers import Matcher
+from promlab.model.samples import SeriesBatch, Times, Values, is_stale
 from promlab.model.storage import SelectHints
 from promlab.promql.ast import At, AtBound, Duration, MatrixSelector, VectorSelector
 from promlab.promql.context import QueryContext
@@ -29,13 +31,22 @@ class Window:
     """What a range function sees: samples without staleness markers, and where its windows end.
 
     `ends` are the right edges, at the selector's offset or fixed moment; `unnamed` marks
-    series whose name is to be dropped (see `Vector`).
+    series whose name is to be dropped (see `Vector`). The samples of `anchored` and `smoothed`
+    windows reach beyond their edges by `lookback_ms`.
     """
 
     batch: SeriesBatch
     ends: Steps
     range_ms: int
     unnamed: Mask | None = None
+    anchored: bool = False
+    smoothed: bool = False
+    lookback_ms: int = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether there are only floats, in windows that end at their edges."""
+        return not (self.anchored or self.smoothed) and self.batch.histograms is None
 
 
 def select_instant(
@@ -46,10 +57,22 @@ def select_instant(
 
     ends = steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
     batch = select(ctx, node, ends, ctx.lookback_ms, SelectHints(step_ms=ctx.step_ms))
+    if node.smoothed:
+        from promlab.promql.smoothed_selector import smoothed_vector
+
+        return smoothed_vector(ctx, node, without_stale(batch), ends, timestamps=timestamps)
     window = Window(batch, ends, ctx.lookback_ms)
     mode = kernels.LAST_TIME if timestamps else kernels.LAST
     values, present = run(ctx, kernels.edges, window, mode)
-    return Vector(batch.labels, values, present)
+    vector = Vector(batch.labels, values, present)
+    if batch.histograms is None or timestamps:
+        return vector
+    from promlab.promql.sample_windows import SampleClock, pick
+
+    # The newest sample of each window, as the kernel found it.
+    at = SampleClock(batch).windows(ends, ctx.lookback_ms).end - 1
+    index = np.where(present, pick(batch.histograms.index, at), -1)
+    return vector.with_histograms(HistogramColumn(batch.histograms.table, index))
 
 
 def select_window(ctx: QueryContext, node: MatrixSelector, steps: Steps, func: str = "") -> Window:
@@ -57,22 +80,41 @@ def select_window(ctx: QueryContext, node: MatrixSelector, steps: Steps, func: s
     selector = node.selector
     ends = steps.moved(offset_ms(ctx, selector.offset), at_ms(ctx, selector.at))
     range_ms = length_ms(ctx, node.range)
-    hints = SelectHints(ctx.step_ms, range_ms, func)
-    batch = select(ctx, selector, ends, range_ms, hints)
-    return Window(without_stale(batch), ends, range_ms)
+    back_ms = range_ms + (ctx.lookback_ms if selector.anchored or selector.smoothed else 0)
+    hints = SelectHints(ctx.step_ms, back_ms, func)
+    batch = without_stale(select(ctx, selector, ends, back_ms, hints))
+    kind = (selector.anchored, selector.smoothed, ctx.lookback_ms)
+    return Window(batch, ends, range_ms, None, *kind)
 
 
 def select(
     ctx: QueryContext, node: VectorSelector, ends: Steps, back_ms: int, hints: SelectHints
 ) -> SeriesBatch:
-    """Samples of all series that match, from the first step's window to the last step."""
+    """Samples of all series that match, from the first step's window to the last step.
+
+    A smoothed selector also gets what follows within the lookback delta.
+    """
     ctx.check()
-    if node.anchored or node.smoothed:
-        word = "anchored" if node.anchored else "smoothed"
-        raise ctx.error(f"this engine can't evaluate {word} selectors", node)
     hints = hints._replace(max_samples=ctx.max_samples)
     first = ends.start_ms - back_ms + 1
-    batch = ctx.querier.select(node.matchers, first, ends.end_ms, hints)
+    last = ends.end_ms + (ctx.lookback_ms if node.smoothed else 0)
+    batch = ctx.querier.select(node.matchers, first, last, hints)
+    ctx.read(batch.sample_count)
+    if batch.histograms is not None:
+        ctx.read(batch.histograms.table.bucket_count)
+        if ctx.statistics:
+            from promlab.promql.histogram_windows import with_found_resets
+
+            return with_found_resets(batch)
+    return batch
+
+
+def select_range(
+    ctx: QueryContext, matchers: tuple[Matcher, ...], ends: Steps, back_ms: int
+) -> SeriesBatch:
+    """Samples of series that no selector of the query names."""
+    hints = SelectHints(step_ms=ctx.step_ms, max_samples=ctx.max_samples)
+    batch = ctx.querier.select(matchers, ends.start_ms - back_ms + 1, ends.end_ms, hints)
     ctx.read(batch.sample_count)
     return batch
 
@@ -116,6 +158,8 @@ def without_stale(batch: SeriesBatch) -> SeriesBatch:
     stale = np.empty(batch.n, np.int64)
     if kernels.count_stale(batch.offsets, batch.values, stale) == 0:
         return batch
+    if batch.histograms is not None or batch.start_ms is not None:
+        return chosen_samples(batch, ~is_stale(batch.values))
     counts = np.diff(batch.offsets) - stale
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     values = np.empty(int(offsets[-1]))
@@ -125,6 +169,39 @@ def without_stale(batch: SeriesBatch) -> SeriesBatch:
         batch.offsets, batch.times_at, batch.t_ms, batch.values, offsets, values, times_at, extra
     )
     return SeriesBatch(batch.labels, offsets, times_at, np.concatenate([batch.t_ms, extra]), values)
+
+
+def chosen_samples(batch: SeriesBatch, kept: Mask) -> SeriesBatch:
+    """Some of the samples of each series, with all that belongs to them."""
+    offsets, rows = batch.offsets, np.flatnonzero(kept)
+    times_at = np.concatenate([[0], np.cumsum(kept)])[offsets].astype(np.int64)
+    shift = np.repeat(batch.times_at - offsets[:-1], np.diff(offsets))
+    times = batch.t_ms[(shift + np.arange(len(shift)))[rows]]
+    return SeriesBatch(
+        batch.labels,
+        times_at,
+        times_at[:-1].copy(),
+        times,
+        batch.values[rows],
+        None if batch.histograms is None else batch.histograms.take(rows),
+        None if batch.start_ms is None else batch.start_ms[rows],
+    )
+
+
+def series_taken(batch: SeriesBatch, rows: Rows) -> SeriesBatch:
+    """Some of the series, in this order."""
+    counts = np.diff(batch.offsets)[rows]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    at = np.repeat(batch.offsets[rows] - offsets[:-1], counts) + np.arange(int(offsets[-1]))
+    return SeriesBatch(
+        batch.labels.take(rows),
+        offsets,
+        batch.times_at[rows],
+        batch.t_ms,
+        batch.values[at],
+        None if batch.histograms is None else batch.histograms.take(at),
+        None if batch.start_ms is None else batch.start_ms[at],
+    )
 
 
 def offset_ms(ctx: QueryContext, offset: Duration) -> int:

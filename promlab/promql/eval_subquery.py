@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promlab.model.histograms import GAUGE, UNKNOWN, HistogramColumn
 from promlab.model.samples import SeriesBatch
 from promlab.promql.ast import Subquery
 from promlab.promql.eval_selector import Window, at_ms, length_ms, offset_ms
@@ -40,14 +41,22 @@ def subquery_window(ev: Evaluator, node: Subquery, steps: Steps) -> Window:
 
 def as_batch(vector: Vector, grid: Steps) -> SeriesBatch:
     """Values at steps as samples; series that are there at every step share their times."""
-    present, times = vector.present, grid.times
+    present, times, column = vector.present, grid.times, vector.histograms
+    if column is not None:
+        # Between the steps samples are left out: their hints say nothing about these.
+        hint = np.where(column.table.hint == GAUGE, GAUGE, UNKNOWN)
+        column = HistogramColumn(column.table.hinted(hint), column.index)
     counts = present.sum(axis=1)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     full = counts == grid.count
     if full.all():
         flat = np.ascontiguousarray(vector.values).reshape(-1)
-        return SeriesBatch(vector.labels, offsets, np.zeros(vector.n, np.int64), times, flat)
+        if column is not None:
+            column = HistogramColumn(column.table, column.index.reshape(-1))
+        at = np.zeros(vector.n, np.int64)
+        return SeriesBatch(vector.labels, offsets, at, times, flat, column)
     own = np.broadcast_to(times, present.shape)[present]
     times_at = np.where(full, 0, grid.count + offsets[:-1])
     t_ms = np.concatenate([times, own])
-    return SeriesBatch(vector.labels, offsets, times_at, t_ms, vector.values[present])
+    column = None if column is None else column.take(present)
+    return SeriesBatch(vector.labels, offsets, times_at, t_ms, vector.values[present], column)

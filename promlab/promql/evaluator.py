@@ -7,10 +7,12 @@ samples that a range function looks at. What a kind of node means is in its own 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
+from promlab.model.histograms import GAUGE
 from promlab.model.samples import Values
 from promlab.promql.ast import (
     Aggregation,
@@ -52,7 +54,7 @@ class Evaluator:
         number = plan.shared.get(id(node))
         if number is None:
             return self._evaluate(node, steps)
-        key = (number, steps)
+        key = (number, steps, self.ctx.statistics)
         found = self.ctx.results.get(key)
         if found is None:
             found = self.ctx.results[key] = self._evaluate(node, steps)
@@ -111,7 +113,12 @@ class Evaluator:
         if not isinstance(value, Vector):
             return -value
         self.ctx.hold(value.values.size)
-        return drop_name(self.ctx, value.with_values(-value.values), node, strict=True)
+        negative = replace(value, values=-value.values)
+        if negative.histograms is not None:
+            table = negative.histograms.table
+            column = replace(negative.histograms, table=table.scaled(-1.0).hinted(GAUGE))
+            negative = replace(negative, histograms=column)
+        return drop_name(self.ctx, negative, node, strict=True)
 
 
 def bare(node: Expr) -> Expr:

@@ -6,9 +6,12 @@ names go at the end of the query.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from promlab.errors import QueryError
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.promql.ast import Node
 from promlab.promql.context import QueryContext
@@ -37,7 +40,7 @@ def drop_name(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool = F
     """
     if ctx.options.delayed_name_removal:
         marked = np.ones(vector.n, np.bool_)
-        return Vector(vector.labels, vector.values, vector.present, marked)
+        return replace(vector, unnamed=marked)
     return drop_name_now(ctx, vector, node, strict=strict)
 
 
@@ -46,7 +49,7 @@ def drop_name_now(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool
     labels = without_name(ctx, vector.labels)
     if labels is vector.labels:
         return vector
-    bare = Vector(labels, vector.values, vector.present, vector.unnamed)
+    bare = replace(vector, labels=labels)
     if vector.n < 2 or ctx.remember((vector.labels,), "one name", lambda: _one_name(vector.labels)):
         return bare
     return merge_same(ctx, bare, node, strict=strict)
@@ -60,7 +63,7 @@ def drop_marked(ctx: QueryContext, vector: Vector) -> Vector:
     for name in NAME_LABELS:
         if name in labels.columns:
             labels = labels.replace(name, np.where(vector.unnamed, _NONE, labels.columns[name]))
-    return merge_same(ctx, Vector(labels, vector.values, vector.present), ctx.plan.expr)
+    return merge_same(ctx, replace(vector, labels=labels, unnamed=None), ctx.plan.expr)
 
 
 def merge_same(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool = False) -> Vector:
@@ -83,7 +86,13 @@ def merge_same(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool = 
     seen = np.zeros((groups.count, steps), np.bool_)
     label_kernels.merge_rows(vector.values, vector.present, groups.of_row, values, seen)
     unnamed = None if vector.unnamed is None else vector.unnamed[groups.first]
-    return Vector(groups.labels, values, seen, unnamed)
+    merged = Vector(groups.labels, values, seen, unnamed)
+    if vector.histograms is None:
+        return merged
+    index = np.full(seen.shape, -1, np.int64)
+    row, step = np.nonzero(vector.is_histogram)
+    index[groups.of_row[row], step] = vector.histograms.index[row, step]
+    return merged.with_histograms(HistogramColumn(vector.histograms.table, index))
 
 
 def find_overlap(

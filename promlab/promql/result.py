@@ -1,7 +1,8 @@
 """What a query evaluates to: columns, ready to be printed as JSON, Arrow or a graph.
 
 Values are arrays over series x steps. Where a series has no value at a step, `present` is
-False and the value there means nothing; NaN is a value like any other.
+False and the value there means nothing; NaN is a value like any other. Where `histograms`
+has an index that is not -1, the value is that histogram; it is None where there are none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch, Times, Values
 
@@ -22,6 +24,7 @@ class InstantVector:
     labels: LabelTable
     t_ms: int
     values: Values  # f64[n]
+    histograms: HistogramColumn | None = None  # index i64[n]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Matrix:
     t_ms: Times  # i64[steps]
     values: Values  # f64[n, steps], C-contiguous
     present: npt.NDArray[np.bool_]  # bool[n, steps], C-contiguous; each row has some True
+    histograms: HistogramColumn | None = None  # index i64[n, steps]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ a query. What changes labels makes a new vector.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import Values
 
@@ -20,16 +21,19 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """values f64[n, steps] of n series where `present`; histograms will be columns beside.
+    """values f64[n, steps] of n series where `present`.
 
-    `unnamed` (bool[n], None for all False) marks series whose metric name is to be dropped
-    at the end of the query: only with delayed name removal.
+    `histograms` (index i64[n, steps], None for none) says where a value is a native histogram
+    and no float: only at steps that are present. `unnamed` (bool[n], None for all False) marks
+    series whose metric name is to be dropped at the end of the query: only with delayed name
+    removal.
     """
 
     labels: LabelTable
     values: Values
     present: Mask
     unnamed: Mask | None = None
+    histograms: HistogramColumn | None = None
 
     @property
     def n(self) -> int:
@@ -37,19 +41,54 @@ class Vector:
         return len(self.values)
 
     def with_values(self, values: Values, present: Mask | None = None) -> Vector:
-        """The same series with other values."""
+        """The same series with other values, all floats."""
         kept = self.present if present is None else present
         return Vector(self.labels, values, kept, self.unnamed)
+
+    def with_histograms(self, column: HistogramColumn | None) -> Vector:
+        """The same with histograms at those of the column's places that are present."""
+        if column is None or not (column.index >= 0).any():
+            return replace(self, histograms=None)
+        return replace(self, histograms=column)
+
+    def where(self, present: Mask) -> Vector:
+        """The same with values only there (a part of what is present now)."""
+        if self.histograms is None:
+            return replace(self, present=present)
+        table, index = self.histograms.table, self.histograms.index
+        kept = HistogramColumn(table, np.where(present, index, -1))
+        return replace(self, present=present).with_histograms(kept)
+
+    @property
+    def is_histogram(self) -> Mask:
+        """Where a value is a histogram, bool[n, steps]."""
+        if self.histograms is None:
+            return np.zeros(self.present.shape, np.bool_)
+        found: Mask = self.histograms.index >= 0
+        return found
+
+    def floats(self) -> Vector:
+        """The same without histograms; this very vector if it has none."""
+        if self.histograms is None:
+            return self
+        return self.with_values(self.values, self.present & ~self.is_histogram)
 
     def take(self, rows: Rows) -> Vector:
         """Some of the series."""
         unnamed = None if self.unnamed is None else self.unnamed[rows]
-        return Vector(self.labels.take(rows), self.values[rows], self.present[rows], unnamed)
+        histograms = None if self.histograms is None else self.histograms.take(rows)
+        labels = self.labels.take(rows)
+        return Vector(labels, self.values[rows], self.present[rows], unnamed, histograms)
 
     def widened(self, count: int) -> Vector:
         """One step repeated."""
         values = np.repeat(self.values, count, axis=1)
-        return Vector(self.labels, values, np.repeat(self.present, count, axis=1), self.unnamed)
+        present = np.repeat(self.present, count, axis=1)
+        histograms = None
+        if self.histograms is not None:
+            index = np.repeat(self.histograms.index, count, axis=1)
+            histograms = HistogramColumn(self.histograms.table, index)
+        return Vector(self.labels, values, present, self.unnamed, histograms)
 
 
 def unnamed_mask(vector: Vector) -> Mask:

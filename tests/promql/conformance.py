@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from promlab.errors import PromlabError
+from promlab.model.histograms import HistogramColumn
 from promlab.promql.ast import (
     Call,
     Expr,
@@ -33,6 +34,7 @@ from promlab.promql.result import (
     String,
 )
 from tests.promql.fake import FakeQuerier
+from tests.promql.plain_histograms import Plain, plain_row
 from tests.promql.script import Clear, Eval, Labels, Load, read_script, time_ms
 
 FEATURES = frozenset(
@@ -45,10 +47,14 @@ FEATURES = frozenset(
     }
 )
 OPTIONS = EngineOptions(
-    max_samples=10_000, delayed_name_removal=True, subquery_step_ms=60_000, features=FEATURES
+    max_samples=10_000,
+    delayed_name_removal=True,
+    subquery_step_ms=60_000,
+    features=FEATURES,
+    start_timestamps=True,
 )
 OF_QUERY = frozenset({"start", "end", "range", "step"})
-Rows = list[tuple[Labels, dict[int, float]]]
+Rows = list[tuple[Labels, dict[int, float | Plain]]]
 
 
 class Mismatch(Exception):
@@ -68,7 +74,7 @@ def run_script(path: Path) -> Iterator[tuple[str, str]]:
             case Eval():
                 try:
                     run_eval(engine, command)
-                except (Mismatch, PromlabError, AssertionError) as error:
+                except Exception as error:
                     yield f"{path.name}:{command.line}", f"{type(error).__name__}: {error}"
 
 
@@ -77,9 +83,49 @@ def load(querier: FakeQuerier, command: Load) -> None:
         samples = [
             (i * command.step_ms, value)
             for i, value in enumerate(series.values)
-            if isinstance(value, float)
+            if value is not None
         ]
-        querier.add(series.labels, samples)
+        starts = {
+            i * command.step_ms: i * command.step_ms + offset
+            for i, offset in enumerate(series.starts)
+            if offset is not None
+        }
+        querier.add(series.labels, samples, starts)
+    if command.with_custom:
+        for labels, histograms in custom_series(command):
+            querier.add(labels, histograms)
+
+
+def custom_series(command: Load) -> list[tuple[Labels, list[tuple[int, Plain]]]]:
+    """Histograms with custom buckets, one series a classic histogram."""
+    classic: dict[tuple[tuple[str, str], ...], dict[str, dict[str, list[Any]]]] = {}
+    for series in command.series:
+        name, _, part = series.labels["__name__"].rpartition("_")
+        if part not in ("bucket", "sum", "count"):
+            continue
+        labels = {**series.labels, "__name__": name}
+        le = labels.pop("le", "")
+        parts = classic.setdefault(tuple(sorted(labels.items())), {})
+        parts.setdefault(part, {})[le] = series.values
+    made = []
+    for key, parts in classic.items():
+        buckets = sorted((float(le), values) for le, values in parts["bucket"].items())
+        bounds = tuple(bound for bound, _ in buckets if bound != math.inf)
+        samples = []
+        for i in range(max(len(values) for _, values in buckets)):
+            counts = [values[i] for _, values in buckets if i < len(values)]
+            if len(counts) < len(buckets) or any(not isinstance(c, float) for c in counts):
+                continue
+            each = [b - a for a, b in zip([0.0, *counts], counts, strict=False)]
+            count = parts["count"][""][i] if "count" in parts else counts[-1]
+            if len(each) == len(bounds):
+                each.append(count - counts[-1])
+            total = parts["sum"][""][i] if "sum" in parts else 0.0
+            filled = {at: c for at, c in enumerate(each) if c}
+            histogram = Plain(-53, count, total, positive=filled, bounds=bounds)
+            samples.append((i * command.step_ms, histogram))
+        made.append((dict(key), samples))
+    return made
 
 
 def run_eval(engine: Engine, case: Eval) -> None:
@@ -162,8 +208,9 @@ def check_instant(case: Eval, value: object) -> None:
             raise Mismatch(f"{value.value} instead of {case.scalar}")
         return
     assert isinstance(value, InstantVector), value
-    found: Rows = [(value.labels.row(i), {t: x}) for i, x in enumerate(value.values.tolist())]
-    wanted = [(series.labels, {t: number(series.values[0])}) for series in case.series]
+    samples = with_histograms(value.values, value.histograms)
+    found: Rows = [(value.labels.row(i), {t: x}) for i, x in enumerate(samples)]
+    wanted: Rows = [(series.labels, {t: series.values[0]}) for series in case.series]
     compare(found, wanted, ordered=case.expects("ordered"))
 
 
@@ -173,9 +220,13 @@ def check_raw(case: Eval, times: str, value: object) -> None:
     found: Rows = []
     for s in range(value.batch.n):
         at, values = value.batch.series(s)
-        found.append(
-            (value.batch.labels.row(s), dict(zip(at.tolist(), values.tolist(), strict=True)))
-        )
+        column = value.batch.histograms
+        if column is not None:
+            column = column.take(
+                slice(int(value.batch.offsets[s]), int(value.batch.offsets[s + 1]))
+            )
+        samples = with_histograms(values, column)
+        found.append((value.batch.labels.row(s), dict(zip(at.tolist(), samples, strict=True))))
     grid = range(time_ms(start), time_ms(end) + 1, time_ms(step))
     compare(found, on_grid(case, grid), ordered=False)
 
@@ -197,7 +248,7 @@ def on_grid(case: Eval, grid: range) -> Rows:
     rows: Rows = []
     for series in case.series:
         pairs = zip(grid, series.values, strict=False)
-        rows.append((series.labels, {t: number(x) for t, x in pairs if x is not None}))
+        rows.append((series.labels, {t: x for t, x in pairs if x is not None}))
     return rows
 
 
@@ -206,25 +257,40 @@ def matrix_rows(value: Matrix) -> Rows:
     for i in range(value.labels.n):
         steps = np.flatnonzero(value.present[i])
         assert len(steps), "a series without values"
-        times, values = value.t_ms[steps].tolist(), value.values[i, steps].tolist()
+        times = value.t_ms[steps].tolist()
+        column = None if value.histograms is None else value.histograms.take((i, steps))
+        values = with_histograms(value.values[i, steps], column)
         rows.append((value.labels.row(i), dict(zip(times, values, strict=True))))
     return rows
 
 
-def number(value: object) -> float:
-    if not isinstance(value, float):
-        raise Mismatch(f"a native histogram is expected: {value}")
-    return value
+def with_histograms(values: Any, column: HistogramColumn | None) -> list[float | Plain]:
+    """Values as plain floats and histograms."""
+    if column is None:
+        return list(values.tolist())
+    pairs = zip(values.tolist(), column.index.tolist(), strict=True)
+    return [x if row < 0 else plain_row(column.table, row) for x, row in pairs]
 
 
-def same(a: float, b: float) -> bool:
+def same(a: float | Plain, b: float | Plain) -> bool:
+    """Whether a found value is the wanted one."""
+    if isinstance(a, Plain) or isinstance(b, Plain):
+        if not isinstance(a, Plain) or not isinstance(b, Plain):
+            return False
+        numbers = [(a.count, b.count), (a.sum, b.sum), (a.zero_count, b.zero_count)]
+        numbers.append((a.zero_threshold, b.zero_threshold))
+        for x, y in ((a.positive, b.positive), (a.negative, b.negative)):
+            numbers += [(x.get(i, 0.0), y.get(i, 0.0)) for i in {*x, *y}]
+        hinted = b.hint is None or a.hint == b.hint
+        equal = a.schema == b.schema and a.bounds == b.bounds and hinted
+        return equal and all(same(x, y) for x, y in numbers)
     if math.isnan(a) or math.isnan(b):
         return math.isnan(a) and math.isnan(b)
     return a == b or abs(a - b) < 1e-6 * (abs(a) + abs(b))
 
 
 def compare(found: Rows, wanted: Rows, *, ordered: bool) -> None:
-    def by_labels(row: tuple[Labels, dict[int, float]]) -> list[tuple[str, str]]:
+    def by_labels(row: tuple[Labels, dict[int, float | Plain]]) -> list[tuple[str, str]]:
         return sorted(row[0].items())
 
     if not ordered:
@@ -246,7 +312,7 @@ def check_as_range(engine: Engine, case: Eval) -> None:
     if case.scalar is not None:
         compare(middle, [({}, {t: case.scalar})], ordered=False)
         return
-    wanted = [(series.labels, {t: number(series.values[0])}) for series in case.series]
+    wanted: Rows = [(series.labels, {t: series.values[0]}) for series in case.series]
     compare(middle, wanted, ordered=False)
 
 

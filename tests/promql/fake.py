@@ -6,31 +6,51 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import NO_HINTS, SelectHints
+from tests.promql.plain_histograms import Plain, hinted_series, table_of
 
 Key = tuple[tuple[str, str], ...]
 
 
+Sample = float | Plain
+
+
 class FakeQuerier:
-    """Series as sorted lists of (t_ms, value); equal time lists are shared in answers."""
+    """Series as dicts of value or histogram by t_ms; equal time lists are shared in answers."""
 
     def __init__(self) -> None:
         self.symbols = Symbols()
         self.generation = 0
-        self.samples: dict[Key, dict[int, float]] = {}
+        self.samples: dict[Key, dict[int, Sample]] = {}
+        self.starts: dict[Key, dict[int, int]] = {}
         self._tables: dict[tuple[int, ...], LabelTable] = {}
 
-    def add(self, labels: Mapping[str, str], samples: Sequence[tuple[int, float]]) -> None:
+    def add(
+        self,
+        labels: Mapping[str, str],
+        samples: Sequence[tuple[int, Sample]],
+        starts: Mapping[int, int] | None = None,
+    ) -> None:
         key = tuple(sorted((name, value) for name, value in labels.items() if value))
-        self.samples.setdefault(key, {}).update(samples)
+        found = self.samples.setdefault(key, {})
+        found.update(samples)
+        self.starts.setdefault(key, {}).update(starts or {})
+        if any(isinstance(sample, Plain) for sample in found.values()):
+            times = sorted(found)
+            kinds = [found[t] if isinstance(found[t], Plain) else None for t in times]
+            for t, histogram in zip(times, hinted_series(kinds), strict=True):
+                if histogram is not None:
+                    found[t] = histogram
         self.generation += 1
         self._tables.clear()
 
     def clear(self) -> None:
         self.samples.clear()
+        self.starts.clear()
         self.generation += 1
         self._tables.clear()
 
@@ -41,7 +61,11 @@ class FakeQuerier:
         end_ms: int,
         hints: SelectHints = NO_HINTS,
     ) -> SeriesBatch:
-        rows, offsets, times_at, times, values = [], [0], [], [], []
+        rows, offsets, times_at, times = [], [0], [], []
+        values: list[float] = []
+        index: list[int] = []
+        histograms: list[Plain] = []
+        starts: list[int] = []
         places: dict[tuple[int, ...], int] = {}
         for row, (key, samples) in enumerate(self.samples.items()):
             labels = dict(key)
@@ -55,8 +79,15 @@ class FakeQuerier:
                 times.extend(inside)
             rows.append(row)
             times_at.append(places[inside])
-            # Through arrays: a Python float keeps the bits of a staleness marker.
-            values.extend(samples[t] for t in inside)
+            for t in inside:
+                sample = samples[t]
+                histogram = isinstance(sample, Plain)
+                index.append(len(histograms) if histogram else -1)
+                if isinstance(sample, Plain):
+                    histograms.append(sample)
+                # Through arrays: a Python float keeps the bits of a staleness marker.
+                values.append(0.0 if isinstance(sample, Plain) else sample)
+                starts.append(self.starts[key].get(t, 0))
             offsets.append(len(values))
         return SeriesBatch(
             self._table(tuple(rows)),
@@ -64,6 +95,10 @@ class FakeQuerier:
             np.array(times_at, np.int64),
             np.array(times, np.int64),
             np.array(values, np.float64),
+            HistogramColumn(table_of(histograms), np.array(index, np.int64))
+            if histograms
+            else None,
+            np.array(starts, np.int64) if any(starts) else None,
         )
 
     def _table(self, rows: tuple[int, ...]) -> LabelTable:

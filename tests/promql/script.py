@@ -9,20 +9,23 @@ from pathlib import Path
 
 from promlab.model.durations import parse_duration_ms
 from promlab.model.samples import STALE_NAN
+from tests.promql.plain_histograms import Plain, parse_histogram
 
 Labels = dict[str, str]
-Value = float | str | None  # a float, a native histogram's text, no sample
+Value = float | Plain | None  # None: no sample
 
 
 @dataclass
 class Series:
     labels: Labels
     values: list[Value]
+    starts: list[int | None] = field(default_factory=list)  # offsets from each sample's time, ms
 
 
 @dataclass
 class Load:
     step_ms: int
+    with_custom: bool  # make histograms with custom buckets of the classic ones, too
     series: list[Series]
 
 
@@ -78,10 +81,41 @@ def _command(line: int, block: list[str]) -> Load | Eval | Clear:
         return Clear()
     if head.startswith(("load ", "load_with_nhcb ")):
         step_ms = parse_duration_ms(head.split()[1])
-        # Start timestamps: no part of what storage keeps.
-        series = [read_series(text) for text in block[1:] if not re.match(r"[^\s]*@st\s", text)]
-        return Load(step_ms, series)
+        series, starts = [], []
+        for text in block[1:]:
+            if _STARTS.match(text):
+                starts = read_starts(_STARTS.sub("", text))
+                continue
+            series.append(read_series(text))
+            series[-1].starts = starts
+            starts = []
+        return Load(step_ms, head.startswith("load_with_nhcb "), series)
     return _eval(line, block)
+
+
+_STARTS = re.compile(r"^(?:[\w:]*\{.*?\}|[\w:]+)@st(?=\s)")
+
+
+def read_starts(text: str) -> list[int | None]:
+    """`_ -1m -30s-1mx2`: offsets in ms, None for none."""
+    found: list[int | None] = []
+    for token in text.split():
+        gap = re.fullmatch(r"_(?:x(\d+))?", token)
+        if gap:
+            found += [None] * int(gap[1] or 1)
+            continue
+        first, change, times = re.fullmatch(
+            r"([-+]?[\da-z]+?)(?:([-+][\da-z]+?))?(?:x(\d+))?", token
+        ).groups()
+        value, step = offset_of(first), offset_of(change) if change else 0
+        found += [value + i * step for i in range(int(times) + 1 if times else 1)]
+    return found
+
+
+def offset_of(text: str) -> int:
+    sign = -1 if text.startswith("-") else 1
+    digits = text.lstrip("+-")
+    return sign * (0 if re.fullmatch(r"0[a-z]*", digits) else parse_duration_ms(digits))
 
 
 _INSTANT = re.compile(r"eval(_\w+)? instant at (\S+) (.*)")
@@ -189,9 +223,16 @@ def read_values(text: str) -> list[Value]:
     while text:
         token = _TOKEN.match(text)
         assert token, f"not a value: {text!r}"
-        histogram, _, _, again, gap, gaps, stale, number, sign, delta, times = token.groups()
+        histogram, change, by, again, gap, gaps, stale, number, sign, delta, times = token.groups()
         if histogram:
-            values += [token[0].strip()] * (int(again) + 1 if again else 1)
+            made = parse_histogram(histogram)
+            delta_made = parse_histogram(by) if by else Plain()
+            for _ in range(int(again) + 1 if again else 1):
+                values.append(made)
+                if by:
+                    hint = made.hint
+                    made = made.plus(delta_made, 1.0 if change == "+" else -1.0)
+                    made.hint = hint
         elif gap:
             values += [None] * (int(gaps) if gaps else 1)
         elif stale:

@@ -1,7 +1,6 @@
-"""The conformance scripts, in process. `unsupported.txt` lists the cases that do not pass.
+"""The conformance scripts, in process: every case passes.
 
-The list is exact: a case on it that passes has to be taken off. After a change, see what
-`python -m tests.promql.test_conformance` prints.
+`python -m tests.promql.test_conformance [script]` prints those that do not.
 """
 
 from __future__ import annotations
@@ -40,25 +39,10 @@ SCRIPTS = (
 )
 
 
-def unsupported() -> dict[str, set[int]]:
-    """Line numbers of `eval` commands that can't pass yet, by script."""
-    found: dict[str, set[int]] = {}
-    for line in (HERE / "unsupported.txt").read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            name, _, lines = line.partition(":")
-            found.setdefault(name, set()).update(map(int, lines.split()))
-    return found
-
-
 @pytest.mark.shared
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script(shared: Path, name: str) -> None:
-    expected = unsupported().get(name, set())
-    failed = dict(run_script(shared / "promqltest" / f"{name}.test"))
-    lines = {int(case.rpartition(":")[2]): reason for case, reason in failed.items()}
-    broken = {line: reason for line, reason in lines.items() if line not in expected}
-    assert not broken
-    assert not expected - lines.keys(), "these pass now: take them off the list"
+    assert dict(run_script(shared / "promqltest" / f"{name}.test")) == {}
 
 
 @pytest.mark.shared

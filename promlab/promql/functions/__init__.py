@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from promlab.promql.ast import Call
 from promlab.promql.functions import (
     histogram,
+    info,
     labels,
     maths,
     over_time,
@@ -24,6 +25,7 @@ __all__ = [
     "IMPLEMENTATIONS",
     "call",
     "histogram",
+    "info",
     "labels",
     "maths",
     "over_time",

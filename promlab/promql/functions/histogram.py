@@ -13,13 +13,14 @@ import numpy as np
 
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.model.samples import Values
-from promlab.promql.annotations import MONOTONICITY
+from promlab.promql.annotation_texts import MONOTONICITY
 from promlab.promql.ast import Call, Expr
 from promlab.promql.context import QueryContext
 from promlab.promql.eval_aggregation import warn_of_quantiles
 from promlab.promql.functions.attach import implements
 from promlab.promql.grouping import Members, code_matrix, group_matrix
 from promlab.promql.naming import drop_name, merge_same
+from promlab.promql.native_positions import native_positions, statistic, without_mixes
 from promlab.promql.steps import Steps
 from promlab.promql.texts import quantile_text
 from promlab.promql.vector import Rows, Vector, empty_vector
@@ -49,7 +50,7 @@ def histogram_quantile(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     q = ev.scalar(node.args[0], steps)
     vector = ev.vector(node.args[1], steps)
     warn_of_quantiles(ev.ctx, q, node.args[0])
-    result, _ = _classic(ev, node, vector, q.reshape(1, -1), node.args[1])
+    result = _of_any(ev, node, vector, q.reshape(1, -1), node.args[1])
     return drop_name(ev.ctx, result, node)
 
 
@@ -57,7 +58,7 @@ def histogram_quantile(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 def histogram_fraction(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """The share of the observations between two values."""
     bounds = np.stack([ev.scalar(argument, steps) for argument in node.args[:2]])
-    result, _ = _classic(ev, node, ev.vector(node.args[2], steps), bounds, node.args[2])
+    result = _of_any(ev, node, ev.vector(node.args[2], steps), bounds, node.args[2])
     return drop_name(ev.ctx, result, node)
 
 
@@ -73,7 +74,7 @@ def histogram_quantiles(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     for argument in node.args[2:]:
         q = ev.scalar(argument, steps)
         warn_of_quantiles(ctx, q, argument)
-        result, _ = _classic(ev, node, vector, q.reshape(1, -1), node.args[0])
+        result = _of_any(ev, node, vector, q.reshape(1, -1), node.args[0])
         code = ctx.symbols.code(quantile_text(float(q[0])))
         columns = {**result.labels.columns, label: np.full(result.n, code, np.uint32)}
         parts.append((LabelTable(result.n, columns, ctx.symbols), result))
@@ -98,9 +99,28 @@ def histogram_quantiles(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     "histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev", "histogram_stdvar"
 )
 def of_native(ev: Evaluator, node: Call, steps: Steps) -> Vector:
-    """Functions of native histograms leave float samples out."""
-    ev.vector(node.args[0], steps)
-    return empty_vector(ev.ctx.base, steps.count)
+    """A number of each native histogram; float samples are left out."""
+    if node.function in ("histogram_stddev", "histogram_stdvar"):
+        vector = ev.vector(node.args[0], steps)
+    else:
+        with ev.ctx.only_statistics():
+            vector = ev.vector(node.args[0], steps)
+    column = vector.histograms
+    if column is None:
+        return empty_vector(ev.ctx.base, steps.count)
+    numbers = statistic(node.function, column.table)
+    present = vector.is_histogram
+    values = np.where(present, numbers[np.maximum(column.index, 0)], 0.0)
+    return drop_name(ev.ctx, vector.with_values(values, present), node)
+
+
+def _of_any(ev: Evaluator, node: Call, vector: Vector, params: Values, argument: Expr) -> Vector:
+    """Quantiles or fractions of classic and of native histograms."""
+    classic, _ = _classic(ev, node, vector.floats(), params, argument)
+    if vector.histograms is None:
+        return classic
+    native = native_positions(ev.ctx, node.function, vector, params, argument)
+    return merge_same(ev.ctx, without_mixes(ev.ctx, classic, native, argument), node)
 
 
 def _classic(

@@ -6,6 +6,7 @@ They work on distinct values, never on series; what they make up lives as long a
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,5 +92,5 @@ def _relabelled(
     unnamed = vector.unnamed
     if target == METRIC_NAME and unnamed is not None:
         unnamed = unnamed_mask(vector) & ~changed
-    made = Vector(labels, vector.values, vector.present, unnamed)
+    made = replace(vector, labels=labels, unnamed=unnamed)
     return merge_same(ev.ctx, made, node)

@@ -47,7 +47,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
 @implements(*UNARY)
 def elementwise(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """A function of one value."""
-    vector = ev.vector(node.args[0], steps)
+    vector = ev.vector(node.args[0], steps).floats()
     with np.errstate(all="ignore"):
         values = UNARY[node.function](vector.values)
     return drop_name(ev.ctx, vector.with_values(values), node)
@@ -56,7 +56,7 @@ def elementwise(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 @implements("round")
 def round_to(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """The nearest multiple; halves go up."""
-    vector = ev.vector(node.args[0], steps)
+    vector = ev.vector(node.args[0], steps).floats()
     nearest = ev.scalar(node.args[1], steps) if len(node.args) > 1 else np.ones(steps.count)
     with np.errstate(all="ignore"):
         inverse = 1.0 / nearest
@@ -67,7 +67,7 @@ def round_to(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 @implements("clamp", "clamp_min", "clamp_max")
 def clamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Values within bounds; NaN bounds give NaN, crossed bounds no result."""
-    vector = ev.vector(node.args[0], steps)
+    vector = ev.vector(node.args[0], steps).floats()
     bounds = [ev.scalar(argument, steps) for argument in node.args[1:]]
     values, present = vector.values, vector.present
     if node.function == "clamp":

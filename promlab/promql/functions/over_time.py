@@ -14,6 +14,9 @@ from promlab.promql.eval_aggregation import warn_of_quantiles
 from promlab.promql.eval_selector import run
 from promlab.promql.functions.attach import implements
 from promlab.promql.functions.rates import over_window
+from promlab.promql.histogram_windows import parts
+from promlab.promql.naming import drop_name
+from promlab.promql.sample_windows import SampleClock
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Mask, Vector
 
@@ -27,7 +30,15 @@ def sum_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     from promlab.promql import over_time_kernels as kernels
 
     mode = kernels.SUM if node.function == "sum_over_time" else kernels.AVG
-    return over_window(ev, node, ev.window(node.args[0], steps), kernels.sums, mode)
+    window = ev.window(node.args[0], steps)
+    if window.batch.histograms is None:
+        return over_window(ev, node, window, kernels.sums, mode)
+    from promlab.promql.histogram_rates import add_sums
+
+    apart = parts(ev.ctx, window)
+    values, present = run(ev.ctx, kernels.sums, apart.floats, mode)
+    floats = Vector(window.batch.labels, values, present, window.unnamed)
+    return drop_name(ev.ctx, add_sums(ev.ctx, node, apart, floats), node, strict=True)
 
 
 @implements("max_over_time", "min_over_time", "ts_of_max_over_time", "ts_of_min_over_time")
@@ -96,7 +107,16 @@ def edge_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     }[node.function]
     keeps_name = node.function in ("last_over_time", "first_over_time")
     window = ev.window(node.args[0], steps)
-    return over_window(ev, node, window, kernels.edges, mode, keeps_name=keeps_name)
+    values, present = run(ev.ctx, kernels.edges, window, mode)
+    vector = Vector(window.batch.labels, values, present, window.unnamed)
+    if not keeps_name:
+        return drop_name(ev.ctx, vector, node, strict=True)
+    if window.batch.histograms is None:
+        return vector
+    from promlab.promql.histogram_rates import with_indices
+
+    _, first, end = SampleClock(window.batch).windows(window.ends, window.range_ms)
+    return with_indices(vector, window, first if node.function == "first_over_time" else end - 1)
 
 
 @implements("absent_over_time")

@@ -8,15 +8,23 @@ import numpy as np
 
 from promlab.model.labels import METRIC_NAME
 from promlab.model.samples import Values
-from promlab.promql.annotations import COUNTER_SUFFIXES
+from promlab.promql.annotation_texts import COUNTER_SUFFIXES
 from promlab.promql.ast import Call
 from promlab.promql.context import QueryContext
 from promlab.promql.eval_selector import NO_PARAMS, Window, WindowKernel, run
+from promlab.promql.extended_windows import extended_rate
 from promlab.promql.functions.attach import implements
+from promlab.promql.histogram_windows import floats_of, parts
 from promlab.promql.naming import drop_name
+from promlab.promql.started_windows import (
+    counted_changes,
+    started_irate,
+    started_rate,
+    starts_known,
+)
 from promlab.promql.steps import Steps
 from promlab.promql.texts import short_float_text
-from promlab.promql.vector import Vector
+from promlab.promql.vector import Mask, Vector
 
 if TYPE_CHECKING:
     from promlab.promql.evaluator import Evaluator
@@ -32,7 +40,8 @@ def over_window(
     *,
     keeps_name: bool = False,
 ) -> Vector:
-    """What a window kernel makes of each series of a range vector."""
+    """What a window kernel makes of the floats of each series of a range vector."""
+    window = floats_of(ev.ctx, window, node.args[-1])
     values, present = run(ev.ctx, kernel, window, mode, params)
     vector = Vector(window.batch.labels, values, present, window.unnamed)
     if keeps_name:
@@ -43,15 +52,34 @@ def over_window(
 @implements("rate", "increase", "delta")
 def rate(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Difference over the window, extrapolated to its edges; of counters without resets."""
-    from promlab.promql import window_kernels as kernels
-
-    mode = {"rate": kernels.RATE, "increase": kernels.INCREASE, "delta": kernels.DELTA}
     window = ev.window(node.args[0], steps)
-    values, present = run(ev.ctx, kernels.extrapolated, window, mode[node.function])
+    apart = parts(ev.ctx, window) if window.batch.histograms is not None else None
+    values, present = float_rate(ev.ctx, node, apart.floats if apart else window)
     vector = Vector(window.batch.labels, values, present, window.unnamed)
+    if apart is not None:
+        from promlab.promql.extended_histograms import add_extended_rates
+        from promlab.promql.histogram_rates import add_rates
+
+        extended = window.anchored or window.smoothed
+        add = add_extended_rates if extended else add_rates
+        vector = add(ev.ctx, node, apart, vector)
     if node.function != "delta":
         _inform_of_gauges(ev.ctx, vector, node)
     return drop_name(ev.ctx, vector, node, strict=True)
+
+
+def float_rate(ctx: QueryContext, node: Call, window: Window) -> tuple[Values, Mask]:
+    """Rate, increase or delta of windows of floats."""
+    from promlab.promql import window_kernels as kernels
+
+    counter, per_second = node.function != "delta", node.function == "rate"
+    if window.anchored or window.smoothed:
+        ctx.hold(4 * window.batch.n * window.ends.count)
+        return extended_rate(window, counter=counter, per_second=per_second)
+    if counter and starts_known(ctx, window.batch):
+        return started_rate(ctx, node, window, per_second=per_second)
+    mode = {"rate": kernels.RATE, "increase": kernels.INCREASE, "delta": kernels.DELTA}
+    return run(ctx, kernels.extrapolated, window, mode[node.function])
 
 
 def _inform_of_gauges(ctx: QueryContext, vector: Vector, node: Call) -> None:
@@ -63,7 +91,7 @@ def _inform_of_gauges(ctx: QueryContext, vector: Vector, node: Call) -> None:
         name = vector.labels.symbols.text(code)
         if not name or name.endswith(COUNTER_SUFFIXES):
             continue
-        if vector.present[codes == code].any():
+        if (vector.present & ~vector.is_histogram)[codes == code].any():
             ctx.annotations.inform(
                 "metric might not be a counter, name does not end in "
                 f'_total/_sum/_count/_bucket: "{name}"',
@@ -76,8 +104,18 @@ def irate(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Difference of the last two samples; a second, for irate."""
     from promlab.promql import window_kernels as kernels
 
+    window = ev.window(node.args[0], steps)
+    if window.batch.histograms is not None:
+        from promlab.promql.histogram_rates import last_two_of_any
+
+        vector = last_two_of_any(ev.ctx, node, window)
+        return drop_name(ev.ctx, vector, node, strict=True)
+    if node.function == "irate" and starts_known(ev.ctx, window.batch):
+        values, present = started_irate(window)
+        vector = Vector(window.batch.labels, values, present, window.unnamed)
+        return drop_name(ev.ctx, vector, node, strict=True)
     mode = kernels.IRATE if node.function == "irate" else kernels.IDELTA
-    return over_window(ev, node, ev.window(node.args[0], steps), kernels.last_two, mode)
+    return over_window(ev, node, window, kernels.last_two, mode)
 
 
 @implements("changes", "resets")
@@ -85,8 +123,13 @@ def changes(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """How often the value changed, or fell."""
     from promlab.promql import window_kernels as kernels
 
+    window = ev.window(node.args[0], steps)
+    if not window.plain or starts_known(ev.ctx, window.batch):
+        values, present = counted_changes(ev.ctx, window, resets=node.function == "resets")
+        vector = Vector(window.batch.labels, values, present, window.unnamed)
+        return drop_name(ev.ctx, vector, node, strict=True)
     mode = kernels.CHANGES if node.function == "changes" else kernels.RESETS
-    return over_window(ev, node, ev.window(node.args[0], steps), kernels.step_counts, mode)
+    return over_window(ev, node, window, kernels.step_counts, mode)
 
 
 @implements("deriv")

@@ -30,7 +30,7 @@ def absent(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 @implements("scalar")
 def scalar(ev: Evaluator, node: Call, steps: Steps) -> Values:
     """The value of the only series, NaN where there is not exactly one."""
-    vector = ev.vector(node.args[0], steps)
+    vector = ev.vector(node.args[0], steps).floats()
     only = vector.present.sum(axis=0) == 1
     if not vector.n:
         return np.full(steps.count, np.nan)
@@ -47,7 +47,7 @@ def vector(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 @implements("sort", "sort_desc")
 def sort(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """By value, NaN last; only an instant query has an order."""
-    found = ev.vector(node.args[0], steps)
+    found = ev.vector(node.args[0], steps).floats()
     if ev.ctx.steps.count > 1:
         ev.ctx.annotations.warn(INEFFECTIVE, node)
         return found
@@ -60,6 +60,7 @@ def sort_by_label(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """By the values of labels in natural order (2 before 10), then by all labels."""
     found = ev.vector(node.args[0], steps)
     if ev.ctx.steps.count > 1:
+        ev.ctx.annotations.warn(INEFFECTIVE, node)
         return found
     names = [ev.string(argument) for argument in node.args[1:]]
     keys: list[Rows] = [np.argsort(label_order(found.labels))]

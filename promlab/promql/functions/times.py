@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promlab.model.samples import Values
+from promlab.model.samples import Values, is_stale
+from promlab.model.storage import SelectHints
 from promlab.promql.ast import Call, VectorSelector
-from promlab.promql.eval_selector import select_instant
+from promlab.promql.eval_selector import at_ms, offset_ms, select, select_instant
 from promlab.promql.functions.attach import implements
 from promlab.promql.naming import drop_name
+from promlab.promql.sample_windows import SampleClock, pick
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Vector, empty_vector, single_vector
 
@@ -56,9 +58,22 @@ def timestamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 
 @implements("start_timestamp")
 def start_timestamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
-    """When a counter's samples began: storage keeps no start timestamps, so nothing."""
-    ev.vector(node.args[0], steps)
-    return empty_vector(ev.ctx.base, steps.count)
+    """Since when a selector's samples count; nothing where that is not known."""
+    from promlab.promql.evaluator import bare
+
+    ctx, argument = ev.ctx, bare(node.args[0])
+    if not isinstance(argument, VectorSelector) or not ctx.options.start_timestamps:
+        ev.vector(argument, steps)
+        return empty_vector(ctx.base, steps.count)
+    ends = steps.moved(offset_ms(ctx, argument.offset), at_ms(ctx, argument.at))
+    batch = select(ctx, argument, ends, ctx.lookback_ms, SelectHints(step_ms=ctx.step_ms))
+    if batch.start_ms is None:
+        return empty_vector(ctx.base, steps.count)
+    ctx.hold(batch.n * steps.count)
+    _, first, end = SampleClock(batch).windows(ends, ctx.lookback_ms)
+    started = pick(batch.start_ms, end - 1)
+    present = (end > first) & (started != 0) & ~is_stale(pick(batch.values, end - 1))
+    return drop_name(ctx, Vector(batch.labels, started / 1000.0, present), node)
 
 
 def _months(seconds: Any) -> Any:
@@ -97,7 +112,7 @@ CALENDAR: dict[str, Callable[[Any], Any]] = {
 def calendar(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """A part of the date; values that are no date give NaN."""
     if node.args:
-        vector = ev.vector(node.args[0], steps)
+        vector = ev.vector(node.args[0], steps).floats()
     else:
         vector = single_vector(steps.seconds, ev.ctx.base)
     dated = np.abs(vector.values) < _LATEST_S

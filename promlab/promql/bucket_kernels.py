@@ -1,0 +1,373 @@
+"""Kernels over the buckets of native histograms, and over anything else that is summed by rows.
+
+Terms are rows of a table with a factor each: output g is made of the terms
+rows[starts[g]:starts[g+1]], in this order. Buckets come as CSR (offsets, indices, counts);
+the positive and the negative ones are two calls.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from promlab.jit import kernel
+from promlab.promql.over_time_kernels import add
+
+I64 = "Array(int64, 1, 'C', readonly=True)"
+I32 = "Array(int32, 1, 'C', readonly=True)"
+I8 = "Array(int8, 1, 'C', readonly=True)"
+F64 = "Array(float64, 1, 'C', readonly=True)"
+CUSTOM_SCHEMA = -53
+
+
+@kernel(f"void({I64}, {I64}, {F64}, {F64}, float64[::1])")
+def weighted_sums(starts: Any, rows: Any, factors: Any, values: Any, out: Any) -> None:
+    """Sum of factor * value over the terms of each output, compensated for rounding."""
+    for g in range(len(starts) - 1):
+        total = 0.0
+        lost = 0.0
+        for k in range(starts[g], starts[g + 1]):
+            total, lost = add(factors[k] * values[rows[k]], total, lost)
+        out[g] = total + lost
+
+
+@kernel()
+def bound(schema: Any, index: Any, first: Any, last: Any, bounds: Any) -> float:
+    """Upper bound of a positive bucket; custom bounds are bounds[first:last], then +Inf."""
+    if schema == CUSTOM_SCHEMA:
+        if first + index >= last:
+            return np.inf
+        if index < 0:
+            return -np.inf
+        return float(bounds[first + index])
+    return float(2.0 ** (index * 2.0 ** (-schema)))
+
+
+@kernel(f"void({I64}, {I64}, {F64}, {I8}, {I64}, {I32}, {F64}, {I64}, {I32}, {F64}, float64[::1])")
+def zero_thresholds(
+    starts: Any,
+    rows: Any,
+    thresholds: Any,
+    schema: Any,
+    offsets: Any,
+    indices: Any,
+    counts: Any,
+    other_offsets: Any,
+    other_indices: Any,
+    other_counts: Any,
+    out: Any,
+) -> None:
+    """The zero threshold of each output: the widest of its terms' that cuts no filled bucket."""
+    for g in range(len(starts) - 1):
+        widest = 0.0
+        narrowest = np.inf
+        for k in range(starts[g], starts[g + 1]):
+            widest = max(widest, thresholds[rows[k]])
+            narrowest = min(narrowest, thresholds[rows[k]])
+        grown = narrowest < widest
+        while grown:
+            grown = False
+            for k in range(starts[g], starts[g + 1]):
+                r = rows[k]
+                for side in range(2):
+                    a = offsets[r] if side == 0 else other_offsets[r]
+                    b = offsets[r + 1] if side == 0 else other_offsets[r + 1]
+                    for i in range(a, b):
+                        index = np.int64(indices[i] if side == 0 else other_indices[i])
+                        count = counts[i] if side == 0 else other_counts[i]
+                        lower = bound(np.int64(schema[r]), index - 1, 0, 0, thresholds)
+                        if lower >= widest:
+                            break
+                        upper = bound(np.int64(schema[r]), index, 0, 0, thresholds)
+                        if upper > widest and count != 0.0:
+                            widest = upper
+                            grown = True
+        out[g] = widest
+
+
+@kernel(
+    f"int64({I64}, {I64}, {F64}, {I8}, {F64}, {I32}, {I64}, {I32}, {F64}, {I8}, {F64}, {I32}, "
+    f"{I64}, {F64}, int64, int64[::1], int32[::1], float64[::1], float64[::1])"
+)
+def weighted_buckets(
+    starts: Any,
+    rows: Any,
+    factors: Any,
+    schema: Any,
+    thresholds: Any,
+    custom: Any,
+    offsets: Any,
+    indices: Any,
+    counts: Any,
+    out_schema: Any,
+    out_thresholds: Any,
+    out_custom: Any,
+    bound_starts: Any,
+    bounds: Any,
+    widest: int,
+    out_offsets: Any,
+    out_indices: Any,
+    out_counts: Any,
+    absorbed: Any,
+) -> int:
+    """Sum of factor * buckets over the terms of each output, as buckets of the output's schema.
+
+    What lies in a wider zero bucket is added to absorbed[g] instead. `widest` bounds how many
+    buckets the terms of one output have together. Returns how many buckets there are, and
+    writes those that `out_indices` has room for; empty ones are left out.
+    """
+    at = np.empty(widest + 1, np.int64)
+    total = np.empty(widest + 1)
+    lost = np.empty(widest + 1)
+    new_at = np.empty(widest + 1, np.int64)
+    new_total = np.empty(widest + 1)
+    new_lost = np.empty(widest + 1)
+    room = len(out_indices)
+    written = 0
+    for g in range(len(starts) - 1):
+        size = 0
+        target = np.int64(out_schema[g])
+        to_first = 0
+        to_last = 0
+        if out_custom[g] >= 0:
+            to_first = bound_starts[out_custom[g]]
+            to_last = bound_starts[out_custom[g] + 1]
+        for k in range(starts[g], starts[g + 1]):
+            r = rows[k]
+            own: Any = np.int64(schema[r])
+            first = 0
+            last = 0
+            if custom[r] >= 0:
+                first = bound_starts[custom[r]]
+                last = bound_starts[custom[r] + 1]
+            made = 0
+            held = 0
+            for i in range(offsets[r], offsets[r + 1]):
+                index: Any = np.int64(indices[i])
+                x = factors[k] * counts[i]
+                wider = thresholds[r] < out_thresholds[g]
+                if wider and bound(own, index, first, last, bounds) <= out_thresholds[g]:
+                    absorbed[g] += x
+                    continue
+                if own == CUSTOM_SCHEMA:
+                    if custom[r] != out_custom[g]:
+                        upper = bound(own, index, first, last, bounds)
+                        lo = to_first
+                        hi = to_last
+                        while lo < hi:
+                            middle = (lo + hi) >> 1
+                            if bounds[middle] < upper:
+                                lo = middle + 1
+                            else:
+                                hi = middle
+                        index = lo - to_first
+                elif own > target:
+                    index = ((index - 1) >> (own - target)) + 1
+                if made > 0 and new_at[made - 1] == index:
+                    new_total[made - 1], new_lost[made - 1] = add(
+                        x, new_total[made - 1], new_lost[made - 1]
+                    )
+                    continue
+                while held < size and at[held] < index:
+                    new_at[made] = at[held]
+                    new_total[made] = total[held]
+                    new_lost[made] = lost[held]
+                    made += 1
+                    held += 1
+                if held < size and at[held] == index:
+                    new_total[made], new_lost[made] = add(x, total[held], lost[held])
+                    held += 1
+                else:
+                    new_total[made] = x
+                    new_lost[made] = 0.0
+                new_at[made] = index
+                made += 1
+            while held < size:
+                new_at[made] = at[held]
+                new_total[made] = total[held]
+                new_lost[made] = lost[held]
+                made += 1
+                held += 1
+            size = made
+            for i in range(size):
+                at[i] = new_at[i]
+                total[i] = new_total[i]
+                lost[i] = new_lost[i]
+        out_offsets[g] = written
+        for i in range(size):
+            x = total[i] + lost[i]
+            if x != 0.0:
+                if written < room:
+                    out_indices[written] = at[i]
+                    out_counts[written] = x
+                written += 1
+    out_offsets[len(starts) - 1] = written
+    return written
+
+
+QUANTILE, FRACTION = range(2)
+
+
+@kernel()
+def share_below(x: float, lower: float, upper: float, linear: bool) -> float:
+    """Which share of a bucket lies below x, lower < x < upper; of one without an end, all lies
+    at that end."""
+    if np.isinf(lower):
+        return 1.0
+    if np.isinf(upper):
+        return 0.0
+    if linear:
+        return float((x - lower) / (upper - lower))
+    if x > 0.0:
+        low = np.log2(lower)
+        return float((np.log2(x) - low) / (np.log2(upper) - low))
+    low = np.log2(-lower)
+    return float((np.log2(-x) - low) / (np.log2(-upper) - low))
+
+
+@kernel()
+def point_within(share: float, lower: float, upper: float, linear: bool) -> float:
+    """The value below which this share of a bucket lies."""
+    if linear:
+        return float(lower + (upper - lower) * share)
+    if lower > 0.0:
+        low = np.log2(lower)
+        return float(np.exp2(low + (np.log2(upper) - low) * share))
+    high = np.log2(-upper)
+    return float(-np.exp2(high + (np.log2(-lower) - high) * (1.0 - share)))
+
+
+@kernel(
+    f"void({I64}, {F64}, {F64}, {F64}, {I8}, {I8}, {F64}, {F64}, {I64}, {F64}, {F64}, int64, "
+    "float64[::1], int8[::1])"
+)
+def positions(
+    offsets: Any,
+    lower: Any,
+    upper: Any,
+    counts: Any,
+    place: Any,
+    schema: Any,
+    count: Any,
+    total: Any,
+    rows: Any,
+    p: Any,
+    q: Any,
+    mode: int,
+    out: Any,
+    notes: Any,
+) -> None:
+    """QUANTILE p[i] or FRACTION between p[i] and q[i] of the histogram rows[i].
+
+    Buckets are in the order of their bounds, none empty. A sum of NaN means observations of
+    NaN, that no bucket holds: notes[i] is 1 where that made the result NaN, 2 where it only
+    shifted it.
+    """
+    for i in range(len(rows)):
+        r = rows[i]
+        a = offsets[r]
+        b = offsets[r + 1]
+        custom = schema[r] == CUSTOM_SCHEMA
+        n = count[r]
+        nans = total[r] != total[r]
+        notes[i] = 0
+        out[i] = np.nan
+        if mode == QUANTILE:
+            if p[i] < 0.0:
+                out[i] = -np.inf
+                continue
+            if p[i] > 1.0:
+                out[i] = np.inf
+                continue
+            if n == 0.0 or n != n or p[i] != p[i]:
+                continue
+            forward = nans or p[i] < 0.5
+            rank = p[i] * n if forward else (1.0 - p[i]) * n
+            reached = 0.0
+            at = a
+            if forward:
+                at = a
+                while at < b:
+                    reached += counts[at]
+                    if reached >= rank:
+                        break
+                    at += 1
+                at = min(at, b - 1)
+            else:
+                at = b - 1
+                while at >= a:
+                    reached += counts[at]
+                    if reached >= rank:
+                        break
+                    at -= 1
+                at = max(at, a)
+            if b == a:
+                if nans:
+                    notes[i] = 1
+                continue
+            low = lower[at]
+            high = upper[at]
+            zero = place[at] == 0
+            if zero and not custom:
+                if place[a] == 0 and place[b - 1] > 0:
+                    low = 0.0
+                elif place[b - 1] == 0 and place[a] < 0:
+                    high = 0.0
+            if custom:
+                if np.isinf(low):
+                    if high <= 0.0 or np.isinf(high):
+                        out[i] = high if high <= 0.0 else 0.0
+                        continue
+                    low = 0.0
+                elif np.isinf(high):
+                    out[i] = low
+                    continue
+            reached = min(reached, n)
+            if reached < rank:
+                if nans:
+                    notes[i] = 1
+                else:
+                    out[i] = high if forward else low
+                continue
+            rank = rank - (reached - counts[at]) if forward else reached - rank
+            out[i] = point_within(rank / counts[at], low, high, custom or zero)
+            if nans:
+                notes[i] = 2
+            continue
+        if n == 0.0 or n != n or p[i] != p[i] or q[i] != q[i]:
+            continue
+        if nans:
+            notes[i] = 2
+        if p[i] >= q[i]:
+            out[i] = 0.0
+            continue
+        rank = 0.0
+        from_rank = -1.0
+        to_rank = -1.0
+        for at in range(a, b):
+            low = lower[at]
+            high = upper[at]
+            zero = place[at] == 0
+            if zero and not custom:
+                if place[a] == 0 and place[b - 1] > 0:
+                    low = 0.0
+                elif place[b - 1] == 0 and place[a] < 0:
+                    high = 0.0
+            if custom and np.isinf(low) and high > 0.0:
+                low = 0.0
+            if from_rank < 0.0:
+                if low >= p[i]:
+                    from_rank = rank
+                elif high > p[i]:
+                    from_rank = rank + counts[at] * share_below(p[i], low, high, custom or zero)
+            if to_rank < 0.0:
+                if low >= q[i]:
+                    to_rank = rank
+                elif high > q[i]:
+                    to_rank = rank + counts[at] * share_below(q[i], low, high, custom or zero)
+            rank += counts[at]
+        most = rank if nans else n
+        from_rank = most if from_rank < 0.0 else min(from_rank, most)
+        to_rank = most if to_rank < 0.0 else min(to_rank, most)
+        out[i] = (to_rank - from_rank) / n
