@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,10 @@ list(build.warmup(["some_kernels"]))
 """
 
 
-@pytest.fixture
-def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(params=["native", "portable"])
+def compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Path]:
     """A module of kernels outside the package, compiled into a cache of its own."""
     monkeypatch.setenv("PROMLAB_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(store, "_PACKAGE", tmp_path / "package")
@@ -42,7 +45,8 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "some_kernels.py").write_text(TOTAL)
     code = f"import pathlib, sys; sys.path.insert(0, {str(tmp_path)!r})\n"
     code += f"from promlab.jit import store; store._PACKAGE = pathlib.Path({str(tmp_path)!r}, 'p')"
-    subprocess.run([sys.executable, "-c", code + BUILD], check=True)
+    build = BUILD.replace("])", "], portable=True)") if request.param == "portable" else BUILD
+    subprocess.run([sys.executable, "-c", code + build], check=True)
     yield tmp_path
     sys.modules.pop("some_kernels", None)
     store.cache_dir.cache_clear()

@@ -10,6 +10,11 @@ import time
 def configure(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument("--quiet", action="store_true", help="print nothing")
+    parser.add_argument(
+        "--portable",
+        action="store_true",
+        help="for any processor of this kind: in images that run on other machines",
+    )
     parser.add_argument("modules", nargs="*", help="modules of kernels; all by default")
 
 
@@ -20,10 +25,10 @@ def run(args: argparse.Namespace) -> int:
 
     lifeline.watch()
     started, missing = time.perf_counter(), args.modules or store.kernel_modules()
-    if not all(map(store.is_built, missing)):
+    if not all(store.is_built(module, portable=args.portable) for module in missing):
         from promlab.jit import build
 
-        for name in build.warmup(args.modules):
+        for name in build.warmup(args.modules, portable=args.portable):
             if not args.quiet:
                 print(f"compiling {name}", file=sys.stderr, flush=True)
     if not args.quiet:

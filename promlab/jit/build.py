@@ -19,21 +19,24 @@ F = TypeVar("F", bound=Callable[..., Any])
 _codes: dict[str, list[Code]] = defaultdict(list)
 
 
-def warmup(modules: Iterable[str] = ()) -> Iterator[str]:
+def warmup(modules: Iterable[str] = (), *, portable: bool = False) -> Iterator[str]:
     """Compile what is not compiled yet; yields each module's name before its turn.
 
     Importing a module may compile others that it builds on: their code is kept too. Those
-    with nothing but helpers have an empty file.
+    with nothing but helpers have an empty file. `portable` code runs on any processor of this
+    one's kind: for images that are built on one machine and run on others.
     """
+    if portable:
+        numba.config.CPU_NAME, numba.config.CPU_FEATURES = "generic", ""
     jit.build_here()
     for module in modules or store.kernel_modules():
-        if not store.is_built(module):
+        if not store.is_built(module, portable=portable):
             yield module
             importlib.import_module(module)
             for compiled in list(_codes):
-                store.write(compiled, _codes.pop(compiled))
-            if not store.is_built(module):
-                store.write(module, [])
+                store.write(compiled, _codes.pop(compiled), portable=portable)
+            if not store.is_built(module, portable=portable):
+                store.write(module, [], portable=portable)
 
 
 def compile_kernel(function: F, signature: str, inline: bool) -> F:

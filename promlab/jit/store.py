@@ -71,30 +71,36 @@ def kernel_modules() -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def path_of(module: str) -> Path:
-    """The file of one module's machine code."""
+def path_of(module: str, *, portable: bool = False) -> Path:
+    """The file of one module's machine code: for this processor, or for any of its kind."""
     digest = hashlib.sha256(_surroundings())
+    digest.update(b"any" if portable else _processor().encode())
     for source in sorted(_sources(module, set())):
         digest.update(source.read_bytes())
     return cache_dir() / f"{module}-{digest.hexdigest()[:16]}"
 
 
-def is_built(module: str) -> bool:
-    """Whether that module needs no compiling."""
-    return path_of(module).exists()
+def is_built(module: str, *, portable: bool | None = None) -> bool:
+    """Whether that module needs no compiling; of either kind if `portable` is None."""
+    kinds = (False, True) if portable is None else (portable,)
+    return any(path_of(module, portable=kind).exists() for kind in kinds)
 
 
-def write(module: str, codes: list[Code]) -> None:
+def write(module: str, codes: list[Code], *, portable: bool = False) -> None:
     """Keep a module's machine code."""
-    path = path_of(module)
+    path = path_of(module, portable=portable)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         file.write(msgspec.msgpack.encode(codes))
     Path(file.name).replace(path)
 
 
 def read(module: str) -> list[Code]:
-    """A module's machine code. Raises FileNotFoundError where it was never compiled."""
-    return msgspec.msgpack.decode(path_of(module).read_bytes(), type=list[Code])
+    """A module's machine code, made for this processor where there is some.
+
+    Raises FileNotFoundError where it was never compiled.
+    """
+    path = path_of(module, portable=not is_built(module, portable=False))
+    return msgspec.msgpack.decode(path.read_bytes(), type=list[Code])
 
 
 def _sources(module: str, found: set[Path]) -> set[Path]:
@@ -111,11 +117,12 @@ def _sources(module: str, found: set[Path]) -> set[Path]:
 def _surroundings() -> bytes:
     """What all machine code depends on: compiler, libraries and processor."""
     facts = [sys.version, version("numba"), version("llvmlite"), version("numpy")]
-    facts += [platform.machine(), _processor()]
+    facts.append(platform.machine())
     compiler = Path(__file__).with_name("build.py").read_bytes()
     return b"".join([*(fact.encode() for fact in facts), compiler])
 
 
+@lru_cache(maxsize=1)
 def _processor() -> str:
     """What this processor can do, where the system tells it cheaply."""
     try:

@@ -93,6 +93,8 @@ def _value(client: Client, query: str, at: float) -> float | None:
 
 def _unknown_metric(client: Client, name: str) -> str:
     names = client.label_values(METRIC_NAME)
+    if name in names:
+        return f"the first samples of {printable(name)!r} have only just come in: ask again"
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     near = near or [known for known in names if name in known][:3]
     if near:
