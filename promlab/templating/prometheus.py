@@ -164,9 +164,6 @@ def functions(query: Query, now_s: float, external_url: str) -> Functions:
     }
 
 
-def expand_or_explain(template: AlertTemplate, data: AlertData, functions: Functions) -> str:
-    """The text; where the template fails, what Prometheus puts in its place."""
-    try:
-        return template.expand(data, functions)
-    except TemplateError as error:
-        return f"<error expanding template: error executing template {error.name}: {error}>"
+def explanation(error: TemplateError) -> str:
+    """What Prometheus puts in the place of a text whose template fails."""
+    return f"<error expanding template: error executing template {error.name}: {error}>"

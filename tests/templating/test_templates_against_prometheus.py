@@ -15,12 +15,12 @@ import httpx
 import pytest
 from template_cases import BAD, CASES, LABELS, VALUE
 
-from promlab.templating.errors import TemplateSyntaxError
+from promlab.templating.errors import TemplateError, TemplateSyntaxError
 from promlab.templating.prometheus import (
     AlertData,
     AlertTemplate,
     check,
-    expand_or_explain,
+    explanation,
     functions,
 )
 
@@ -113,7 +113,10 @@ def ours(i: int, text: str) -> str:
         EXTERNAL_URL,
     )
     template = AlertTemplate(f"A{i}", text)
-    return expand_or_explain(template, data, functions(query, 1e9, EXTERNAL_URL))
+    try:
+        return template.expand(data, functions(query, 1e9, EXTERNAL_URL))
+    except TemplateError as error:
+        return explanation(error)
 
 
 @pytest.mark.parametrize(("i", "text"), list(enumerate(CASES)), ids=lambda x: str(x)[:60])
