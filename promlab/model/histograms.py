@@ -160,25 +160,30 @@ class OrderedBuckets(NamedTuple):
 
 def ordered_buckets(table: HistogramTable) -> OrderedBuckets:
     """Buckets with their bounds, as an API or a quantile needs them."""
-    parts = []
     rows = np.arange(table.n)
+    width = table.zero_threshold
+    zero = np.flatnonzero(table.zero_count != 0)
+    parts = [(zero, -width[zero], width[zero], table.zero_count[zero])]
     for side, sign in ((table.negative, -1), (table.positive, 1)):
-        row = np.repeat(rows, np.diff(side.offsets))
-        lower, upper = bucket_bounds(table, row, side.indices)
+        filled = np.flatnonzero(side.counts != 0)
+        row = np.repeat(rows, np.diff(side.offsets))[filled]
+        lower, upper = bucket_bounds(table, row, side.indices[filled])
         if sign < 0:
             lower, upper = -upper, -lower
-        parts.append((row, lower, upper, side.counts, np.full(len(row), sign, np.int8)))
-    width = table.zero_threshold
-    parts.append((rows, -width, width, table.zero_count, np.zeros(table.n, np.int8)))
-    row, lower, upper, counts, place = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
-    )
-    kept = np.flatnonzero(counts != 0)
-    order = kept[np.lexsort((lower[kept], place[kept], row[kept]))]
-    offsets = np.searchsorted(row[order], np.arange(table.n + 1))
-    return OrderedBuckets(
-        offsets.astype(np.int64), lower[order], upper[order], counts[order], place[order]
-    )
+        parts.append((row, lower, upper, side.counts[filled]))
+    sizes = [np.bincount(part[0], minlength=table.n) for part in parts]
+    offsets = np.concatenate([[0], np.cumsum(sizes[0] + sizes[1] + sizes[2])]).astype(np.int64)
+    # Negative buckets come first, the one nearest to zero last; then the zero bucket.
+    starts = [offsets[:-1] + sizes[1], offsets[:-1], offsets[:-1] + sizes[1] + sizes[0]]
+    total = int(offsets[-1])
+    lower, upper, counts = np.empty(total), np.empty(total), np.empty(total)
+    place = np.empty(total, np.int8)
+    for part, size, start, sign in zip(parts, sizes, starts, (0, -1, 1), strict=True):
+        row = part[0]
+        within = np.arange(len(row)) - np.repeat(np.cumsum(size) - size, size)
+        at = start[row] + (size[row] - 1 - within if sign < 0 else within)
+        lower[at], upper[at], counts[at], place[at] = *part[1:], sign
+    return OrderedBuckets(offsets, lower, upper, counts, place)
 
 
 def bucket_bounds(

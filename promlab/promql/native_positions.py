@@ -63,14 +63,15 @@ def native_positions(
     from promlab.promql import bucket_kernels as kernels
 
     assert vector.histograms is not None
-    table, index = vector.histograms.table, vector.histograms.index
     row, step = np.nonzero(vector.is_histogram)
+    used, index = np.unique(vector.histograms.index[row, step], return_inverse=True)
+    table = vector.histograms.table.take(used)
     fraction = function == "histogram_fraction"
     ctx.hold(vector.values.size + table.bucket_count)
     out, notes = np.empty(len(row)), np.zeros(len(row), np.int8)
     kernels.positions(
         *ordered_buckets(table), table.schema, table.count, table.sum,
-        index[row, step], params[0][step], params[-1][step],
+        index, params[0][step], params[-1][step],
         kernels.FRACTION if fraction else kernels.QUANTILE, out, notes,
     )  # fmt: skip
     for note, message in ((1, texts.NAN_RESULT), (2, texts.NAN_SKEWED)):

@@ -14,7 +14,7 @@ import numpy as np
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.model.samples import Values
 from promlab.promql.annotation_texts import MONOTONICITY
-from promlab.promql.ast import Call, Expr
+from promlab.promql.ast import Call, Expr, VectorSelector
 from promlab.promql.context import QueryContext
 from promlab.promql.eval_aggregation import warn_of_quantiles
 from promlab.promql.functions.attach import implements
@@ -100,7 +100,8 @@ def histogram_quantiles(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 )
 def of_native(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """A number of each native histogram; float samples are left out."""
-    if node.function in ("histogram_stddev", "histogram_stdvar"):
+    spread = node.function in ("histogram_stddev", "histogram_stdvar")
+    if spread or isinstance(node.args[0], VectorSelector):
         vector = ev.vector(node.args[0], steps)
     else:
         with ev.ctx.only_statistics():
