@@ -99,7 +99,7 @@ def _settle(config: Path) -> None:
     (folder / "notification.jupyterlab-settings").write_text(settings)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def jupyter(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]:
     lab = JupyterLab(tmp_path_factory.mktemp("jupyter"))
     try:
@@ -108,8 +108,9 @@ def jupyter(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         lab.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[playwright_api.Browser]:
+    # Of module scope: while playwright runs, no other test can run an event loop.
     with playwright_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
         yield browser
