@@ -50,7 +50,7 @@ class Alert:
         """Whether Alertmanagers should hear of it now."""
         if self.state is AlertState.PENDING:
             return False
-        if self.resolved_ms > self.last_sent_ms:
+        if not self.last_sent_ms or self.resolved_ms > self.last_sent_ms:
             return True
         return self.last_sent_ms + resend_delay_ms < t_ms
 

@@ -182,9 +182,15 @@ class Group:
             self._written[i] = output.labels
             self.stats.samples += output.labels.n
         except PromlabError as error:
-            rule.failed(str(error))
-            self.stats.failures += 1
-            options.warn(f"group {self.name}: rule {rule.name}: evaluating failed: {error}")
+            self._failed(rule, str(error))
+        except Exception as error:
+            # A fault in one rule must not end its group.
+            self._failed(rule, f"internal error: {type(error).__name__}: {error}")
+
+    def _failed(self, rule: Rule, error: str) -> None:
+        rule.failed(error)
+        self.stats.failures += 1
+        self._options.warn(f"group {self.name}: rule {rule.name}: evaluating failed: {error}")
 
     def _evaluated(self, rule: Rule, ctx: RuleContext, i: int) -> tuple[Output, LabelTable, Values]:
         """A rule's output; and the same with a staleness marker for each series that ended."""

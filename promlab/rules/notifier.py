@@ -38,6 +38,7 @@ from promlab.templating.texts import table_link
 
 BATCH = 256
 CAPACITY = 10_000
+DRAIN_S = 30.0  # how long the end of a server may wait for Alertmanagers
 
 
 class HttpClient(Protocol):
@@ -154,6 +155,9 @@ class Sender:
                 await self._request(msgspec.json.encode([alert.plain() for alert in batch]))
             self.stats.sent += len(batch)
             self.stats.last_error = ""
+        except asyncio.CancelledError:
+            self.stats.dropped += len(batch)
+            raise
         except (aiohttp.ClientError, PromlabError, OSError, ValueError) as error:
             reason = "context deadline exceeded" if isinstance(error, TimeoutError) else str(error)
             self.stats.errors += len(batch)
@@ -201,9 +205,11 @@ class Notifier:
         warn: Warn = lambda line: None,
         capacity: int = CAPACITY,
         drain_on_stop: bool = True,
+        drain_s: float = DRAIN_S,
     ) -> None:
         self._make_client, self._external_url = make_client, external_url.rstrip("/")
         self._warn, self._capacity, self._drain_on_stop = warn, capacity, drain_on_stop
+        self._drain_s = drain_s
         self._external_labels: Mapping[str, str] = {}
         self._relabel: tuple[RelabelConfig, ...] = ()
         self._sets: list[_Set] = []
@@ -271,9 +277,11 @@ class Notifier:
         await asyncio.gather(*(s.drained() for each in self._sets for s in each.senders.values()))
 
     async def stop(self) -> None:
-        """End; first send what is queued, where that was asked for."""
+        """End; first send what is queued, where that was asked for, for a while."""
         if self._drain_on_stop:
-            await self.drained()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._drain_s):
+                    await self.drained()
         for each in self._sets:
             self._close(each)
         self._sets = []
