@@ -40,7 +40,9 @@ def alert_status(alert: Alert) -> dict[str, Any]:
 
 def rule_status(rule: Rule, *, exclude_alerts: bool = False) -> dict[str, Any]:
     """One rule; an alerting rule with its alerts unless they are not wanted."""
-    shown: dict[str, Any] = {"name": rule.name, "query": rule.expr, "labels": rule.labels}
+    shown: dict[str, Any] = {"name": rule.name, "query": rule.expr}
+    if rule.labels or isinstance(rule, AlertingRule):
+        shown["labels"] = rule.labels
     if isinstance(rule, AlertingRule):
         shown = {"state": rule.state.value, **shown}
         shown["duration"] = rule.for_ms / 1000

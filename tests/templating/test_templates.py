@@ -183,9 +183,11 @@ def test_functions_of_the_contract(shared: Path) -> None:
 
 _PIECES = st.lists(
     st.sampled_from(
-        ["{{", "}}", "{{-", "-}}", " ", "if ", "range ", "end", "else", ".", ".a", "$", "$x", ":=", "=",
-         "|", "(", ")", '"s"', "`r`", "'c'", "1", "1.5", "nil", "true", "print ", "/*", "*/", "define ",
-         "template ", "with ", "break", "continue", ",", "\n", "é", "\0"]
+        [
+            "{{", "}}", "{{-", "-}}", " ", "if ", "range ", "end", "else", ".", ".a", "$", "$x",
+            ":=", "=", "|", "(", ")", '"s"', "`r`", "'c'", "1", "1.5", "nil", "true", "print ",
+            "/*", "*/", "define ", "template ", "with ", "break", "continue", ",", "\n", "é", "\0",
+        ]
     ),
     max_size=30,
 )  # fmt: skip
