@@ -162,7 +162,8 @@ def ordered_buckets(table: HistogramTable) -> OrderedBuckets:
     """Buckets with their bounds, as an API or a quantile needs them."""
     rows = np.arange(table.n)
     width = table.zero_threshold
-    zero = np.flatnonzero(table.zero_count != 0)
+    # As in Prometheus, a zero bucket that is negative (after a subtraction) is none.
+    zero = np.flatnonzero(table.zero_count > 0)
     parts = [(zero, -width[zero], width[zero], table.zero_count[zero])]
     for side, sign in ((table.negative, -1), (table.positive, 1)):
         filled = np.flatnonzero(side.counts != 0)

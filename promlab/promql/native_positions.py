@@ -34,9 +34,9 @@ def variances(table: HistogramTable) -> Floats:
     offsets, lower, upper, counts, place = ordered_buckets(table)
     row = np.repeat(np.arange(table.n), np.diff(offsets))
     custom = table.schema[row] == CUSTOM_SCHEMA
-    middle = middles(lower, upper, custom | (place == 0))
-    middle = np.where(place == 0, 0.0, middle)
     with np.errstate(all="ignore"):
+        middle = np.sign(upper) * np.sqrt(lower * upper)
+        middle = np.where(custom, (lower + upper) / 2, np.where(place == 0, 0.0, middle))
         apart = middle - (table.sum / table.count)[row]
         total = np.bincount(row, counts * apart * apart, minlength=table.n)
         found: Floats = total / table.count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import struct
@@ -10,12 +11,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cramjam
 
-from tests.promql.fake import FakeQuerier
+from tests.promql.fake import FakeQuerier, Key, Sample
+from tests.promql.plain_histograms import Plain
 
 
 class RealPrometheus:
@@ -35,7 +38,7 @@ class RealPrometheus:
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--web.enable-remote-write-receiver",
-                "--enable-feature=promql-experimental-functions",
+                "--enable-feature=promql-experimental-functions,native-histograms",
                 "--log.level=error",
             ]
         )
@@ -56,20 +59,20 @@ class RealPrometheus:
         self._process.wait(20)
 
     def load(self, data: FakeQuerier) -> None:
-        """Send all samples, oldest first."""
-        body = b""
+        """Send all samples, oldest first; a series' floats and histograms in turn."""
+        runs: dict[Key, list[list[int]]] = {}
         for labels, samples in data.samples.items():
-            series = b"".join(
-                field(1, field(1, name.encode()) + field(2, value.encode()))
-                for name, value in labels
-            )
-            for t_ms in sorted(samples):
-                sample = b"\x09" + struct.pack("<d", samples[t_ms]) + b"\x10" + varint(t_ms)
-                series += field(2, sample)
-            body += field(1, series)
-        headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
-        packed = bytes(cramjam.snappy.compress_raw(body))
-        self._open(urllib.request.Request(f"{self.url}/api/v1/write", packed, headers))
+            kinds = ((t, isinstance(samples[t], Plain)) for t in sorted(samples))
+            turns = itertools.groupby(kinds, lambda pair: pair[1])
+            runs[labels] = [[t for t, _ in pairs] for _, pairs in turns]
+        for turn in range(max(map(len, runs.values()))):
+            body = b""
+            for labels, turns in runs.items():
+                if turn < len(turns):
+                    body += field(1, series_message(labels, data.samples[labels], turns[turn]))
+            headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
+            packed = bytes(cramjam.snappy.compress_raw(body))
+            self._open(urllib.request.Request(f"{self.url}/api/v1/write", packed, headers))
 
     def ask(self, path: str, **params: object) -> dict[str, Any]:
         """The API's answer, errors too."""
@@ -98,3 +101,45 @@ def varint(number: int) -> bytes:
 
 def field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2]) + varint(len(content)) + content
+
+
+def series_message(labels: Key, samples: Mapping[int, Sample], times: list[int]) -> bytes:
+    """A series with its samples at these times."""
+    series = b"".join(
+        field(1, field(1, name.encode()) + field(2, value.encode())) for name, value in labels
+    )
+    for t_ms in times:
+        sample = samples[t_ms]
+        if isinstance(sample, Plain):
+            series += field(4, histogram_message(sample, t_ms))
+        else:
+            series += field(2, b"\x09" + struct.pack("<d", sample) + b"\x10" + varint(t_ms))
+    return series
+
+
+def histogram_message(histogram: Plain, t_ms: int) -> bytes:
+    """A float histogram as remote write 1.0 has it."""
+    made = double(2, histogram.count) + double(3, histogram.sum)
+    made += b"\x20" + varint(zigzag(histogram.schema)) + double(5, histogram.zero_threshold)
+    made += double(7, histogram.zero_count)
+    for side, spans, counts in ((histogram.negative, 8, 10), (histogram.positive, 11, 13)):
+        after = 0
+        for i, (index, _) in enumerate(sorted(side.items())):
+            offset = index if i == 0 else index - after
+            made += field(spans, b"\x08" + varint(zigzag(offset)) + b"\x10\x01")
+            after = index + 1
+        numbers = b"".join(struct.pack("<d", count) for _, count in sorted(side.items()))
+        made += field(counts, numbers) if numbers else b""
+    made += b"\x70" + varint(histogram.hint or 0) + b"\x78" + varint(t_ms)
+    if histogram.bounds:
+        bounds = b"".join(struct.pack("<d", bound) for bound in histogram.bounds)
+        made += varint(16 << 3 | 2) + varint(len(bounds)) + bounds
+    return made
+
+
+def double(number: int, value: float) -> bytes:
+    return bytes([number << 3 | 1]) + struct.pack("<d", value)
+
+
+def zigzag(number: int) -> int:
+    return number << 1 if number >= 0 else (-number << 1) - 1
