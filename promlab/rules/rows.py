@@ -18,13 +18,26 @@ from promlab.rules.errors import RuleError
 
 
 def vector_of(result: QueryResult, symbols: Symbols) -> tuple[LabelTable, Values]:
-    """Labels and values of what a rule's expression gave. Raises RuleError for other types."""
+    """Labels and values of what a rule's expression gave; a native histogram counts as 0.
+
+    Raises RuleError for other types than vectors and scalars.
+    """
     value = result.value
     if isinstance(value, InstantVector):
-        return value.labels, value.values
+        if value.histograms is None:
+            return value.labels, value.values
+        return value.labels, np.where(value.histograms.index >= 0, 0.0, value.values)
     if isinstance(value, Scalar):
         return LabelTable(1, {}, symbols), np.array([value.value])
     raise RuleError("rule result is not a vector or scalar")
+
+
+def has_histograms(result: QueryResult) -> bool:
+    """Whether some element is a native histogram."""
+    value = result.value
+    if not isinstance(value, InstantVector) or value.histograms is None:
+        return False
+    return bool((value.histograms.index >= 0).any())
 
 
 def own_symbols(table: LabelTable) -> LabelTable:
