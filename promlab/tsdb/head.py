@@ -7,6 +7,7 @@ queries: readers map the same files (reader.py). Not thread-safe: one event loop
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -201,7 +202,6 @@ class Head:
             appended, duplicate, out_of_order, at = k.append_row(
                 rows.arena,
                 rows.state,
-                rows.published,
                 group,
                 slots,
                 bits,
@@ -221,6 +221,7 @@ class Head:
             return self._append_loose(series[slots], times, bits)
         wal.at = at
         if appended:
+            rows.pending.append(group)
             self.note_times(t_ms, t_ms)
         return self._count(appended, duplicate, out_of_order, 0)
 
@@ -291,6 +292,8 @@ class Head:
             self.wal.at = k.log_loose(
                 kept[0], starts, kept[1], kept[2], len(starts) - 1, self.wal.buffer, self.wal.at
             )
+            with contextlib.suppress(StorageError):
+                self.wal.flush()  # before readers see them; if it fails, `commit` will say so
             self.sealer.store_loose(*kept, starts, self.wal.segment)
             self.note_times(int(kept[1].min()), int(kept[1].max()))
         return self._count(taken, duplicate, late, old)
@@ -310,6 +313,8 @@ class Head:
         """
         self.catalog.flush()
         wrote = self.wal.flush()
+        # Only now: what a reader has seen must not be lost with this process.
+        self.rows.publish()
         self.publish()
         self._keeper.after_commit(wrote)
 

@@ -132,13 +132,12 @@ def _log_and_store(
 
 
 @kernel(
-    "UniTuple(i8, 4)(i8[::1], i8[:, ::1], i8[:, ::1], i8, u4[::1], i8[::1], u4[::1], i8[::1],"
+    "UniTuple(i8, 4)(i8[::1], i8[:, ::1], i8, u4[::1], i8[::1], u4[::1], i8[::1],"
     " i8[::1], i8, i8, u1[::1], i8)"
 )
 def append_row(
     arena: Any,
     state: Any,
-    published: Any,
     g: Any,
     slots: Any,
     bits: Any,
@@ -200,7 +199,6 @@ def append_row(
         state[g, ROWS] = rows + 1
         if rows == 0:
             state[g, FIRST_SEGMENT] = segment
-        published[g, P_ROWS] = rows + 1
     state[g, WAL_SEGMENT] = segment
     return appended, duplicate, out_of_order, at
 

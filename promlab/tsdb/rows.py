@@ -35,6 +35,7 @@ class RowStore:
         self._end = 0
         self._free: dict[int, list[int]] = {}
         self.count = 0
+        self.pending: list[int] = []  # groups with rows that readers don't see yet
         self.state: npt.NDArray[np.int64] = np.zeros((0, k.STATE_LONGS), np.int64)
         self._reshape()
 
@@ -91,6 +92,13 @@ class RowStore:
         self.state[group, k.ROWS] = 0
         self.published[group, k.P_ROWS] = 0
         self.published[group, k.P_VERSION] += 1
+
+    def publish(self) -> None:
+        """Let readers see all rows that are stored."""
+        if self.pending:
+            groups = np.array(self.pending)
+            self.published[groups, k.P_ROWS] = self.state[groups, k.ROWS]
+            self.pending.clear()
 
     def close(self) -> None:
         """Let go of the files."""

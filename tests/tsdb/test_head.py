@@ -58,6 +58,18 @@ def test_epoch_zero_into_an_empty_head(head: Head, tmp_path: Path) -> None:
         assert reader.time_range() == (0, 0)
 
 
+def test_a_row_is_seen_from_its_commit_on(head: Head, tmp_path: Path) -> None:
+    group = head.open_group({})
+    slots = group.slots(table(head, rows(1)))
+    group.append(1000, slots, np.ones(1))
+    head.commit()
+    with open_reader(tmp_path) as reader:
+        group.append(2000, slots, np.ones(1))
+        assert [t for t, _ in everything(reader)[key_of(rows(1)[0])]] == [1000]
+        head.commit()
+        assert [t for t, _ in everything(reader)[key_of(rows(1)[0])]] == [1000, 2000]
+
+
 def test_slots_follow_lines_and_equal_label_sets_share_one(head: Head) -> None:
     group = head.open_group({})
     assert group.slots(table(head, rows(3))).tolist() == [0, 1, 2]
