@@ -39,8 +39,11 @@ def run(args: argparse.Namespace) -> int:
     """Start both, wait for JupyterLab's end; returns its exit code."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise ServerError("JupyterLab is not installed: pip install 'promlab[lab]'")
+    from promlab.widgets import vega
+
     with _start(args.port, args.data) as lab:
         print(f"The lab's server is starting at {lab.url}", file=sys.stderr, flush=True)
+        vega.prepare()
         lab.ready()
         print("The lab's server is ready.", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "jupyterlab", *([args.notebook] if args.notebook else [])]
