@@ -77,7 +77,7 @@ def test_start_timestamps() -> None:
     check(unknown, "start_timestamp(m_total)", at_min=3)
     overlap = ("@st -30s -2m", "m_total 5 6")
     message = "start time that overlaps with previous sample timestamp"
-    check(overlap, "increase(m_total[2m])", "{} 2", at_min=1, warn=message)
+    check(overlap, "increase(m_total[2m])", "{} 6", at_min=1, warn=message)
 
 
 def test_start_timestamps_of_histograms() -> None:
