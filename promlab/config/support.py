@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from promlab.config.config import Config, matching_files
+from promlab.config.alerting import AlertmanagerConfig
+from promlab.config.config import Config
 from promlab.config.discovery_sections import DiscoverySections
 from promlab.config.document import At
 from promlab.config.http_client import HttpClientConfig
@@ -34,16 +35,10 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
     yield from _of_protocols(config.global_.scrape_protocols, at.get("global"))
     for job, place in _places(config.scrape_configs, at, "scrape_configs"):
         yield from of_job(job, place)
-    if config.rule_files and (found := [f for p in config.rule_files for f in matching_files(p)]):
-        yield Missing(
-            at.get("rule_files"),
-            f"rules are not supported yet, and {found[0]} would be loaded: remove rule_files",
-        )
     for manager, place in _places(
         config.alerting.alertmanagers, at.get("alerting"), "alertmanagers"
     ):
-        if _any_target(manager.discovery):
-            yield Missing(place, "sending alerts is not supported yet: remove its targets")
+        yield from _of_alertmanagers(manager, place)
     if config.remote_write:
         yield Missing(at.get("remote_write"), "remote write is not supported yet: remove it")
     if config.remote_read:
@@ -57,12 +52,7 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
 
 def of_job(job: ScrapeConfig, at: At) -> Iterator[Missing]:
     """Everything in a scrape config that promlab can't do yet."""
-    for other in job.discovery.others:
-        yield Missing(
-            other.at,
-            f"{other.mechanism} service discovery is not supported yet: "
-            "use static_configs or file_sd_configs",
-        )
+    yield from _of_discovery(job.discovery)
     yield from _of_limits(job.limits, at)
     yield from _of_protocols(job.scrape_protocols, at)
     if job.fallback_scrape_protocol == "PrometheusProto":
@@ -97,9 +87,20 @@ def _of_client(http: HttpClientConfig, at: At) -> Iterator[Missing]:
         yield Missing(place, "headers for a proxy are not supported yet: remove them")
 
 
-def _any_target(discovery: DiscoverySections) -> bool:
-    written = any(group.targets for group in discovery.static_configs)
-    return written or bool(discovery.file_sd_configs or discovery.others)
+def _of_discovery(discovery: DiscoverySections) -> Iterator[Missing]:
+    for other in discovery.others:
+        yield Missing(
+            other.at,
+            f"{other.mechanism} service discovery is not supported yet: "
+            "use static_configs or file_sd_configs",
+        )
+
+
+def _of_alertmanagers(section: AlertmanagerConfig, at: At) -> Iterator[Missing]:
+    yield from _of_discovery(section.discovery)
+    yield from _of_client(section.http, at)
+    if section.sigv4 is not None:
+        yield Missing(at.get("sigv4"), "sigv4 is not supported yet: use authorization")
 
 
 def _places(found: tuple[T, ...], at: At, key: str) -> Iterator[tuple[T, At]]:

@@ -14,14 +14,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promlab.config.config import Config, matching_files
-from promlab.config.rules import RuleConfig, RuleGroupConfig, load_rule_file
+from promlab.config.config import Config
+from promlab.config.rules import RuleConfig, RuleGroupConfig
 from promlab.rules.alert import Alert, AlertHistory
 from promlab.rules.alerting import AlertingRule
+from promlab.rules.files import rule_groups
 from promlab.rules.group import Group, GroupOptions
 from promlab.rules.recording import RecordingRule
 from promlab.rules.rule import Rule
-from promlab.templating.prometheus import check
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,14 @@ class _Spec:
 class RuleManager:
     """Runs the rule groups of a configuration; belongs to one event loop."""
 
-    def __init__(self, options: GroupOptions, external_url: str = "") -> None:
-        self._options, self._external_url = options, external_url
+    def __init__(
+        self,
+        options: GroupOptions,
+        external_url: str = "",
+        features: frozenset[str] | None = None,
+    ) -> None:
+        """`features` are those of PromQL that expressions may use; None allows all."""
+        self._options, self._external_url, self._features = options, external_url, features
         self._groups: dict[tuple[str, str], tuple[_Spec, Group]] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._first = True
@@ -61,11 +67,8 @@ class RuleManager:
     async def apply(self, config: Config) -> None:
         """Take over a configuration. Raises ConfigError if a rule file is not valid."""
         before = self._groups
-        after: dict[tuple[str, str], tuple[_Spec, Group]] = {}
-        for spec in self._read(config):
-            key = spec.file, spec.config.name
-            old = before.get(key)
-            after[key] = old if old and old[0] == spec else (spec, self._made(spec))
+        # In a thread: many rules take a while to parse.
+        after = await asyncio.to_thread(self._prepared, config)
         # From here on nothing can fail.
         self._first = False
         for key, (_, group) in before.items():
@@ -89,12 +92,18 @@ class RuleManager:
             task.cancel()
         await asyncio.gather(*self._endings, return_exceptions=True)
 
-    def _read(self, config: Config) -> list[_Spec]:
-        from promlab.promql import parse
+    def _prepared(self, config: Config) -> dict[tuple[str, str], tuple[_Spec, Group]]:
+        """The groups of a configuration: those that stay, and new ones, not started."""
+        groups: dict[tuple[str, str], tuple[_Spec, Group]] = {}
+        for spec in self._read(config):
+            key = spec.file, spec.config.name
+            old = self._groups.get(key)
+            groups[key] = old if old and old[0] == spec else (spec, self._made(spec))
+        return groups
 
+    def _read(self, config: Config) -> list[_Spec]:
         base = config.global_
         labels = tuple(base.external_labels.items())
-        legacy = base.limits.metric_name_validation_scheme == "legacy"
         return [
             _Spec(
                 file,
@@ -105,9 +114,7 @@ class RuleManager:
                 else group.query_offset_ms,
                 labels,
             )
-            for pattern in config.rule_files
-            for file in matching_files(pattern)
-            for group in load_rule_file(file, check_expr=parse, check_template=check, legacy=legacy)
+            for file, group in rule_groups(config, self._features)
         ]
 
     def _made(self, spec: _Spec) -> Group:

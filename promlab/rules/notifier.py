@@ -208,7 +208,7 @@ class Notifier:
         drain_s: float = DRAIN_S,
     ) -> None:
         self._make_client, self._external_url = make_client, external_url.rstrip("/")
-        self._warn, self._capacity, self._drain_on_stop = warn, capacity, drain_on_stop
+        self._warn, self.capacity, self._drain_on_stop = warn, capacity, drain_on_stop
         self._drain_s = drain_s
         self._external_labels: Mapping[str, str] = {}
         self._relabel: tuple[RelabelConfig, ...] = ()
@@ -235,16 +235,19 @@ class Notifier:
         return {url: len(s) for each in self._sets for url, s in each.senders.items()}
 
     def apply(self, config: Config) -> None:
-        """Take over a configuration; targets of sections that stayed the same are kept."""
-        self._external_labels = config.global_.external_labels
-        self._relabel = config.alerting.alert_relabel_configs
-        old = list(self._sets)
-        self._sets = []
+        """Take over a configuration; targets of sections that stayed the same are kept.
+
+        Raises ConfigError, with nothing changed, if TLS settings can't be used.
+        """
+        old, sets = list(self._sets), []
         for section in config.alerting.alertmanagers:
             same = next((each for each in old if each.config == section), None)
             if same is not None:
                 old.remove(same)
-            self._sets.append(same or _Set(section, self._make_client(section.http)))
+            sets.append(same or _Set(section, self._make_client(section.http)))
+        self._sets = sets
+        self._external_labels = config.global_.external_labels
+        self._relabel = config.alerting.alert_relabel_configs
         for each in old:
             self._close(each)
 
@@ -257,7 +260,7 @@ class Notifier:
         for url in found:
             if url not in each.senders:
                 timeout_s = each.config.timeout_ms / 1000
-                each.senders[url] = Sender(url, each.client, timeout_s, self._warn, self._capacity)
+                each.senders[url] = Sender(url, each.client, timeout_s, self._warn, self.capacity)
 
     def send(self, expr: str, alerts: Sequence[Alert]) -> None:
         """Queue alerts of a rule with this expression; returns at once."""

@@ -29,6 +29,8 @@ async def reload(context: Context, request: Request) -> Response:
         return refused
     try:
         await context.writer.ask("reload")
+        if context.rules is not None:
+            await context.rules.refresh()
     except PromlabError as error:
         message = str(error).partition(": ")[2] or str(error)
         return text(f"failed to reload config: {message}\n", 500)

@@ -21,6 +21,7 @@ from promlab.server.context import Context
 from promlab.server.envelope import ApiError, success
 from promlab.server.http import TEXT, Request, Response
 from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS
+from promlab.server.rule_metrics import rule_metrics
 from promlab.server.self_metrics import process_metrics
 from promlab.server.times import rfc3339
 
@@ -137,6 +138,8 @@ async def metrics(context: Context, _request: Request) -> Response:
     context.metrics.active.set(context.runner.active)
     context.metrics.ready.set(context.is_ready)
     text = context.metrics.render()
+    if context.rules is not None:
+        text += rule_metrics(context.rules)
     pids = [os.getpid(), os.getppid()]
     try:
         answer = await context.writer.ask("metrics")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from promlab.errors import NotReady
 from promlab.model.storage import Querier
@@ -12,6 +13,9 @@ from promlab.server.label_text import LabelText
 from promlab.server.queries import QueryEngine, QueryRunner
 from promlab.server.self_metrics import ReaderMetrics
 from promlab.server.settings import Settings
+
+if TYPE_CHECKING:
+    from promlab.server.rules import Rules
 
 
 @dataclass
@@ -25,6 +29,7 @@ class Context:
     querier: Querier | None = None
     engine: QueryEngine | None = None
     label_text: LabelText | None = None
+    rules: Rules | None = None
     started_s: float = field(default_factory=time.time)
 
     @property
@@ -47,6 +52,12 @@ class Context:
         if self.querier is None:
             raise NotReady("the server has not finished starting")
         return self.querier
+
+    def evaluated(self) -> Rules:
+        """The rules. Raises NotReady."""
+        if self.rules is None:
+            raise NotReady("the server has not finished starting")
+        return self.rules
 
     def evaluator(self) -> tuple[QueryEngine, LabelText]:
         """The engine, and what prints its labels. Raises NotReady."""

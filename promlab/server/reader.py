@@ -1,4 +1,4 @@
-"""The process that answers: HTTP API, queries, pages.
+"""The process that answers: HTTP API, queries, pages; and evaluates rules.
 
 It maps what the writer publishes, so it shares no lock with scraping and can be killed and
 started again at any time. It answers health checks at once, and queries as soon as its
@@ -73,6 +73,8 @@ async def main(settings: Settings, listeners: list[socket.socket]) -> int:
     await server.serve(sockets=listeners)
     getting_ready.cancel()
     await asyncio.gather(getting_ready, return_exceptions=True)
+    if context.rules is not None:
+        await context.rules.stop()
     await context.writer.close()
     return 0
 
@@ -103,6 +105,10 @@ async def _become_ready(context: Context) -> None:
     )
     engine = Engine(querier, options)
     context.become_ready(querier, engine)
+    from promlab.server.rules import Rules
+
+    context.rules = Rules(settings, context.writer, querier, engine)
+    context.rules.start()
     # What is loaded by now stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -112,7 +118,12 @@ async def _become_ready(context: Context) -> None:
 def _load() -> None:
     process.load_kernels(
         ["promlab.promql", "promlab.server", "promlab.model", "promlab.remote", "promlab.tsdb"],
-        ["promlab.server.json_kernels", "promlab.promql.engine", "promlab.tsdb.open"],
+        [
+            "promlab.server.json_kernels",
+            "promlab.promql.engine",
+            "promlab.tsdb.open",
+            "promlab.server.rules",
+        ],
     )
 
 

@@ -125,9 +125,9 @@ class Supervisor:
         return self._exit_code
 
     def _check_config(self) -> None:
-        from promlab.config import load
+        from promlab.server.checked_config import load_checked
 
-        load(self._settings.config_file)
+        load_checked(self._settings)
 
     def _announce(self, listeners: list[socket.socket]) -> None:
         log.info("Starting promlab", extra=facts(version=__version__, pid=os.getpid()))

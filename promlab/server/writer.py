@@ -21,15 +21,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promlab import __version__
+from promlab.config.config import matching_files
 from promlab.errors import ConfigError, NotReady, PromlabError, StorageError
 from promlab.model.labels import LabelTable, Symbols
+from promlab.model.storage import Refs
 from promlab.server import process, writer_views
 from promlab.server.channel import ChannelServer, Columns, Handler, WithColumns
+from promlab.server.checked_config import Checked, load_checked
 from promlab.server.log import facts
 from promlab.server.settings import Settings
 
 if TYPE_CHECKING:
-    from promlab.config import Config
     from promlab.scrape.manager import ScrapeManager
     from promlab.tsdb.head import Head
 
@@ -47,7 +49,8 @@ class Writer:
         self.id = secrets.token_hex(8)
         self._head: Head | None = None
         self._manager: ScrapeManager | None = None
-        self._config: Config | None = None
+        self._loaded: Checked | None = None
+        self._loads = 0
         self._reload_lock = asyncio.Lock()
         self._committed: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -57,17 +60,17 @@ class Writer:
 
     async def start(self) -> None:
         """Open the data directory and start scraping."""
-        self._config = await asyncio.to_thread(_load_config, self._settings)
+        loaded = await asyncio.to_thread(load_checked, self._settings)
         head = self._head = await process.off_loop(_open_head, self._settings)
         from promlab.scrape.manager import ScrapeManager
 
         self._manager = ScrapeManager(head, version=__version__, commit_every_s=None)
-        await self._manager.apply(self._config)
-        self._reload_done()
+        await self._manager.apply(loaded.config)
+        self._load_done(loaded)
         self._tasks = [asyncio.create_task(self._commit_for_ever())]
         if self._settings.config_reload_interval_s:
             self._tasks.append(asyncio.create_task(self._watch_config()))
-        log.info("Scraping", extra=facts(jobs=len(self._config.jobs)))
+        log.info("Scraping", extra=facts(jobs=len(loaded.config.jobs)))
 
     async def stop(self) -> None:
         """Stop scraping, commit, close the head."""
@@ -84,12 +87,14 @@ class Writer:
         return {
             "append": self._append,
             "refs": self._refs,
+            "record": self._record,
             "targets": self._targets,
             "scrape_pools": self._scrape_pools,
             "metadata": self._metadata,
             "head_stats": self._head_stats,
             "metrics": self._metrics,
             "config": self._show_config,
+            "config_text": self._config_text,
             "reload": self._reload_asked,
         }
 
@@ -97,29 +102,35 @@ class Writer:
         """Read the configuration again and apply it. Raises ConfigError; the old one stays."""
         async with self._reload_lock:
             try:
-                config = await asyncio.to_thread(_load_config, self._settings)
-                await self._scraping().apply(config)
+                loaded = await asyncio.to_thread(load_checked, self._settings)
+                await self._scraping().apply(loaded.config)
             except PromlabError as error:
                 self.reload_successful = False
                 log.error("Reloading the configuration failed", extra=facts(err=str(error)))
                 raise
-            self._config = config
-            self._reload_done()
+            self._load_done(loaded)
             log.info("Reloaded the configuration", extra=facts(file=self._settings.config_file))
 
-    def _reload_done(self) -> None:
+    def _load_done(self, loaded: Checked) -> None:
+        self._loaded = loaded
+        self._loads += 1
         self.reload_successful, self.reloaded_s = True, time.time()
 
     async def _watch_config(self) -> None:
-        path = Path(self._settings.config_file)
-        before = _changed_at(path)
+        before = self._files_changed()
         while True:
             await asyncio.sleep(self._settings.config_reload_interval_s)
-            now = _changed_at(path)
+            now = self._files_changed()
             if now != before:
                 before = now
                 with contextlib.suppress(PromlabError):
                     await self.reload()
+
+    def _files_changed(self) -> dict[str, int]:
+        """When the configuration's file, and each rule file, was last changed."""
+        patterns = self._loaded.config.rule_files if self._loaded else ()
+        files = [file for pattern in patterns for file in matching_files(pattern)]
+        return {file: _changed_at(Path(file)) for file in (self._settings.config_file, *files)}
 
     # --- committing -----------------------------------------------------------------------
 
@@ -166,13 +177,16 @@ class Writer:
         return {"writer": self.id, **outcome._asdict()}
 
     async def _refs(self, body: Any, columns: Columns) -> Any:
-        head = self._storage()
-        symbols = Symbols(body["texts"])
-        codes = {name: columns[str(i)] for i, name in enumerate(body["names"])}
-        n = len(columns["0"]) if codes else 0
-        labels = LabelTable(n, codes, symbols).recode(head.symbols)
-        refs = head.refs(labels)
+        refs = _registered(self._storage(), body, columns)
         return WithColumns({"writer": self.id}, {"refs": np.asarray(refs, np.uint64)})
+
+    async def _record(self, body: Any, columns: Columns) -> Any:
+        """What a rule gave; committed at once, for the next rule may build on it."""
+        head = self._storage()
+        refs = _registered(head, body, columns)
+        outcome = head.append_loose(refs, columns["t_ms"], columns["values"])
+        head.commit()
+        return outcome._asdict()
 
     async def _targets(self, _body: Any, _columns: Columns) -> Any:
         return writer_views.targets(self._scraping())
@@ -191,10 +205,17 @@ class Writer:
 
     async def _show_config(self, _body: Any, _columns: Columns) -> Any:
         return {
-            "yaml": self._config.to_yaml() if self._config else "",
+            "yaml": self._loaded.config.to_yaml() if self._loaded else "",
             "reload_successful": self.reload_successful,
             "reloaded_s": self.reloaded_s,
         }
+
+    async def _config_text(self, known: Any, _columns: Columns) -> Any:
+        """The configuration as it was read, unless it is the one that is known."""
+        if self._loaded is None:
+            raise NotReady("the configuration is not loaded yet")
+        version = f"{self.id}.{self._loads}"
+        return None if known == version else {"version": version, "text": self._loaded.text}
 
     async def _reload_asked(self, _body: Any, _columns: Columns) -> Any:
         await self.reload()
@@ -207,10 +228,12 @@ def _changed_at(path: Path) -> int:
         return 0
 
 
-def _load_config(settings: Settings) -> Config:
-    from promlab.config import load
-
-    return load(settings.config_file)
+def _registered(head: Head, body: Any, columns: Columns) -> Refs:
+    """References of the label sets in a request."""
+    symbols = Symbols(body["texts"])
+    codes = {name: columns[str(i)] for i, name in enumerate(body["names"])}
+    n = len(columns["0"]) if codes else 0
+    return head.refs(LabelTable(n, codes, symbols).recode(head.symbols))
 
 
 def _open_head(settings: Settings) -> Head:

@@ -1,0 +1,64 @@
+"""What rules and the queues to Alertmanagers count, under Prometheus's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from promlab.server.text_metrics import MetricText
+
+if TYPE_CHECKING:
+    from promlab.rules.group import Group
+    from promlab.rules.notifier import Notifier, SenderStats
+    from promlab.server.rules import Rules
+
+_GROUP: dict[str, tuple[str, str, Callable[[Group], float]]] = {
+    "evaluations_total": ("counter", "Evaluations of rules.", lambda g: g.stats.evaluations),
+    "evaluation_failures_total": ("counter", "Those that failed.", lambda g: g.stats.failures),
+    "group_iterations_total": ("counter", "Evaluations of the group, missed ones too.",
+                               lambda g: g.stats.iterations),
+    "group_iterations_missed_total": ("counter", "Evaluations that were left out.",
+                                      lambda g: g.stats.missed),
+    "group_interval_seconds": ("gauge", "Interval.", lambda g: g.interval_ms / 1000),
+    "group_last_duration_seconds": ("gauge", "Time that the last evaluation took.",
+                                    lambda g: g.stats.last_duration_s),
+    "group_last_evaluation_samples": ("gauge", "Samples of the last evaluation.",
+                                      lambda g: g.stats.samples),
+    "group_last_evaluation_timestamp_seconds": ("gauge", "Time of the last evaluation.",
+                                                lambda g: g.stats.last_evaluation_ms / 1000),
+    "group_rules": ("gauge", "Rules of the group.", lambda g: len(g.rules)),
+}  # fmt: skip
+_SENDER: dict[str, tuple[str, str, Callable[[SenderStats], float]]] = {
+    "sent_total": ("counter", "Alerts sent.", lambda s: s.sent),
+    "errors_total": ("counter", "Alerts that an Alertmanager did not take.", lambda s: s.errors),
+    "latency_seconds": ("gauge", "Time that the last request took.", lambda s: s.latency_s),
+}
+
+
+def rule_metrics(rules: Rules) -> bytes:
+    """The part of /metrics about rules and alerts."""
+    out = MetricText()
+    groups = {f"{group.file};{group.name}": group for group in rules.manager.groups()}
+    for name, (kind, text, value) in _GROUP.items():
+        found = {key: value(group) for key, group in groups.items()}
+        out.labelled(f"prometheus_rule_{name}", kind, text, "rule_group", found)
+    out.labelled("promlab_rule_refused_samples_total", "counter",
+                 "Samples of rules that storage did not take.",
+                 "rule_group", {key: group.stats.refused for key, group in groups.items()},
+                 )  # fmt: skip
+    _notification_metrics(out, rules.notifier)
+    return out.text().encode()
+
+
+def _notification_metrics(out: MetricText, notifier: Notifier) -> None:
+    stats = notifier.stats()
+    prefix = "prometheus_notifications_"
+    for name, (kind, text, value) in _SENDER.items():
+        found = {url: value(each) for url, each in stats.items()}
+        out.labelled(prefix + name, kind, text, "alertmanager", found)
+    dropped = sum(each.dropped for each in stats.values())
+    queued = sum(notifier.queued().values())
+    out.counter(prefix + "dropped_total", "Alerts lost: not taken, or the queue was full.", dropped)
+    out.gauge(prefix + "queue_length", "Alerts in the queues.", queued)
+    out.gauge(prefix + "queue_capacity", "Most alerts in a queue.", notifier.capacity)
+    out.gauge(prefix + "alertmanagers_discovered", "Alertmanagers that get alerts.", len(stats))

@@ -1,0 +1,157 @@
+"""Rules in the process that answers: evaluated on its engine, stored by the writer.
+
+The writer reads the configuration and says which one counts; this follows it, so that rules
+and scraping never have two. Groups are evaluated in threads of their own: neither a request
+nor a query waits for a rule, nor a rule for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from promlab import __version__
+from promlab.config import Config, load_text
+from promlab.config.alerting import AlertmanagerConfig
+from promlab.config.http_client import HttpClientConfig
+from promlab.discovery import Discovery, DiscoveryStats, TargetGroup
+from promlab.discovery.run import discoverers
+from promlab.errors import NotReady, PromlabError, ServerError
+from promlab.model.labels import LabelTable, Symbols
+from promlab.model.samples import Times, Values
+from promlab.model.storage import AppendOutcome, Querier
+from promlab.rules.alert import Alert
+from promlab.rules.alerting import AlertingRule
+from promlab.rules.group import GroupOptions
+from promlab.rules.manager import RuleManager
+from promlab.rules.notifier import Notifier
+from promlab.rules.seams import Evaluator, SystemClock
+from promlab.scrape.session import HttpClient
+from promlab.server.channel import ChannelClient
+from promlab.server.log import facts
+from promlab.server.queries import THREADS
+from promlab.server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_FOLLOW_S = 1.0
+# Less than what the supervisor waits before it kills.
+_DRAIN_S = 20.0
+
+
+class ChannelSink:
+    """Hands samples to the writer; returns when they are committed."""
+
+    def __init__(self, writer: ChannelClient) -> None:
+        self._writer = writer
+
+    async def append(self, labels: LabelTable, t_ms: Times, values: Values) -> AppendOutcome:
+        """One sample for each row. Raises ServerError, NotReady."""
+        own = labels.recode(Symbols())
+        names = list(own.columns)
+        columns: dict[str, Any] = {str(i): own.columns[name] for i, name in enumerate(names)}
+        columns |= {"t_ms": t_ms, "values": values}
+        texts = own.symbols.texts(range(len(own.symbols)))
+        answer = await self._writer.ask("record", {"names": names, "texts": texts}, columns)
+        return AppendOutcome(**answer)
+
+
+class Rules:
+    """Rule groups, and the queues to Alertmanagers, of one reader."""
+
+    def __init__(
+        self, settings: Settings, writer: ChannelClient, querier: Querier, engine: Evaluator
+    ) -> None:
+        self._settings, self._writer = settings, writer
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="rules")
+        self.notifier = Notifier(_client, settings.external_url, warn=_warn, drain_s=_DRAIN_S)
+        options = GroupOptions(
+            engine,
+            querier,
+            ChannelSink(writer),
+            SystemClock(),
+            notify=self._notify,
+            warn=_warn,
+            executor=self._pool,
+        )
+        features = frozenset(settings.features)
+        self.manager = RuleManager(options, settings.external_url, features)
+        self._version = ""
+        self._alertmanagers: tuple[AlertmanagerConfig, ...] = ()
+        self._discoveries: list[Discovery] = []
+        self._applying = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Follow the writer's configuration from now on."""
+        self._following = asyncio.create_task(self._follow(), name="rules follow the writer")
+
+    async def stop(self) -> None:
+        """Finish what is being evaluated, and send what is queued."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        await self.manager.stop()
+        for discovery in self._discoveries:
+            await discovery.stop()
+        await self.notifier.stop()
+        self._pool.shutdown(wait=False)
+
+    async def refresh(self) -> None:
+        """Take over the writer's configuration if it is another. Raises PromlabError."""
+        async with self._applying:
+            answer = await self._writer.ask("config_text", self._version)
+            if answer is None:
+                return
+            # Noted first: one that can't be applied is not tried again each second.
+            self._version = answer["version"]
+            path = self._settings.config_file
+            config = await asyncio.to_thread(load_text, answer["text"], path)
+            self.notifier.apply(config)
+            await self._discover(config)
+            await self.manager.apply(config)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except (NotReady, ServerError):
+                pass  # The writer is being started again.
+            except PromlabError as error:
+                log.error("Loading rules failed", extra=facts(err=str(error)))
+            await asyncio.sleep(_FOLLOW_S)
+
+    async def _discover(self, config: Config) -> None:
+        """Look for the Alertmanagers of each section, unless they are the same as before."""
+        if config.alerting.alertmanagers == self._alertmanagers:
+            return
+        for discovery in self._discoveries:
+            await discovery.stop()
+        self._alertmanagers = config.alerting.alertmanagers
+        stats = DiscoveryStats()
+        self._discoveries = [
+            self._discovery(i, section, stats) for i, section in enumerate(self._alertmanagers)
+        ]
+        for discovery in self._discoveries:
+            discovery.start()
+
+    def _discovery(self, i: int, section: AlertmanagerConfig, stats: DiscoveryStats) -> Discovery:
+        def update(groups: Sequence[TargetGroup]) -> None:
+            labels = [target for group in groups for target in group.label_sets()]
+            self.notifier.update_targets(i, labels)
+
+        return Discovery(discoverers(section.discovery, stats), update, stats)
+
+    def _notify(self, rule: AlertingRule, alerts: list[Alert]) -> None:
+        self.notifier.send(rule.expr, alerts)
+
+
+def _client(config: HttpClientConfig) -> HttpClient:
+    return HttpClient(config, {"User-Agent": f"promlab/{__version__}"})
+
+
+def _warn(line: str) -> None:
+    log.warning("Rules", extra=facts(err=line))
