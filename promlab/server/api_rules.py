@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from promlab.model.matchers import Matcher
 from promlab.server.context import Context
-from promlab.server.envelope import bad_parameter, success
+from promlab.server.envelope import ApiError, bad_parameter, success
 from promlab.server.http import Request, Response
-from promlab.server.params import integer, matcher_sets
+from promlab.server.params import matcher_sets
 
+_MATCH = 'invalid parameter "match[]": '
 _KINDS = {"": "", "alert": "alerting", "record": "recording"}
+_INTEGER = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)
 _TRUE, _FALSE = {"1", "t", "true"}, {"", "0", "f", "false"}
 
 
@@ -20,7 +23,7 @@ async def rules(context: Context, request: Request) -> Response:
     from promlab.rules.status import group_status, rule_status
 
     form = await request.form()
-    sets = await matcher_sets(request)
+    sets = await _matcher_sets(request)
     names, groups, files = (form.get(f"{key}[]", []) for key in ("rule_name", "rule_group", "file"))
     wanted = (await request.param("type")).lower()
     if wanted not in _KINDS:
@@ -52,6 +55,14 @@ def _passes(labels: dict[str, str], sets: list[list[Matcher]]) -> bool:
     )
 
 
+async def _matcher_sets(request: Request) -> list[list[Matcher]]:
+    try:
+        return await matcher_sets(request)
+    except ApiError as error:
+        # Here, and only here, the parameter is not named.
+        raise ApiError(error.kind, error.message.removeprefix(_MATCH)) from None
+
+
 async def _exclude_alerts(request: Request) -> bool:
     text = (await request.param("exclude_alerts")).lower()
     if text not in _TRUE | _FALSE:
@@ -68,7 +79,11 @@ async def _page(request: Request) -> tuple[int, str]:
             message = "group_limit needs to be present in order to paginate over the groups"
             raise bad_parameter("group_next_token", message)
         return 0, ""
-    limit = integer(text, "group_limit")
+    if not _INTEGER.match(text):
+        reason = f'strconv.ParseInt: parsing "{text}": invalid syntax'
+        message = f"group_limit needs to be a valid number: {reason}"
+        raise bad_parameter("group_limit", message)
+    limit = int(text)
     if limit <= 0:
         raise bad_parameter("group_limit", "group_limit needs to be greater than 0")
     return limit, token
@@ -79,7 +94,8 @@ def _one_page(groups: list[dict[str, Any]], limit: int, token: str) -> dict[str,
     if token:
         tokens = [_token(group) for group in groups]
         if token not in tokens:
-            raise bad_parameter("group_next_token", f"invalid group_next_token '{token}'")
+            message = f"invalid group_next_token '{token}'. were rule groups changed?"
+            raise bad_parameter("group_next_token", message)
         first = tokens.index(token)
     if not limit or first + limit >= len(groups):
         return {"groups": groups[first:]}

@@ -91,22 +91,16 @@ async def required_time(request: Request, name: str) -> int:
         raise bad_parameter(name, error) from None
 
 
-def integer(text: str, name: str) -> int:
-    """A whole number. Raises ApiError in Go's words."""
-    if not _INTEGER.match(text):
-        raise bad_parameter(name, f'strconv.Atoi: parsing "{text}": invalid syntax')
-    number = int(text)
-    if number > _INT64_MAX or number < -_INT64_MAX - 1:
-        raise bad_parameter(name, f'strconv.Atoi: parsing "{text}": value out of range')
-    return number
-
-
 async def limit_param(request: Request, name: str = "limit") -> int:
     """How many to answer at most; 0 for all. Raises ApiError."""
     text = await request.param(name)
     if not text:
         return 0
-    limit = integer(text, name)
+    if not _INTEGER.match(text):
+        raise bad_parameter(name, f'strconv.Atoi: parsing "{text}": invalid syntax')
+    limit = int(text)
+    if limit > _INT64_MAX or limit < -_INT64_MAX - 1:
+        raise bad_parameter(name, f'strconv.Atoi: parsing "{text}": value out of range')
     if limit < 0:
         raise bad_parameter(name, "limit must be non-negative")
     return limit

@@ -12,7 +12,6 @@ from promlab.errors import ConfigError
 # Valid files that ask for what promlab does not do yet: refused, and by that name.
 NOT_YET = {
     "agent_mode.with_remote_reads.yml": "remote_read",
-    "agent_mode.with_rule_files.yml": "rule_files",
     "conf.good.yml": "query_log_file|scrape_failure_log_file",
     "global_enable_scrape_native_hist.good.yml": "scrape_native_histograms",
     "global_enable_scrape_native_hist_and_scrape_protocols.good.yml": "scrape_native_histograms",
@@ -25,8 +24,6 @@ NOT_YET = {
     "local_enable_scrape_native_hist_and_scrape_protocols.good.yml": "scrape_native_histograms",
     "remote_write_retry_on_rate_limit.good.yml": "remote_write",
     "roundtrip.good.yml": "azure_sd_configs",
-    "rules_abs_path.good.yml": "rule_files",
-    "rules_abs_path_windows.good.yml": "rule_files",
     "scrape_config_files_glob.good.yml": "vultr_sd_configs",
     "scrape_interval_larger.good.yml": "dns_sd_configs",
 }

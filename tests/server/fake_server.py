@@ -21,6 +21,7 @@ from promlab.promql.options import EngineOptions
 from promlab.server.app import App
 from promlab.server.context import Context
 from promlab.server.queries import QueryRunner
+from promlab.server.rules import Rules
 from promlab.server.self_metrics import ReaderMetrics
 from promlab.server.settings import Settings
 
@@ -125,7 +126,9 @@ def make_context(settings: Settings, series: Any = SERIES) -> Context:
     )
     querier = FakeQuerier(series)
     options = EngineOptions(max_samples=settings.max_samples, lookback_ms=settings.lookback_ms)
-    context.become_ready(querier, Engine(querier, options))
+    engine = Engine(querier, options)
+    context.become_ready(querier, engine)
+    context.rules = Rules(settings, writer, querier, engine)
     return context
 
 

@@ -180,6 +180,8 @@ async def test_reload_and_its_failure(context: Context) -> None:
     settings = msgspec.structs.replace(context.settings, enable_lifecycle=True)
     context = make_context(settings)
     context.writer.answers["reload"] = lambda *_: {}  # type: ignore[attr-defined]
+    config = {"version": "1", "text": "global: {external_labels: {a: b}}"}
+    context.writer.answers["config_text"] = lambda *_: config  # type: ignore[attr-defined]
     async with client_of(context) as client:
         assert (await client.post("/-/reload")).status_code == 200
         del context.writer.answers["reload"]  # type: ignore[attr-defined]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import cramjam
 import pytest
 from running import Running, Target, run_to_its_end, running, until, write_config
+from test_api_write import series
+
+from promlab.server.times import rfc3339
 
 pytestmark = pytest.mark.slow
 
@@ -209,6 +215,38 @@ def test_rules_go_on_after_a_process_was_killed(world: World, name: str) -> None
     before = until(lambda: world.server.value(count), "samples of before")
     until(lambda: (world.server.value(count) or 0) > before + 2, "new samples beside the old")
     until(lambda: world.rule("double:level")["health"] == "ok", "a good evaluation")
+
+
+def test_a_restart_restores_since_when_an_alert_has_been_pending(tmp_path: Path) -> None:
+    now_s = int(time.time())
+    write_config(tmp_path)
+    with running(tmp_path, "--web.enable-remote-write-receiver") as before:
+        labels = {"__name__": "ALERTS_FOR_STATE", "alertname": "Slow"}
+        body = series(labels, (float(now_s - 300), now_s * 1000))
+        content = bytes(cramjam.snappy.compress_raw(body))
+        assert before.client.post("/api/v1/write", content=content).status_code == 204
+    (tmp_path / "p.yml").write_text("rule_files: [rules.yml]\n")
+    (tmp_path / "rules.yml").write_text(
+        "groups: [{name: g, interval: 200ms, rules: [{alert: Slow, expr: vector(1), for: 20m}]}]\n"
+    )
+    with running(tmp_path) as server:
+        started_s = time.time()
+
+        def alert() -> Any:
+            found = server.client.get("/api/v1/alerts").json()["data"]["alerts"]
+            return found[0] if found and found[0]["activeAt"] < rfc3339(started_s - 200) else None
+
+        assert until(alert, "the alert's state of before")["state"] == "pending"
+        until(lambda: (server.value("time() - ALERTS_FOR_STATE") or 0) > 200, "the same, stored")
+
+
+def test_sighup_reaches_the_rules(world: World) -> None:
+    world.rules.write_text(RULES + MORE)
+    world.server.process.send_signal(signal.SIGHUP)
+    until(lambda: world.rule("triple:level"), "a new rule")
+    world.rules.write_text(RULES)
+    world.server.process.send_signal(signal.SIGHUP)
+    until(lambda: world.rule("triple:level") is None, "the rules of before")
 
 
 def test_a_bad_rule_file_exits_with_2(tmp_path: Path) -> None:
