@@ -152,9 +152,10 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_the_supervisor_stays_light() -> None:
     loaded = loaded_by(
-        "import promlab.cli.serve, promlab.server.supervisor, promlab.server.log, promlab.config"
+        "import promlab.cli.serve, promlab.server.supervisor, promlab.server.log, promlab.config, "
+        "promlab.server.checked_config"
     )
-    assert not loaded & {"numba", "polars", "uvicorn", "aiohttp", "prometheus_client"}
+    assert not loaded & {"numba", "polars", "lark", "uvicorn", "aiohttp", "prometheus_client"}
 
 
 def test_the_writer_never_loads_polars() -> None:

@@ -216,14 +216,14 @@ async def test_route_prefix() -> None:
 
 
 async def test_pages(client: httpx.AsyncClient) -> None:
-    for page in ("query", "targets", "status"):
+    for page in ("query", "alerts", "targets", "status"):
         answer = await client.get(f"/{page}")
         assert answer.status_code == 200
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         for asset in ("static/pages.css", f"static/{page}.js"):
             assert f'"{asset}"' in answer.text
             assert (await client.get(f"/{asset}")).status_code == 200
-    for asset in ("pages.js", "graph.js", "query.js", "targets.js", "status.js"):
+    for asset in ("pages.js", "graph.js", "query.js", "alerts.js", "targets.js", "status.js"):
         script = (await client.get(f"/static/{asset}")).text
         for danger in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert danger not in script

@@ -13,7 +13,7 @@ from typing import Any
 
 import cramjam
 import pytest
-from running import Running, Target, run_to_its_end, running, until, write_config
+from running import PATIENCE_S, Running, Target, run_to_its_end, running, until, write_config
 from test_api_write import series
 
 from promlab.server.times import rfc3339
@@ -35,15 +35,18 @@ MORE = '  - {record: "triple:level", expr: level * 3}\n'
 
 
 class Recorder:
-    """Takes alerts as an Alertmanager does."""
+    """Takes alerts as an Alertmanager does, while it is `open`."""
 
     def __init__(self) -> None:
         self.alerts: list[dict[str, Any]] = []
+        self.open = threading.Event()
+        self.open.set()
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                recorder.open.wait(PATIENCE_S)
                 if self.path == "/am/api/v2/alerts":
                     recorder.alerts += json.loads(body)
                 self.send_response(200)
@@ -247,6 +250,28 @@ def test_sighup_reaches_the_rules(world: World) -> None:
     world.rules.write_text(RULES)
     world.server.process.send_signal(signal.SIGHUP)
     until(lambda: world.rule("triple:level") is None, "the rules of before")
+
+
+def test_what_is_queued_is_sent_before_the_server_stops(tmp_path: Path) -> None:
+    """The Alertmanager takes its time for the first alert: the second one waits for it."""
+    recorder = Recorder()
+    recorder.open.clear()
+    config_with_rules(tmp_path, "127.0.0.1:1", recorder.address)
+    rules = ", ".join(f"{{alert: A{i}, expr: vector({i})}}" for i in range(2))
+    text = f"groups: [{{name: g, interval: 200ms, rules: [{rules}]}}]\n"
+    (tmp_path / "rules.yml").write_text(text)
+    try:
+        with running(tmp_path) as server:
+            queued = "prometheus_notifications_queue_length 1\n"
+            until(lambda: queued in server.client.get("/metrics").text, "a queued alert")
+            assert recorder.alerts == []
+            server.process.send_signal(signal.SIGTERM)
+            recorder.open.set()
+            assert server.process.wait(60) == 0
+        assert {alert["labels"]["alertname"] for alert in recorder.alerts} == {"A0", "A1"}
+    finally:
+        recorder.open.set()
+        recorder.close()
 
 
 def test_a_bad_rule_file_exits_with_2(tmp_path: Path) -> None:
