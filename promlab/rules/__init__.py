@@ -7,7 +7,7 @@
     Notifier       a queue for each Alertmanager                    notifier.py
 
 What the room needs from outside (an engine, a querier, a place for samples, a clock) is in
-`seams`; what the HTTP API shows is in `status`.
+`seams`; what the HTTP API shows is in `status` and `listing`.
 """
 
 from __future__ import annotations
