@@ -36,10 +36,21 @@ class _Spec:
 
 
 class RuleManager:
-    """Runs the rule groups of a configuration; belongs to one event loop."""
+    """Runs the rule groups of a configuration; belongs to one event loop.
 
-    def __init__(self, options: GroupOptions, external_url: str = "") -> None:
+    `features` are the experimental parts of PromQL that expressions may use; None for all.
+    """
+
+    def __init__(
+        self,
+        options: GroupOptions,
+        external_url: str = "",
+        *,
+        features: frozenset[str] | None = None,
+    ) -> None:
         self._options, self._external_url = options, external_url
+        self._features = features
+        self._turn = asyncio.Lock()
         self._groups: dict[tuple[str, str], tuple[_Spec, Group]] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._first = True
@@ -60,6 +71,10 @@ class RuleManager:
 
     async def apply(self, config: Config) -> None:
         """Take over a configuration. Raises ConfigError if a rule file is not valid."""
+        async with self._turn:
+            await self._apply(config)
+
+    async def _apply(self, config: Config) -> None:
         before = self._groups
         after: dict[tuple[str, str], tuple[_Spec, Group]] = {}
         for spec in self._read(config):
@@ -107,7 +122,12 @@ class RuleManager:
             )
             for pattern in config.rule_files
             for file in matching_files(pattern)
-            for group in load_rule_file(file, check_expr=parse, check_template=check, legacy=legacy)
+            for group in load_rule_file(
+                file,
+                check_expr=lambda text: parse(text, self._features),
+                check_template=check,
+                legacy=legacy,
+            )
         ]
 
     def _made(self, spec: _Spec) -> Group:

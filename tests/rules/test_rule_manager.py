@@ -118,6 +118,18 @@ async def test_a_bad_file_changes_nothing(tmp_path: Path) -> None:
     await server.manager.stop()
 
 
+async def test_experimental_parts_of_promql_have_to_be_allowed(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.manager = RuleManager(server.world.options, features=frozenset())
+    rules = groups(group("g", "{record: x, expr: 'sort_by_label(up, \"a\")'}"))
+    with pytest.raises(ConfigError, match="sort_by_label"):
+        await server.apply(rules)
+    allowed = frozenset({"promql-experimental-functions"})
+    server.manager = RuleManager(server.world.options, features=allowed)
+    await server.apply(rules)
+    await server.manager.stop()
+
+
 async def test_a_slow_group_misses_iterations(tmp_path: Path) -> None:
     server = Server(tmp_path)
     await server.apply(groups(group("g", ONE)))
