@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_world import STALE, World
 
@@ -171,6 +171,7 @@ async def test_alerts_are_restored_after_two_iterations(tmp_path: Path) -> None:
     await later.manager.stop()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**13), st.integers(1, 10**8), st.integers(0, 10**8), st.integers(0, 10**9))
 def test_moments(now: int, interval: int, offset: int, late: int) -> None:
     offset %= interval
