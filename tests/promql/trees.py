@@ -8,8 +8,8 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from promlab.errors import PromQLSyntaxError
-from promlab.model.labels import METRIC_NAME
 from promlab.model.durations import MAX_MS
+from promlab.model.labels import METRIC_NAME
 from promlab.model.matchers import Matcher, MatchType
 from promlab.promql import ast
 from promlab.promql.checks import check
