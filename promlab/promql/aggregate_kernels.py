@@ -71,6 +71,30 @@ def sums(
                 out[g, t] += rest[g, t - t0]
 
 
+@kernel(
+    f"void({VALUES}, {MASK}, {CODES}, int64, int64, float64[:, ::1], float64[:, ::1], "
+    "boolean[:, ::1])"
+)
+def add_rows(
+    values: Any, present: Any, group: Any, row: int, n: int, total: Any, rest: Any, seen: Any
+) -> None:
+    """Add the first n rows to the compensated sums of their groups group[row:row+n].
+
+    `total`, `rest` and `seen` come in all 0; the sums are total + rest.
+    """
+    steps = total.shape[1]
+    for i in range(n):
+        g = group[row + i]
+        for t in range(steps):
+            if present[i, t]:
+                x = values[i, t]
+                if seen[g, t]:
+                    total[g, t], rest[g, t] = add(x, total[g, t], rest[g, t])
+                else:
+                    total[g, t] = x
+                    seen[g, t] = True
+
+
 @kernel(REDUCE)
 def extremes(
     values: Any, present: Any, group: Any, t0: int, t1: int, mode: int, out: Any, seen: Any

@@ -14,7 +14,8 @@ from promlab.promql.aggregated_histograms import with_histogram_sums
 from promlab.promql.annotation_texts import IGNORED_IN_AGGREGATION
 from promlab.promql.ast import Aggregation
 from promlab.promql.context import QueryContext
-from promlab.promql.grouping import Groups, Members, groups_by, groups_without, members
+from promlab.promql.fused_sums import Sum, sum_of_rates
+from promlab.promql.grouping import Groups, Members, grouped, members
 from promlab.promql.native_histograms import texts as histogram_texts
 from promlab.promql.series_hash import label_set_hash
 from promlab.promql.steps import Steps
@@ -29,8 +30,12 @@ def aggregate(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
     """Value of an aggregation."""
     if node.op == "count_values":
         return _count_values(ev, node, steps)
-    vector = ev.vector(node.expr, steps)
-    groups = _groups(ev.ctx, node, vector.labels, node.grouping)
+    vector = sum_of_rates(ev, node, steps) if node.op == "sum" else None
+    if isinstance(vector, Sum):
+        return vector.value
+    if vector is None:
+        vector = ev.vector(node.expr, steps)
+    groups = grouped(ev.ctx, node, vector.labels, node.grouping)
     match node.op:
         case "quantile":
             result = _quantile(ev, node, vector, groups, steps)
@@ -42,14 +47,6 @@ def aggregate(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
             result = _reduce(ev.ctx, node, vector, groups)
     ev.ctx.cells -= vector.values.size
     return result
-
-
-def _groups(
-    ctx: QueryContext, node: Aggregation, labels: LabelTable, grouping: tuple[str, ...]
-) -> Groups:
-    if node.without:
-        return groups_without(ctx, labels, grouping)
-    return groups_by(ctx, labels, grouping)
 
 
 def _floats(ctx: QueryContext, node: Aggregation, vector: Vector) -> Vector:
@@ -221,7 +218,7 @@ def _count_values(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
         label, codes[value]
     )
     wanted = node.grouping if node.without else (*node.grouping, label)
-    groups = _groups(ctx, node, labelled, wanted)
+    groups = grouped(ctx, node, labelled, wanted)
     ctx.hold(groups.count * steps.count)
     at = groups.of_row * steps.count + step
     out = np.bincount(at, minlength=groups.count * steps.count).astype(np.float64)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from promlab.model.labels import METRIC_NAME, Codes, LabelTable
+from promlab.promql.ast import Aggregation
 from promlab.promql.context import QueryContext
 from promlab.promql.vector import Rows
 
@@ -74,6 +75,13 @@ def groups_without(ctx: QueryContext, labels: LabelTable, names: tuple[str, ...]
         return Groups(of_row, first, kept.take(first))
 
     return ctx.remember((labels,), ("without", names), make)
+
+
+def grouped(
+    ctx: QueryContext, node: Aggregation, labels: LabelTable, names: tuple[str, ...]
+) -> Groups:
+    """Groups of an aggregation, by these names or without them."""
+    return (groups_without if node.without else groups_by)(ctx, labels, names)
 
 
 def groups_equal(ctx: QueryContext, labels: LabelTable) -> Groups:

@@ -151,6 +151,7 @@ def note_combined(
     ctx: QueryContext, combined: Combined, labels: LabelTable, row: Index, node: Node, verb: str
 ) -> Mask:
     """Say what is to be said of combined histograms; returns which of them have a meaning."""
+    ctx.check()
     if combined.mixed.any():
         names = np.unique(labels.column(METRIC_NAME)[row[combined.mixed]])
         for name in labels.symbols.texts(names):

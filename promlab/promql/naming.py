@@ -50,7 +50,7 @@ def drop_name_now(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool
     if labels is vector.labels:
         return vector
     bare = replace(vector, labels=labels)
-    if vector.n < 2 or ctx.remember((vector.labels,), "one name", lambda: _one_name(vector.labels)):
+    if keeps_apart(ctx, vector.labels):
         return bare
     return merge_same(ctx, bare, node, strict=strict)
 
@@ -121,6 +121,11 @@ def same_labels(ctx: QueryContext, labels: LabelTable, row: int, node: Node) -> 
         hint=f"More than one series has become {label_set_text(labels.row(row))}: aggregate them, "
         "or keep a label that tells them apart.",
     )
+
+
+def keeps_apart(ctx: QueryContext, labels: LabelTable) -> bool:
+    """Whether series stay different without their names."""
+    return labels.n < 2 or ctx.remember((labels,), "one name", lambda: _one_name(labels))
 
 
 def _one_name(labels: LabelTable) -> bool:

@@ -92,7 +92,9 @@ def combine(table: HistogramTable, terms: Terms, coarsest: Index | None = None) 
     sides = []
     for side in (table.positive, table.negative):
         sizes = np.diff(side.offsets)[rows]
+        # No more than all terms have together, and no more than there are places.
         widest = int(np.add.reduceat(sizes, at).max(initial=0))
+        widest = min(widest, _places(side, bounds))
         room = min(int(sizes.sum()), 2 * int(np.maximum.reduceat(sizes, at).sum()) + 64)
         while True:
             offsets = np.empty(terms.n + 1, np.int64)
@@ -122,6 +124,14 @@ def combine(table: HistogramTable, terms: Terms, coarsest: Index | None = None) 
         bounds,
     )
     return Combined(made, mixed, reconciled & ~mixed, conflict)
+
+
+def _places(side: Buckets, bounds: tuple[tuple[float, ...], ...]) -> int:
+    """How many buckets one histogram of a table can have at most."""
+    if not len(side.indices):
+        return 0
+    span = int(side.indices.max()) - int(side.indices.min())
+    return max(span, *map(len, bounds), 0) + 3
 
 
 def _sums(terms: Terms, values: Floats) -> Floats:

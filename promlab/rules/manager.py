@@ -36,16 +36,21 @@ class _Spec:
 
 
 class RuleManager:
-    """Runs the rule groups of a configuration; belongs to one event loop."""
+    """Runs the rule groups of a configuration; belongs to one event loop.
+
+    `features` are the experimental parts of PromQL that expressions may use; None for all.
+    """
 
     def __init__(
         self,
         options: GroupOptions,
         external_url: str = "",
+        *,
         features: frozenset[str] | None = None,
     ) -> None:
-        """`features` are those of PromQL that expressions may use; None allows all."""
-        self._options, self._external_url, self._features = options, external_url, features
+        self._options, self._external_url = options, external_url
+        self._features = features
+        self._turn = asyncio.Lock()
         self._groups: dict[tuple[str, str], tuple[_Spec, Group]] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._first = True
@@ -66,6 +71,10 @@ class RuleManager:
 
     async def apply(self, config: Config) -> None:
         """Take over a configuration. Raises ConfigError if a rule file is not valid."""
+        async with self._turn:
+            await self._apply(config)
+
+    async def _apply(self, config: Config) -> None:
         before = self._groups
         # In a thread: many rules take a while to parse.
         after = await asyncio.to_thread(self._prepared, config)

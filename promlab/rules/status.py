@@ -39,7 +39,7 @@ def alert_status(alert: Alert) -> dict[str, Any]:
 
 
 def rule_status(rule: Rule, *, exclude_alerts: bool = False) -> dict[str, Any]:
-    """One rule; an alerting rule with its alerts unless they are not wanted."""
+    """One rule; an alerting rule with its alerts, or null where they are not wanted."""
     shown: dict[str, Any] = {"name": rule.name, "query": rule.expr}
     if rule.labels or isinstance(rule, AlertingRule):
         shown["labels"] = rule.labels
@@ -48,8 +48,8 @@ def rule_status(rule: Rule, *, exclude_alerts: bool = False) -> dict[str, Any]:
         shown["duration"] = rule.for_ms / 1000
         shown["keepFiringFor"] = rule.keep_firing_for_ms / 1000
         shown["annotations"] = rule.annotations
-        alerts = [] if exclude_alerts else rule.active_alerts()
-        shown["alerts"] = [alert_status(alert) for alert in alerts]
+        alerts = [alert_status(alert) for alert in rule.active_alerts()]
+        shown["alerts"] = None if exclude_alerts else alerts
     shown["health"] = rule.health
     if rule.last_error:
         shown["lastError"] = rule.last_error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from typing import Any
 
 from promlab.model.matchers import Matcher
 from promlab.server.context import Context
@@ -13,46 +11,29 @@ from promlab.server.http import Request, Response
 from promlab.server.params import matcher_sets
 
 _MATCH = 'invalid parameter "match[]": '
-_KINDS = {"": "", "alert": "alerting", "record": "recording"}
 _INTEGER = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)
 _TRUE, _FALSE = {"1", "t", "true"}, {"", "0", "f", "false"}
 
 
 async def rules(context: Context, request: Request) -> Response:
-    """Groups and their rules, by file and name; those with none that pass are left out."""
-    from promlab.rules.status import group_status, rule_status
+    """Groups and their rules, by file and name."""
+    from promlab.rules.listing import BadListing, RulesQuery, list_rules
 
     form = await request.form()
-    sets = await _matcher_sets(request)
-    names, groups, files = (form.get(f"{key}[]", []) for key in ("rule_name", "rule_group", "file"))
-    wanted = (await request.param("type")).lower()
-    if wanted not in _KINDS:
-        raise bad_parameter("type", f'not supported value "{wanted}"')
-    exclude = await _exclude_alerts(request)
-    limit, token = await _page(request)
-    found: list[dict[str, Any]] = []
-    for group in context.evaluated().manager.groups():
-        if (groups and group.name not in groups) or (files and group.file not in files):
-            continue
-        kept = [
-            rule_status(rule, exclude_alerts=exclude)
-            for rule in group.rules
-            if _KINDS[wanted] in ("", rule.kind)
-            and (not names or rule.name in names)
-            and _passes(rule.labels, sets)
-        ]
-        if kept:
-            found.append({**group_status(group, exclude_alerts=True), "rules": kept})
-    return success(_one_page(found, limit, token))
-
-
-def _passes(labels: dict[str, str], sets: list[list[Matcher]]) -> bool:
-    """Whether a rule's labels pass one set; those that are templates have no value yet."""
-    plain = {name: text for name, text in labels.items() if "{{" not in text}
-    return not sets or any(
-        all(matcher.matches(plain.get(matcher.name, "")) for matcher in matchers)
-        for matchers in sets
+    query = RulesQuery(
+        kind=(await request.param("type")).lower(),
+        rule_names=form.get("rule_name[]", []),
+        group_names=form.get("rule_group[]", []),
+        files=form.get("file[]", []),
+        matchers=await _matcher_sets(request),
+        exclude_alerts=await _exclude_alerts(request),
+        group_limit=await _group_limit(request),
+        group_next_token=await request.param("group_next_token"),
     )
+    try:
+        return success(list_rules(context.evaluated().manager.groups(), query))
+    except BadListing as error:
+        raise ApiError("bad_data", str(error)) from None
 
 
 async def _matcher_sets(request: Request) -> list[list[Matcher]]:
@@ -71,41 +52,17 @@ async def _exclude_alerts(request: Request) -> bool:
     return text in _TRUE
 
 
-async def _page(request: Request) -> tuple[int, str]:
-    """How many groups to answer (0 for all), and the token of the first."""
-    text, token = await request.param("group_limit"), await request.param("group_next_token")
+async def _group_limit(request: Request) -> int:
+    """How many groups to answer at most; 0 for all."""
+    text = await request.param("group_limit")
     if not text:
-        if token:
-            message = "group_limit needs to be present in order to paginate over the groups"
-            raise bad_parameter("group_next_token", message)
-        return 0, ""
+        return 0
     if not _INTEGER.match(text):
         reason = f'strconv.ParseInt: parsing "{text}": invalid syntax'
         message = f"group_limit needs to be a valid number: {reason}"
         raise bad_parameter("group_limit", message)
-    limit = int(text)
-    if limit <= 0:
-        raise bad_parameter("group_limit", "group_limit needs to be greater than 0")
-    return limit, token
-
-
-def _one_page(groups: list[dict[str, Any]], limit: int, token: str) -> dict[str, Any]:
-    first = 0
-    if token:
-        tokens = [_token(group) for group in groups]
-        if token not in tokens:
-            message = f"invalid group_next_token '{token}'. were rule groups changed?"
-            raise bad_parameter("group_next_token", message)
-        first = tokens.index(token)
-    if not limit or first + limit >= len(groups):
-        return {"groups": groups[first:]}
-    following = groups[first + limit]
-    return {"groups": groups[first : first + limit], "groupNextToken": _token(following)}
-
-
-def _token(group: dict[str, Any]) -> str:
-    key = f"{group['file']};{group['name']}"
-    return hashlib.sha1(key.encode(errors="replace"), usedforsecurity=False).hexdigest()
+    # What is given as 0 is refused as any other number that is not positive.
+    return int(text) or -1
 
 
 async def alerts(context: Context, _request: Request) -> Response:

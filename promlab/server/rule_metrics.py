@@ -9,7 +9,8 @@ from promlab.server.text_metrics import MetricText
 
 if TYPE_CHECKING:
     from promlab.rules.group import Group
-    from promlab.rules.notifier import Notifier, SenderStats
+    from promlab.rules.notifier import Notifier
+    from promlab.rules.sender import SenderStats
     from promlab.server.rules import Rules
 
 _GROUP: dict[str, tuple[str, str, Callable[[Group], float]]] = {

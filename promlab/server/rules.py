@@ -78,7 +78,7 @@ class Rules:
             executor=self._pool,
         )
         features = frozenset(settings.features)
-        self.manager = RuleManager(options, settings.external_url, features)
+        self.manager = RuleManager(options, settings.external_url, features=features)
         self._version = ""
         self._alertmanagers: tuple[AlertmanagerConfig, ...] = ()
         self._discoveries: list[Discovery] = []
@@ -128,22 +128,23 @@ class Rules:
         """Look for the Alertmanagers of each section, unless they are the same as before."""
         if config.alerting.alertmanagers == self._alertmanagers:
             return
-        for discovery in self._discoveries:
+        before, self._discoveries = self._discoveries, []
+        sections = self._alertmanagers = config.alerting.alertmanagers
+        for discovery in before:
             await discovery.stop()
-        self._alertmanagers = config.alerting.alertmanagers
-        stats = DiscoveryStats()
-        self._discoveries = [
-            self._discovery(i, section, stats) for i, section in enumerate(self._alertmanagers)
-        ]
-        for discovery in self._discoveries:
-            discovery.start()
+        for i in range(len(sections)):
+            self._discoveries.append(self._discovery(i, sections))
+            self._discoveries[i].start()
 
-    def _discovery(self, i: int, section: AlertmanagerConfig, stats: DiscoveryStats) -> Discovery:
+    def _discovery(self, i: int, sections: tuple[AlertmanagerConfig, ...]) -> Discovery:
         def update(groups: Sequence[TargetGroup]) -> None:
-            labels = [target for group in groups for target in group.label_sets()]
-            self.notifier.update_targets(i, labels)
+            # What an old discovery finds while it is stopped is for sections that are gone.
+            if sections is self._alertmanagers:
+                labels = [target for group in groups for target in group.label_sets()]
+                self.notifier.update_targets(i, labels)
 
-        return Discovery(discoverers(section.discovery, stats), update, stats)
+        stats = DiscoveryStats()
+        return Discovery(discoverers(sections[i].discovery, stats), update, stats)
 
     def _notify(self, rule: AlertingRule, alerts: list[Alert]) -> None:
         self.notifier.send(rule.expr, alerts)

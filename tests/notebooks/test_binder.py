@@ -45,4 +45,4 @@ def test_post_build_fails_when_a_step_fails(tmp_path: Path) -> None:
     asked = log.read_text().splitlines()
     assert asked[0].startswith("python -m pip install")
     assert asked[0].endswith("--editable .[lab]")
-    assert asked[1:] == ["promlab warmup"]
+    assert asked[1:] == ["promlab warmup --portable"]

@@ -61,6 +61,17 @@ def test_random_queries(both: tuple[Any, ...], kind: str) -> None:
     assert answered > COUNT / 3
 
 
+@pytest.mark.parametrize("ratio", [0.1, 0.35, 0.5, 0.8, -0.2, -0.65])
+def test_limit_ratio_chooses_the_same_series(both: tuple[Any, ...], ratio: float) -> None:
+    real, engine, start_ms = both
+    query, at = f'limit_ratio({ratio}, {{__name__=~".+"}})', start_ms + 1_200_000
+    found, error = ours(engine, query, at, at, 0)
+    assert error is None
+    wanted, _ = theirs(real, query, at, at, 0)
+    assert found.keys() == wanted.keys()
+    assert wanted
+
+
 def ours(engine: Engine, query: str, at: int, end: int, step: int) -> tuple[Answer, str | None]:
     try:
         result = engine.range(query, at, end, step) if step else engine.instant(query, at)

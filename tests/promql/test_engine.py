@@ -20,6 +20,7 @@ from promlab.promql.functions import IMPLEMENTATIONS
 from promlab.promql.options import EngineOptions
 from promlab.promql.registry import FUNCTIONS
 from promlab.promql.result import InstantVector, Matrix, RawMatrix, Scalar, String
+from tests.promql.cases import engine_with
 from tests.promql.fake import FakeQuerier
 from tests.promql.script import read_series
 
@@ -60,6 +61,32 @@ def test_kinds_of_values() -> None:
     scalar = engine.range("2", 0, 2, 1).value
     assert isinstance(scalar, Matrix)
     assert scalar.values.tolist() == [[2.0, 2.0, 2.0]]
+
+
+def test_results_with_histograms() -> None:
+    engine = engine_with(
+        'h{a="1"} {{count:1 sum:1}} {{count:2 sum:2}} stale', 'h{a="2"} 5 _ {{count:3 sum:3}}'
+    )
+    raw = engine.instant("h[5m]", 2 * MINUTE).value
+    assert isinstance(raw, RawMatrix)
+    assert raw.batch.histograms is not None
+    assert raw.batch.offsets.tolist() == [0, 2, 4]
+    rows = raw.batch.histograms.index
+    assert (rows >= 0).tolist() == [True, True, False, True]
+    assert raw.batch.histograms.table.count[rows[rows >= 0]].tolist() == [1, 2, 3]
+    value = engine.instant("h", 2 * MINUTE).value
+    assert isinstance(value, InstantVector)
+    assert value.histograms is not None
+    assert value.labels.n == 1
+    assert value.histograms.table.count[value.histograms.index].tolist() == [3]
+    matrix = engine.range("h", 0, 2 * MINUTE, MINUTE).value
+    assert isinstance(matrix, Matrix)
+    assert matrix.histograms is not None
+    assert matrix.present.tolist() == [[True, True, False], [True, True, True]]
+    assert (matrix.histograms.index >= 0).tolist() == [[True, True, False], [False, False, True]]
+    floats = engine.range('h{a="2"} * 1', 0, MINUTE, MINUTE).value
+    assert isinstance(floats, Matrix)
+    assert floats.histograms is None
 
 
 def test_every_function_is_implemented() -> None:

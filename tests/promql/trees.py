@@ -8,6 +8,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from promlab.errors import PromQLSyntaxError
+from promlab.model.durations import MAX_MS
 from promlab.model.labels import METRIC_NAME
 from promlab.model.matchers import Matcher, MatchType
 from promlab.promql import ast
@@ -44,7 +45,7 @@ def _signed(value: float, duration: bool = False) -> st.SearchStrategy[ast.Numbe
 
 literals = st.one_of(
     numbers.flatmap(_signed),
-    st.integers(0, 10**13).flatmap(lambda ms: _signed(ms / 1000, True)),
+    st.integers(0, MAX_MS).flatmap(lambda ms: _signed(ms / 1000, True)),
 )
 short_literals = st.one_of(
     st.integers(1, 10**6).map(lambda s: ast.NumberLiteral(float(s))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_world import World, alert_rule
 
@@ -37,6 +37,7 @@ def expected(holds: list[bool], for_n: int, keep_n: int) -> list[str]:
     return out
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=25),
     st.integers(0, 4),
@@ -62,6 +63,7 @@ def test_states_of_three_series(steps: list[list[bool]], for_n: int, keep_n: int
         assert seen[i] == expected([step[i] for step in steps], for_n, keep_n)
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=20))
 def test_a_group_writes_what_the_rule_says(holds: list[bool]) -> None:
     """ALERTS read back at each evaluation are just the active alerts of then."""

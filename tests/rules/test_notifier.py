@@ -18,7 +18,8 @@ from aiohttp import web
 from promlab.config import load_text
 from promlab.config.http_client import HttpClientConfig
 from promlab.rules.alert import Alert, AlertState
-from promlab.rules.notifier import BATCH, Notifier, alertmanager_urls
+from promlab.rules.notifier import Notifier, alertmanager_urls
+from promlab.rules.sender import BATCH
 from promlab.scrape.session import HttpClient
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_world import STALE, World
 
@@ -118,6 +118,18 @@ async def test_a_bad_file_changes_nothing(tmp_path: Path) -> None:
     await server.manager.stop()
 
 
+async def test_experimental_parts_of_promql_have_to_be_allowed(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.manager = RuleManager(server.world.options, features=frozenset())
+    rules = groups(group("g", "{record: x, expr: 'sort_by_label(up, \"a\")'}"))
+    with pytest.raises(ConfigError, match="sort_by_label"):
+        await server.apply(rules)
+    allowed = frozenset({"promql-experimental-functions"})
+    server.manager = RuleManager(server.world.options, features=allowed)
+    await server.apply(rules)
+    await server.manager.stop()
+
+
 async def test_a_slow_group_misses_iterations(tmp_path: Path) -> None:
     server = Server(tmp_path)
     await server.apply(groups(group("g", ONE)))
@@ -159,6 +171,7 @@ async def test_alerts_are_restored_after_two_iterations(tmp_path: Path) -> None:
     await later.manager.stop()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**13), st.integers(1, 10**8), st.integers(0, 10**8), st.integers(0, 10**9))
 def test_moments(now: int, interval: int, offset: int, late: int) -> None:
     offset %= interval

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promlab.templating import (
@@ -193,6 +193,7 @@ _PIECES = st.lists(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(_PIECES)
 def test_any_text_parses_or_is_refused(pieces: list[str]) -> None:
     try:
@@ -203,12 +204,14 @@ def test_any_text_parses_or_is_refused(pieces: list[str]) -> None:
         assert definitions[0].name == "t"
 
 
+@settings(deadline=None)
 @given(st.floats())
 def test_shortest_digits_read_back(value: float) -> None:
     text = shortest(value)
     assert value != value or float(text) == value
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_text_without_actions_stays(text: str) -> None:
     if "{{" not in text:

@@ -52,7 +52,11 @@ def over_window(
 @implements("rate", "increase", "delta")
 def rate(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Difference over the window, extrapolated to its edges; of counters without resets."""
-    window = ev.window(node.args[0], steps)
+    return rate_of(ev, node, ev.window(node.args[0], steps))
+
+
+def rate_of(ev: Evaluator, node: Call, window: Window) -> Vector:
+    """The same of samples that are there already."""
     apart = parts(ev.ctx, window) if window.batch.histograms is not None else None
     values, present = float_rate(ev.ctx, node, apart.floats if apart else window)
     vector = Vector(window.batch.labels, values, present, window.unnamed)
@@ -64,7 +68,7 @@ def rate(ev: Evaluator, node: Call, steps: Steps) -> Vector:
         add = add_extended_rates if extended else add_rates
         vector = add(ev.ctx, node, apart, vector)
     if node.function != "delta":
-        _inform_of_gauges(ev.ctx, vector, node)
+        inform_of_gauges(ev.ctx, vector, node)
     return drop_name(ev.ctx, vector, node, strict=True)
 
 
@@ -82,7 +86,7 @@ def float_rate(ctx: QueryContext, node: Call, window: Window) -> tuple[Values, M
     return run(ctx, kernels.extrapolated, window, mode[node.function])
 
 
-def _inform_of_gauges(ctx: QueryContext, vector: Vector, node: Call) -> None:
+def inform_of_gauges(ctx: QueryContext, vector: Vector, node: Call) -> None:
     """Say which metrics with a result are, by their names, no counters."""
     codes = vector.labels.columns.get(METRIC_NAME)
     if codes is None or not vector.n:
