@@ -4,8 +4,8 @@
     config.jobs[0].scrape_interval_ms
 
 A file that is not valid, or asks for what promlab can't do yet, is refused with the file,
-the line, the column and the field. Nothing here opens a connection or starts anything. Relabelling, which works on columns, is
-in `promlab.config.relabelling`: reading a file needs no numpy.
+the line, the column and the field. Nothing here opens a connection or starts anything.
+Relabelling works on columns, in `promlab.config.relabelling`: reading a file needs no numpy.
 """
 
 from __future__ import annotations
