@@ -5,6 +5,7 @@
 
 A file that is not valid, or asks for what promlab can't do yet, is refused with the file,
 the line, the column and the field. Nothing here opens a connection or starts anything.
+Relabelling works on columns, in `promlab.config.relabelling`: reading a file needs no numpy.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from promlab.config.config import Config
 from promlab.config.global_ import GlobalConfig
 from promlab.config.load import load, load_text
 from promlab.config.relabel import RelabelConfig
-from promlab.config.relabelling import relabel
 from promlab.config.scrape import ScrapeConfig
 from promlab.config.secret import Secret
 
@@ -25,5 +25,4 @@ __all__ = [
     "Secret",
     "load",
     "load_text",
-    "relabel",
 ]

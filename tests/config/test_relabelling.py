@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promlab.config import RelabelConfig, load_text, relabel
+from promlab.config import RelabelConfig, load_text
+from promlab.config.relabelling import relabel
 from promlab.model.labels import LabelTable, Symbols
 
 Labels = dict[str, str]
