@@ -11,9 +11,10 @@ from typing import Any
 
 from benchmarks.tools import PROMLAB, need_load_tools
 
+# With 100 targets; each has some 200 series of this metric.
 QUERIES = {
-    "2,000 series": 'rate(node_cpu_seconds_total{mode=~"idle|user"}[1m])',
-    "20,000 series": 'rate({__name__=~"node_(cpu|disk|network|filesystem).*"}[1m])',
+    "2,400 series": 'rate(node_cpu_seconds_total{mode="idle"}[1m])',
+    "19,600 series": "rate(node_cpu_seconds_total[1m])",
 }
 
 
@@ -63,8 +64,7 @@ def measure(ingest: Any, servers: Any, spec: str, expression: str, targets: int)
 def main() -> None:
     need_load_tools()
     ingest, servers = importlib.import_module("ingest"), importlib.import_module("servers")
-    for targets in (100, 500):
-        for name, expression in QUERIES.items():
-            for spec in ("prometheus", PROMLAB):
-                answer = measure(ingest, servers, spec, expression, targets)
-                print(f"{targets} targets, {name}, {spec.partition('=')[0]}: {answer}", flush=True)
+    for name, expression in QUERIES.items():
+        for spec in ("prometheus", PROMLAB):
+            answer = measure(ingest, servers, spec, expression, 100)
+            print(f"{name}, {spec.partition('=')[0]}: {answer}", flush=True)
