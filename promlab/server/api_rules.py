@@ -31,7 +31,7 @@ async def rules(context: Context, request: Request) -> Response:
         group_next_token=await request.param("group_next_token"),
     )
     try:
-        return success(list_rules(context.evaluated().manager.groups(), query))
+        return success(list_rules((await context.evaluated()).manager.groups(), query))
     except BadListing as error:
         raise ApiError("bad_data", str(error)) from None
 
@@ -69,13 +69,13 @@ async def alerts(context: Context, _request: Request) -> Response:
     """Alerts that are pending or firing."""
     from promlab.rules.status import alert_status
 
-    active = context.evaluated().manager.active_alerts()
+    active = (await context.evaluated()).manager.active_alerts()
     return success({"alerts": [alert_status(alert) for alert in active]})
 
 
 async def alertmanagers(context: Context, _request: Request) -> Response:
     """Who is told of alerts, and who was found and relabelled away."""
-    notifier = context.evaluated().notifier
+    notifier = (await context.evaluated()).notifier
     return success(
         {
             "activeAlertmanagers": [{"url": url} for url in notifier.active_urls],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from promlab.server.rules import Rules
 
 
+_RULES_S = 10.0  # longest wait for the rules to be there
+
+
 @dataclass
 class Context:
     """One reader's state; `querier` and `engine` are there once it is ready."""
@@ -31,6 +36,7 @@ class Context:
     label_text: LabelText | None = None
     rules: Rules | None = None
     started_s: float = field(default_factory=time.time)
+    _rules_there: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def features(self) -> frozenset[str]:
@@ -53,11 +59,20 @@ class Context:
             raise NotReady("the server has not finished starting")
         return self.querier
 
-    def evaluated(self) -> Rules:
-        """The rules. Raises NotReady."""
+    async def evaluated(self) -> Rules:
+        """The rules, which come a moment after queries can be answered. Raises NotReady."""
+        if self.rules is None and self.is_ready:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._rules_there.wait(), _RULES_S)
         if self.rules is None:
             raise NotReady("the server has not finished starting")
         return self.rules
+
+    def begin_rules(self, rules: Rules) -> None:
+        """Rules are evaluated from now on."""
+        self.rules = rules
+        rules.start()
+        self._rules_there.set()
 
     def evaluator(self) -> tuple[QueryEngine, LabelText]:
         """The engine, and what prints its labels. Raises NotReady."""

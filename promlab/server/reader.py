@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import signal
 import socket
@@ -105,25 +106,21 @@ async def _become_ready(context: Context) -> None:
     )
     engine = Engine(querier, options)
     context.become_ready(querier, engine)
+    log.info("Server is ready to receive web requests.")
+    # Templates, alerts and notifications take a while to import: queries need none of them.
+    await process.off_loop(importlib.import_module, "promlab.server.rules")
     from promlab.server.rules import Rules
 
-    context.rules = Rules(settings, context.writer, querier, engine)
-    context.rules.start()
+    context.begin_rules(Rules(settings, context.writer, querier, engine))
     # What is loaded by now stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    log.info("Server is ready to receive web requests.")
 
 
 def _load() -> None:
     process.load_kernels(
         ["promlab.promql", "promlab.server", "promlab.model", "promlab.remote", "promlab.tsdb"],
-        [
-            "promlab.server.json_kernels",
-            "promlab.promql.engine",
-            "promlab.tsdb.open",
-            "promlab.server.rules",
-        ],
+        ["promlab.server.json_kernels", "promlab.promql.engine", "promlab.tsdb.open"],
     )
 
 
