@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 import psutil
 import pytest
+from notebook_server import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
@@ -30,13 +30,6 @@ LENGTH_S = float(os.environ.get("PROMLAB_SOAK_S", "30"))
 WATCHED = '{job="node"}'
 
 Samples = dict[tuple[tuple[str, str], ...], dict[float, str]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def get(port: int, path: str, **parameters: Any) -> Any:
