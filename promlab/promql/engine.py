@@ -43,6 +43,7 @@ from promlab.promql.result import (
     String,
     Value,
 )
+from promlab.promql.running import RunningQueries
 from promlab.promql.sample_windows import SampleClock
 from promlab.promql.steps import Steps
 from promlab.promql.valuetype import ValueType
@@ -52,11 +53,12 @@ PLANS_KEPT = 4096
 
 
 class Engine:
-    """Evaluates queries on the data of one querier."""
+    """Evaluates queries on the data of one querier; `running` lists those it is at."""
 
     def __init__(self, querier: Querier, options: EngineOptions | None = None) -> None:
         self._querier = querier
         self.options = options or EngineOptions()
+        self.running = RunningQueries()
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._memo = TableMemo()
         self._lock = threading.Lock()
@@ -142,37 +144,42 @@ class Engine:
         options = self.options
         limit = options.max_samples
         patience = options.timeout_s
-        ctx = QueryContext(
-            plan,
-            self._querier,
-            options,
-            steps,
-            options.lookback_ms if lookback_ms is None else lookback_ms,
-            limit if max_samples is None else min(limit, max_samples),
-            started + (patience if timeout_s is None else min(patience, timeout_s)),
-            cancel,
-            Annotations(text),
-            self._memo,
-            self._threads,
-            self._querier.symbols,
-        )
-        prepared = time.monotonic()
-        try:
-            value = _instant_value(ctx) if instant else _range_value(ctx)
-        except QueryError as error:
-            if not error.query:
-                error.query, error.end = text, len(text)
-            raise
-        stats = QueryStats(
-            ctx.samples_read, ctx.peak, prepared - started, time.monotonic() - prepared
-        )
-        return QueryResult(value, ctx.annotations.warnings, ctx.annotations.infos, stats)
+        step_ms = 0 if instant else steps.step_ms
+        noted = self.running.noted(text, steps.start_ms, steps.end_ms, step_ms, cancel)
+        with noted as query:
+            ctx = QueryContext(
+                plan,
+                self._querier,
+                options,
+                steps,
+                options.lookback_ms if lookback_ms is None else lookback_ms,
+                limit if max_samples is None else min(limit, max_samples),
+                started + (patience if timeout_s is None else min(patience, timeout_s)),
+                query.cancel,
+                Annotations(text),
+                self._memo,
+                self._threads,
+                self._querier.symbols,
+            )
+            return _evaluated(ctx, instant, started)
 
     def _threads(self) -> ThreadPoolExecutor | None:
         with self._lock:
             if self._pool is None and self.options.threads > 1:
                 self._pool = ThreadPoolExecutor(self.options.threads - 1, "promql")
             return self._pool
+
+
+def _evaluated(ctx: QueryContext, instant: bool, started: float) -> QueryResult:
+    prepared = time.monotonic()
+    try:
+        value = _instant_value(ctx) if instant else _range_value(ctx)
+    except QueryError as error:
+        if not error.query:
+            error.query, error.end = ctx.plan.text, len(ctx.plan.text)
+        raise
+    stats = QueryStats(ctx.samples_read, ctx.peak, prepared - started, time.monotonic() - prepared)
+    return QueryResult(value, ctx.annotations.warnings, ctx.annotations.infos, stats)
 
 
 @lru_cache(maxsize=1)

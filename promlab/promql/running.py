@@ -1,0 +1,82 @@
+"""The queries that an engine evaluates right now: to be listed, and to be stopped.
+
+An engine notes each query here while it evaluates it. Ids grow from 1 and are never given
+twice. Stopping is cooperative: the query ends at its next check, with QueryCanceled.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+
+
+@dataclass(frozen=True, slots=True)
+class RunningQuery:
+    """One query that is being evaluated.
+
+    `start_ms`, `end_ms`, `step_ms` are the times it is evaluated at (`step_ms` 0 for an
+    instant query), `started` is when evaluating began, in seconds since the epoch.
+    """
+
+    id: int
+    text: str
+    start_ms: int
+    end_ms: int
+    step_ms: int
+    started: float
+    cancel: threading.Event
+
+    @property
+    def running_s(self) -> float:
+        """For how long it has been running, in seconds."""
+        return max(0.0, time.time() - self.started)
+
+
+class RunningQueries:
+    """All of them. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids = count(1)
+        self._found: dict[int, RunningQuery] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @contextmanager
+    def noted(
+        self,
+        text: str,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[RunningQuery]:
+        """A query is listed, and can be stopped, while this lasts."""
+        stop = cancel or threading.Event()
+        with self._lock:
+            number = next(self._ids)
+            query = RunningQuery(number, text, start_ms, end_ms, step_ms, time.time(), stop)
+            self._found[number] = query
+        try:
+            yield query
+        finally:
+            with self._lock:
+                del self._found[number]
+
+    def list(self) -> list[RunningQuery]:
+        """What runs now, the oldest first."""
+        with self._lock:
+            return list(self._found.values())
+
+    def stop(self, number: int) -> bool:
+        """Ask the query with this id to end; False if there is none (any more)."""
+        with self._lock:
+            found = self._found.get(number)
+        if found is not None:
+            found.cancel.set()
+        return found is not None
