@@ -30,9 +30,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scrape": BOTTOM | {"exposition", "config", "discovery"},
     "rules": BOTTOM | {"promql", "templating", "config"},
     "remote": BOTTOM | {"config"},
-    "alertmanager": BOTTOM | {"config", "exposition", "templating"},
-    "pushgateway": BOTTOM | {"config", "exposition", "templating"},
-    "exporters": BOTTOM | {"config", "exposition", "templating"},
+    "web": BOTTOM | {"config"},
+    "alertmanager": BOTTOM | {"config", "exposition", "templating", "scrape", "web"},
+    "pushgateway": BOTTOM | {"config", "exposition", "templating", "web"},
+    "exporters": BOTTOM | {"config", "exposition", "templating", "web"},
     "server": ALL - NOTEBOOK - {"client"},
     "client": BOTTOM,
     "magics": BOTTOM | {"client", "promql", "widgets", "lab"},
@@ -45,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 HEAVY = {"IPython", "ipywidgets", "anywidget", "altair", "ipykernel"}
 WEB = {"starlette", "uvicorn"}
-MAY_USE_WEB = {"server", "alertmanager", "pushgateway", "exporters", "lab", "cli"}
+MAY_USE_WEB = {"web", "server", "alertmanager", "pushgateway", "exporters", "lab", "cli"}
 
 
 def modules() -> list[Path]:

@@ -15,8 +15,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop by SIGTERM, SIGINT, or the end of the parent's lifeline."""
     from promlab import lifeline
-    from promlab.server import log
     from promlab.server.supervisor import Supervisor
+    from promlab.web import log
 
     settings = settings_of(vars(args))
     log.configure(settings.log_level, settings.log_format, "supervisor")

@@ -7,7 +7,7 @@ import signal
 
 from promlab.errors import NotReady, PromlabError
 from promlab.server.context import Context
-from promlab.server.http import Request, Response, text
+from promlab.web.http import Request, Response, text
 
 
 async def healthy(_context: Context, _request: Request) -> Response:

@@ -13,7 +13,6 @@ from promlab.model.matchers import Matcher
 from promlab.model.storage import Querier
 from promlab.server.context import Context
 from promlab.server.envelope import TRUNCATED, ApiError, success
-from promlab.server.http import Request, Response
 from promlab.server.json_answer import encode_series
 from promlab.server.params import (
     MAX_TIME_MS,
@@ -22,6 +21,7 @@ from promlab.server.params import (
     matcher_sets,
     time_param,
 )
+from promlab.web.http import Request, Response
 
 T = TypeVar("T")
 

@@ -15,11 +15,11 @@ from promlab.promql.valuetype import ValueType
 from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
 from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter, success
-from promlab.server.http import Request, Response
 from promlab.server.json_answer import encode_answer
 from promlab.server.params import limit_param, parse_step_ms, required_time, time_param
 from promlab.server.promql import is_constant, parse_query
 from promlab.server.queries import Evaluate, Ran
+from promlab.web.http import Request, Response
 
 MAX_POINTS = 11_000
 _THREADED_POINTS = 20_000

@@ -7,8 +7,8 @@ import re
 from promlab.model.matchers import Matcher
 from promlab.server.context import Context
 from promlab.server.envelope import ApiError, bad_parameter, success
-from promlab.server.http import Request, Response
 from promlab.server.params import matcher_sets
+from promlab.web.http import Request, Response
 
 _MATCH = 'invalid parameter "match[]": '
 _INTEGER = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)

@@ -19,11 +19,11 @@ from promlab.model.durations import format_duration_ms
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.server.context import Context
 from promlab.server.envelope import ApiError, success
-from promlab.server.http import TEXT, Request, Response
 from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS
 from promlab.server.rule_metrics import rule_metrics
 from promlab.server.self_metrics import process_metrics
 from promlab.server.times import rfc3339
+from promlab.web.http import TEXT, Request, Response
 
 METRICS = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _MAX_TOP = 10_000

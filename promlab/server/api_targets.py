@@ -10,9 +10,9 @@ from typing import Any
 from promlab.model.matchers import Matcher
 from promlab.server.context import Context
 from promlab.server.envelope import success
-from promlab.server.http import Request, Response
 from promlab.server.params import number_param
 from promlab.server.promql import parse_matchers
+from promlab.web.http import Request, Response
 
 
 async def targets(context: Context, request: Request) -> Response:

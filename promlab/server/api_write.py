@@ -16,7 +16,7 @@ import numpy as np
 from promlab.remote.snappy import MAX_BYTES, BadSnappy, uncompress
 from promlab.remote.write import BadWriteRequest, SeriesCache, WriteRequest, label_table
 from promlab.server.context import Context
-from promlab.server.http import Request, Response, text
+from promlab.web.http import Request, Response, text
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from promlab.server import (
 )
 from promlab.server.api_write import WriteReceiver
 from promlab.server.context import Context
-from promlab.server.http import ClientGone, Request, Response, Scope, send_response, text
+from promlab.web.http import ClientGone, Request, Response, Scope, send_response, text
 
 Handler = Callable[[Context, Request], Awaitable[Response]]
 

@@ -19,7 +19,7 @@ from promlab.errors import (
     QueryTimeout,
 )
 from promlab.model.matchers import BadRegex
-from promlab.server.http import BodyTooLarge, Response
+from promlab.web.http import BodyTooLarge, Response
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ import time
 from typing import Any, NamedTuple
 
 from promlab.errors import ServerError
-from promlab.server.log import LEVELS
 from promlab.server.settings import Settings, duration_ms, external_url, route_prefix
+from promlab.web.log import LEVELS
 
 
 class Flag(NamedTuple):

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from promlab.server.context import Context
-from promlab.server.http import HTML, Request, Response
+from promlab.web.http import HTML, Request, Response
 
 _STATIC = Path(__file__).parent / "static"
 _POLICY = (

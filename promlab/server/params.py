@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from promlab.model.durations import parse_duration_ms
 from promlab.model.matchers import Matcher, all_match_empty
 from promlab.server.envelope import ApiError, bad_parameter
-from promlab.server.http import Request
+from promlab.web.http import Request
 
 MIN_TIME_MS = -(2**53)
 MAX_TIME_MS = 2**53

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 from promlab import lifeline
 from promlab.errors import PromlabError
-from promlab.server import log as log_module
 from promlab.server import settings as settings_module
-from promlab.server.log import facts
 from promlab.server.settings import Settings
 from promlab.server.supervisor import EXIT_CANNOT_START
+from promlab.web import log as log_module
+from promlab.web.log import facts
 
 log = logging.getLogger(__name__)
 

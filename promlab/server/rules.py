@@ -31,9 +31,9 @@ from promlab.rules.notifier import Notifier
 from promlab.rules.seams import Evaluator, SystemClock
 from promlab.scrape.session import HttpClient
 from promlab.server.channel import ChannelClient
-from promlab.server.log import facts
 from promlab.server.queries import THREADS
 from promlab.server.settings import Settings
+from promlab.web.log import facts
 
 log = logging.getLogger(__name__)
 

@@ -24,9 +24,9 @@ import msgspec
 from promlab import __version__, lifeline
 from promlab.errors import ServerError
 from promlab.server import settings as settings_module
-from promlab.server.log import facts
 from promlab.server.settings import Settings
-from promlab.server.sockets import address_of, listen
+from promlab.web.log import facts
+from promlab.web.sockets import address_of, listen
 
 log = logging.getLogger(__name__)
 

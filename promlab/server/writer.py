@@ -28,8 +28,8 @@ from promlab.model.storage import Refs
 from promlab.server import process, writer_views
 from promlab.server.channel import ChannelServer, Columns, Handler, WithColumns
 from promlab.server.checked_config import Checked, load_checked
-from promlab.server.log import facts
 from promlab.server.settings import Settings
+from promlab.web.log import facts
 
 if TYPE_CHECKING:
     from promlab.scrape.manager import ScrapeManager

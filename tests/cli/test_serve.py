@@ -13,7 +13,7 @@ import pytest
 from promlab.errors import AddressInUse, ServerError
 from promlab.server.flags import ACTIVE, HARMLESS, REFUSED, add_flags, settings_of
 from promlab.server.settings import Settings, decode, encode, external_url, route_prefix
-from promlab.server.sockets import address_of, listen, split_address
+from promlab.web.sockets import address_of, listen, split_address
 
 
 def parse(*arguments: str) -> Settings:
@@ -152,7 +152,7 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_the_supervisor_stays_light() -> None:
     loaded = loaded_by(
-        "import promlab.cli.serve, promlab.server.supervisor, promlab.server.log, promlab.config, "
+        "import promlab.cli.serve, promlab.server.supervisor, promlab.web.log, promlab.config, "
         "promlab.server.checked_config"
     )
     assert not loaded & {"numba", "polars", "lark", "uvicorn", "aiohttp", "prometheus_client"}
