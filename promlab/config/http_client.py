@@ -1,6 +1,6 @@
 """Options of an HTTP client, as they stand in scrape, discovery, remote and alerting sections.
 
-Only what they say is here; `promlab.scrape.session` acts on them. Credentials that are named
+Only what they say is here; `promlab.transport.session` acts on them. Credentials that are named
 as files are read when they are used, so that they can be rotated.
 """
 

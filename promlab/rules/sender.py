@@ -21,7 +21,7 @@ BATCH = 256
 
 
 class HttpClient(Protocol):
-    """What is asked of `promlab.scrape.session.HttpClient`."""
+    """What is asked of `promlab.transport.session.HttpClient`."""
 
     @property
     def session(self) -> aiohttp.ClientSession:

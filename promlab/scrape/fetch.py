@@ -16,15 +16,14 @@ from isal import isal_zlib
 from yarl import URL
 
 from promlab.errors import ScrapeError
-from promlab.scrape.direct import TooLarge
-from promlab.scrape.failures import describe
-from promlab.scrape.session import HttpClient
+from promlab.transport.direct import TooLarge
+from promlab.transport.failures import describe
+from promlab.transport.redirects import MAX_REDIRECTS, REDIRECTS, joined, trusted
+from promlab.transport.session import HttpClient
 
-MAX_REDIRECTS = 10
 # What a target may send where the configuration sets no limit.
 UNLIMITED_BYTES = 512 << 20
 _GZIP = 31
-_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class BodyTooLarge(ScrapeError):
@@ -70,8 +69,8 @@ class Fetcher:
         except (EOFError, ScrapeError) as error:
             raise ScrapeError(f'Get "{url}": {error}') from None
         location = response.header(b"location")
-        if self._follow and response.status in _REDIRECTS and location:
-            return await self._fetch_generally(url, start, _joined(start, location, url), budget)
+        if self._follow and response.status in REDIRECTS and location:
+            return await self._fetch_generally(url, start, joined(start, location, url), budget)
         _check_status(response.status, response.reason)
         packed = response.header(b"content-encoding").lower()
         content_type = response.header(b"content-type")
@@ -80,7 +79,7 @@ class Fetcher:
     async def _fetch_generally(self, url: str, start: URL, here: URL, budget: str) -> Fetched:
         client = self._client
         for _ in range(MAX_REDIRECTS + (here is start)):
-            own = await client.headers(trusted=_trusted(start, here))
+            own = await client.headers(trusted=trusted(start, here))
             headers = {**own, "X-Prometheus-Scrape-Timeout-Seconds": budget}
             async with client.session.get(
                 here,
@@ -90,8 +89,8 @@ class Fetcher:
                 server_hostname=client.server_name if here.scheme == "https" else None,
             ) as response:
                 location = response.headers.get("Location")
-                if self._follow and response.status in _REDIRECTS and location:
-                    here = _joined(here, location, url)
+                if self._follow and response.status in REDIRECTS and location:
+                    here = joined(here, location, url)
                     continue
                 _check_status(response.status, response.reason or "")
                 packed = response.headers.get("Content-Encoding", "").strip().lower()
@@ -156,18 +155,3 @@ def _parsed(url: str) -> URL:
 def _check_status(status: int, reason: str) -> None:
     if status != 200:
         raise ScrapeError(f"server returned HTTP status {f'{status} {reason}'.strip()[:200]}")
-
-
-def _trusted(start: URL, here: URL) -> bool:
-    """Whether credentials may follow a redirect: to the same host, and not out of TLS."""
-    return here.host == start.host and not (start.scheme == "https" and here.scheme == "http")
-
-
-def _joined(here: URL, location: str, url: str) -> URL:
-    try:
-        there = here.join(URL(location, encoded=True))
-    except ValueError:
-        raise ScrapeError(f'Get "{url}": failed to parse Location header') from None
-    if there.scheme not in ("http", "https") or not there.host:
-        raise ScrapeError(f'Get "{url}": unsupported protocol scheme "{there.scheme[:20]}"')
-    return there

@@ -16,8 +16,8 @@ from promlab.scrape.fetch import Fetcher
 from promlab.scrape.ingest import TargetIngest
 from promlab.scrape.loop import ScrapeLoop, Surroundings
 from promlab.scrape.retirement import Retirement
-from promlab.scrape.session import HttpClient
 from promlab.scrape.target import Target, make_targets
+from promlab.transport.session import HttpClient
 
 log = logging.getLogger(__name__)
 

@@ -29,10 +29,10 @@ from promlab.rules.group import GroupOptions
 from promlab.rules.manager import RuleManager
 from promlab.rules.notifier import Notifier
 from promlab.rules.seams import Evaluator, SystemClock
-from promlab.scrape.session import HttpClient
 from promlab.server.channel import ChannelClient
 from promlab.server.queries import THREADS
 from promlab.server.settings import Settings
+from promlab.transport.session import HttpClient
 from promlab.web.log import facts
 
 log = logging.getLogger(__name__)

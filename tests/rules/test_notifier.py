@@ -20,7 +20,7 @@ from promlab.config.http_client import HttpClientConfig
 from promlab.rules.alert import Alert, AlertState
 from promlab.rules.notifier import Notifier, alertmanager_urls
 from promlab.rules.sender import BATCH
-from promlab.scrape.session import HttpClient
+from promlab.transport.session import HttpClient
 
 
 def client(config: HttpClientConfig) -> HttpClient:

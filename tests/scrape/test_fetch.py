@@ -17,7 +17,7 @@ from promlab.config import load_text
 from promlab.errors import ConfigError, ScrapeError
 from promlab.scrape.fetch import UNLIMITED_BYTES, BodyTooLarge, Fetcher
 from promlab.scrape.pool import request_headers
-from promlab.scrape.session import HttpClient
+from promlab.transport.session import HttpClient
 
 BODY = b"a 1\n" * 1000
 PLENTY_S = 30.0

@@ -25,7 +25,7 @@ from yarl import URL
 from promlab.config.http_client import HttpClientConfig, TLSConfig
 from promlab.config.secret import Secret
 from promlab.errors import ConfigError, ScrapeError
-from promlab.scrape.direct import DirectClient, speaks_directly
+from promlab.transport.direct import DirectClient, speaks_directly
 
 _KEEP_ALIVE_S = 300.0
 _VERSIONS = {

@@ -10,7 +10,7 @@ import uvloop
 from yarl import URL
 
 from promlab.errors import ScrapeError
-from promlab.scrape.direct import DirectClient, Malformed, Response, TooLarge, speaks_directly
+from promlab.transport.direct import DirectClient, Malformed, Response, TooLarge, speaks_directly
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A:  b \r\n\r\nhi"
