@@ -1,15 +1,17 @@
 """The `promlab` command: one module a subcommand.
 
-A subcommand's module has `HELP` (one line), `configure(parser)` and `run(args) -> exit code`.
-It is imported only when it is called for, so that `promlab --help` stays quick. Errors of
-promlab's own tree end a command with one line on stderr and exit code 1; never a traceback.
+A subcommand's module has `configure(parser)` and `run(args) -> exit code`. It is imported only
+when it is called for, so that `promlab --help` stays quick. A group of subcommands is a package
+that lists them in `COMMANDS`. Errors of promlab's own tree end a command with one line on stderr
+and exit code 1, 2 for a configuration; never a traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from promlab import __version__
@@ -17,6 +19,10 @@ from promlab.errors import ConfigError, PromlabError
 
 COMMANDS = {
     "serve": "run the server, headless: what `prometheus` is",
+    "check": "check configurations, rules, metrics, or a running server",
+    "query": "ask a server from the command line",
+    "promql": "format and edit PromQL expressions",
+    "debug": "fetch debug information from a server",
     "lab": "open JupyterLab beside a server that watches this machine",
     "exporter": "export metrics of this machine",
     "warmup": "compile the kernels now, so that nothing waits for them later",
@@ -30,15 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="promlab", description="Prometheus, whole, in Python.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"promlab, version {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(
-            name, help=summary, description=summary, allow_abbrev=False, prog=f"promlab {name}"
-        )
-        if name in arguments[:1]:
-            module = import_module(f"promlab.cli.{name}")
-            module.configure(command)
-            command.set_defaults(run=module.run)
+    _add_commands(parser, "promlab.cli", COMMANDS, arguments)
     args = parser.parse_args(arguments)
     try:
         return int(args.run(args) or 0)
@@ -48,5 +46,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PromlabError as error:
         print(f"promlab: error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more may be flushed to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _add_commands(
+    parser: argparse.ArgumentParser,
+    package: str,
+    summaries: Mapping[str, str],
+    arguments: Sequence[str],
+) -> None:
+    """Subparsers for all names; only the one that is called for is imported and configured."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, summary in summaries.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[:1].upper()}{summary[1:]}.",
+            allow_abbrev=False,
+            prog=f"{parser.prog} {name}",
+        )
+        if name not in arguments[:1]:
+            continue
+        module = import_module(f"{package}.{name.replace('-', '_')}")
+        group = getattr(module, "COMMANDS", None)
+        if group is not None:
+            _add_commands(command, module.__name__, group, arguments[1:])
+        else:
+            module.configure(command)
+            command.set_defaults(run=module.run)

@@ -119,11 +119,18 @@ def load_rule_text(text: str, path: str | Path, checks: Checks) -> tuple[RuleGro
 
 def rule_file_problems(text: str, path: str | Path, checks: Checks) -> list[ConfigError]:
     """Everything that is wrong with a file; only the first if it can't be read at all."""
+    return examine_rule_text(text, path, checks)[1]
+
+
+def examine_rule_text(
+    text: str, path: str | Path, checks: Checks
+) -> tuple[tuple[RuleGroupConfig, ...], list[ConfigError]]:
+    """The groups in a text, and everything that is wrong with them."""
     try:
         groups, at = _read(text, path, checks)
     except ConfigError as error:
-        return [error]
-    return list(_problems(groups, at, checks))
+        return (), [error]
+    return groups, list(_problems(groups, at, checks))
 
 
 def _read(text: str, path: str | Path, checks: Checks) -> tuple[tuple[RuleGroupConfig, ...], At]:

@@ -1,0 +1,9 @@
+"""`promlab check`: what `promtool check` is, one module a thing to check."""
+
+COMMANDS = {
+    "config": "check configuration files, and the rule files that they name",
+    "rules": "check rule files",
+    "metrics": "read metrics from standard input and say what is wrong with them",
+    "healthy": "check that a server is healthy",
+    "ready": "check that a server is ready",
+}
