@@ -108,6 +108,6 @@ def _headers(config: HttpClientConfig) -> Mapping[str, str]:
 def _verify(config: HttpClientConfig) -> Any:
     if config.tls_config == type(config.tls_config)():
         return True
-    from promlab.scrape.session import tls_context
+    from promlab.transport.session import tls_context
 
     return tls_context(config.tls_config)
