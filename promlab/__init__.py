@@ -12,18 +12,29 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from promlab.instrument import NativeHistogram
+    from promlab.lab.expose import expose
     from promlab.lab.session import start
     from promlab.magics import load_ipython_extension, unload_ipython_extension
     from promlab.tsdb.open import open
 
 _HOMES = {
+    "NativeHistogram": "promlab.instrument",
+    "expose": "promlab.lab.expose",
     "load_ipython_extension": "promlab.magics",
     "open": "promlab.tsdb.open",
     "start": "promlab.lab.session",
     "unload_ipython_extension": "promlab.magics",
 }
 
-__all__ = ["load_ipython_extension", "open", "start", "unload_ipython_extension"]
+__all__ = [
+    "NativeHistogram",
+    "expose",
+    "load_ipython_extension",
+    "open",
+    "start",
+    "unload_ipython_extension",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from promlab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from promlab.exporters.serving import Scrape
+    from promlab.exporters.serving import Collect
 
 PORT = 9100
 
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     exporter = NodeExporter(
         host, enabled(flags), own_metrics=not flags["web.disable-exporter-metrics"]
     )
-    _serve(exporter.scrape, flags, stopped)
+    _serve(exporter.collect, flags, stopped)
     return 0
 
 
@@ -106,7 +106,7 @@ def enabled(flags: Mapping[str, Any]) -> list[str]:
     return [name for name in NAMES if flags.get(f"collector.{name}", by_default)]
 
 
-def _serve(scrape: Scrape, flags: Mapping[str, Any], stopped: threading.Event) -> None:
+def _serve(collect: Collect, flags: Mapping[str, Any], stopped: threading.Event) -> None:
     from promlab.exporters.serving import MetricsServer, parse_address
 
     path = flags["web.telemetry-path"]
@@ -117,7 +117,7 @@ def _serve(scrape: Scrape, flags: Mapping[str, Any], stopped: threading.Event) -
         for text in flags.get("web.listen-address", [f":{PORT}"]):
             server = MetricsServer(
                 parse_address(text, PORT),
-                scrape,
+                collect,
                 path=path,
                 title="Node exporter",
                 max_requests=flags["web.max-requests"],

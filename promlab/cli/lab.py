@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Start both, wait for JupyterLab's end; returns its exit code."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise ServerError("JupyterLab is not installed: pip install 'promlab[lab]'")
+    from promlab.lab.expose import TARGETS_ENV
     from promlab.widgets import vega
 
     with _start(args.port, args.data) as lab:
@@ -52,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         if sys.platform == "linux" and os.geteuid() == 0:
             command.append("--allow-root")
         environment = {**os.environ, "PROMLAB_URL": lab.url}
+        if lab.targets_path is not None:
+            environment[TARGETS_ENV] = str(lab.targets_path)
         with subprocess.Popen(command, env=environment) as jupyter:
             # Ctrl-C is JupyterLab's to answer; a polite end is passed on to it.
             signal.signal(signal.SIGINT, signal.SIG_IGN)

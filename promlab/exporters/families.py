@@ -1,36 +1,72 @@
 """Metric families as exporters build them, and their text form.
 
 An exporter makes a handful of samples per family at each scrape and throws them away, so a
-family is a plain list. Label values may hold anything: they are escaped here, and nowhere
-else. Only the text format 0.0.4 is written; every Prometheus-compatible scraper reads it.
+family is a plain list. Label values may hold anything: they are escaped here and in
+`openmetrics`, and nowhere else. Names beyond the old character set are quoted where the
+scraper takes that, and otherwise get underscores.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TYPES = frozenset({"counter", "gauge", "histogram", "summary", "untyped"})
 
-_NO_LABELS: Mapping[str, str] = {}
+Labels = Mapping[str, str]
+LabelKey = tuple[tuple[str, str], ...]
+
+_NO_LABELS: Labels = {}
 _VALUE_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", '"': '\\"'})
 _HELP_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n"})
+_METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+class Exemplar(NamedTuple):
+    """One event that a sample counts; `time_s` is Unix time, None where nobody noted it."""
+
+    labels: Labels
+    value: float
+    time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """A native histogram: buckets by index (model/histograms.py says what an index means)."""
+
+    count: int
+    sum: float
+    schema: int
+    zero_threshold: float
+    zero_count: int
+    positive: Mapping[int, int]
+    negative: Mapping[int, int]
+    exemplars: tuple[Exemplar, ...] = ()
 
 
 class Family:
-    """A metric family: name, type, help, and samples as (sample name, labels, value)."""
+    """A metric family: name, type, help, and samples as (sample name, labels, value).
 
-    __slots__ = ("help", "name", "samples", "type")
+    What only some formats can say stands beside the samples: `exemplars` by a sample's
+    position, `created` (Unix time since when it counts) and `natives` by labels.
+    """
+
+    __slots__ = ("created", "exemplars", "help", "name", "natives", "samples", "type")
 
     def __init__(self, name: str, type_: str, help_: str) -> None:
         assert type_ in TYPES, type_
         self.name, self.type, self.help = name, type_, help_
-        self.samples: list[tuple[str, Mapping[str, str], float]] = []
+        self.samples: list[tuple[str, Labels, float]] = []
+        self.exemplars: dict[int, Exemplar] = {}
+        self.created: dict[LabelKey, float] = {}
+        self.natives: dict[LabelKey, Native] = {}
 
-    def add(
-        self, value: float, labels: Mapping[str, str] = _NO_LABELS, *, suffix: str = ""
-    ) -> None:
+    def add(self, value: float, labels: Labels = _NO_LABELS, *, suffix: str = "") -> None:
         """Append a sample; `suffix` is what a histogram or a summary adds to the name."""
         self.samples.append((self.name + suffix, labels, value))
 
@@ -67,29 +103,77 @@ def _single(name: str, type_: str, help_: str, value: float | None) -> Family:
     return family
 
 
-def render(families: Iterable[Family]) -> bytes:
-    """Text format 0.0.4 of families that have samples, sorted by name."""
+def render(families: Iterable[Family], *, utf8: bool = False) -> bytes:
+    """Text format 0.0.4 of families that have samples, sorted by name.
+
+    `utf8` quotes names of any characters; without it these become underscores.
+    """
     out: list[str] = []
     for family in sorted(families, key=lambda family: family.name):
         if not family.samples:
             continue
-        out.append(f"# HELP {family.name} {family.help.translate(_HELP_ESCAPES)}\n")
-        out.append(f"# TYPE {family.name} {family.type}\n")
+        name = name_text(family.name, utf8)
+        out.append(f"# HELP {name} {family.help.translate(_HELP_ESCAPES)}\n")
+        out.append(f"# TYPE {name} {family.type}\n")
         for name, labels, value in family.samples:
-            out.append(f"{name}{_label_text(labels)} {_number(value)}\n")
+            out.append(f"{series_text(name, labels, utf8)} {number_text(value)}\n")
     return "".join(out).encode("utf-8", errors="replace")
 
 
-def _label_text(labels: Mapping[str, str]) -> str:
-    if not labels:
-        return ""
-    pairs = [f'{name}="{value.translate(_VALUE_ESCAPES)}"' for name, value in labels.items()]
-    return "{" + ",".join(pairs) + "}"
+def name_text(name: str, utf8: bool) -> str:
+    """A metric name as it stands after HELP and TYPE."""
+    if _METRIC_NAME.fullmatch(name):
+        return name
+    return f'"{name.translate(_VALUE_ESCAPES)}"' if utf8 else plain_name(name)
 
 
-def _number(value: float) -> str:
+def plain_name(name: str) -> str:
+    """A name in the old character set: an underscore for whatever is beyond it."""
+    plain = re.sub(r"[^a-zA-Z0-9_:]", "_", name)
+    return f"_{plain}" if not plain or plain[0].isdigit() else plain
+
+
+def series_text(name: str, labels: Labels, utf8: bool) -> str:
+    """Name and labels of a sample."""
+    plain = _METRIC_NAME.fullmatch(name)
+    if not labels and plain:
+        return name
+    pairs = [
+        f'{_label_name(label, utf8)}="{value.translate(_VALUE_ESCAPES)}"'
+        for label, value in labels.items()
+    ]
+    if plain or not utf8:
+        shown = name if plain else plain_name(name)
+        return f"{shown}{{{','.join(pairs)}}}" if pairs else shown
+    quoted = f'"{name.translate(_VALUE_ESCAPES)}"'
+    return f"{{{','.join([quoted, *pairs])}}}"
+
+
+def _label_name(name: str, utf8: bool) -> str:
+    if _LABEL_NAME.fullmatch(name):
+        return name
+    return f'"{name.translate(_VALUE_ESCAPES)}"' if utf8 else plain_name(name).replace(":", "_")
+
+
+def number_text(value: float) -> str:
+    """A value as both text formats write it."""
     if value != value:
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     return repr(value)
+
+
+def label_key(labels: Labels, without: str = "") -> LabelKey:
+    """Labels as a key, sorted; `without` one of them."""
+    return tuple(sorted(pair for pair in labels.items() if pair[0] != without))
+
+
+def help_text(text: str) -> str:
+    """HELP, escaped."""
+    return text.translate(_HELP_ESCAPES)
+
+
+def value_text(text: str) -> str:
+    """A label value, escaped."""
+    return text.translate(_VALUE_ESCAPES)

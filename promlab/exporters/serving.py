@@ -2,7 +2,8 @@
 
 Scrapes are rare and small, so this is the standard library's server with what it lacks:
 connections that stay open, gzip, and a bound on how many scrapes and connections there are
-at a time. It knows nothing about what is exported: that is the `Scrape` it is given.
+at a time. It knows nothing about what is exported: that is the `Collect` it is given. An
+exporter that has more pages than its metrics gives them as `routes`.
 """
 
 from __future__ import annotations
@@ -11,18 +12,52 @@ import html
 import logging
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from promlab.errors import AddressInUse, ConfigError, PromlabError, ServerError
-from promlab.exporters.families import CONTENT_TYPE
+from promlab.exporters.families import Family
+from promlab.exporters.negotiation import choose, render
 
 logger = logging.getLogger(__name__)
 
-Scrape = Callable[[Mapping[str, Sequence[str]]], bytes]
-"""From the parameters of a URL to a body; raises PromlabError for bad parameters."""
+Parameters = Mapping[str, Sequence[str]]
+Collect = Callable[[Parameters], Iterable[Family]]
+"""From the parameters of a URL to families; raises PromlabError for bad parameters."""
+
+
+class Request(NamedTuple):
+    """What a route is asked."""
+
+    method: str
+    parameters: Parameters
+    headers: Message  # looked up whatever the case
+
+    def first(self, name: str, default: str = "") -> str:
+        """The first value of a parameter."""
+        return (self.parameters.get(name) or [default])[0]
+
+
+class Answer(NamedTuple):
+    """What a route says."""
+
+    status: int
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+    allow: str = ""
+
+
+Route = Callable[[Request], Answer]
+
+
+def metrics_answer(request: Request, found: Iterable[Family]) -> Answer:
+    """Families in the format that the scraper likes best."""
+    choice = choose(request.headers.get("Accept", ""))
+    return Answer(200, render(found, choice), choice.content_type)
+
 
 _MAX_CONNECTIONS = 256
 _IDLE_S = 300.0
@@ -44,7 +79,7 @@ def parse_address(text: str, default_port: int) -> tuple[str, int]:
 
 
 class MetricsServer(ThreadingHTTPServer):
-    """Serves `scrape` at `path` on one address. Port 0 takes a free one; see `url`."""
+    """Serves what `collect` finds at `path` on one address. Port 0 takes a free one; see `url`."""
 
     daemon_threads = True
     allow_reuse_port = False
@@ -53,13 +88,17 @@ class MetricsServer(ThreadingHTTPServer):
     def __init__(
         self,
         address: tuple[str, int],
-        scrape: Scrape,
+        collect: Collect,
         *,
         path: str = "/metrics",
         title: str = "Exporter",
         max_requests: int = 40,
+        routes: Mapping[str, Route] | None = None,
+        links: Mapping[str, str] | None = None,
     ) -> None:
-        self.scrape, self.path, self.title = scrape, path, title
+        self.collect, self.path, self.title = collect, path, title
+        self.routes = {"/": self._index, "/-/healthy": _healthy, **(routes or {})}
+        self.links = {"Metrics": path, **(links or {})}
         self.running = threading.BoundedSemaphore(max_requests) if max_requests else None
         self._connections = threading.BoundedSemaphore(_MAX_CONNECTIONS)
         host, port = address
@@ -87,6 +126,29 @@ class MetricsServer(ThreadingHTTPServer):
         """Address of the metrics, as a program on this machine reaches it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(self.server_name, self.server_name)  # noqa: S104 (names the address, binds nothing)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}{self.path}"
+
+    def _index(self, _: Request) -> Answer:
+        links = "".join(
+            f'<p><a href="{html.escape(path)}">{html.escape(name)}</a></p>'
+            for name, path in self.links.items()
+        )
+        page = _INDEX.format(title=html.escape(self.title), links=links)
+        return Answer(200, page.encode(), "text/html; charset=utf-8")
+
+    def answer(self, path: str, request: Request) -> Answer:
+        """What a page says; metrics within the bound of scrapes at a time."""
+        route = self.routes.get(path)
+        if path != self.path and path != "/probe":
+            return route(request) if route else Answer(404, b"404 page not found\n")
+        if self.running is not None and not self.running.acquire(blocking=False):
+            return Answer(503, b"too many scrapes at a time: try again\n")
+        try:
+            if route:
+                return route(request)
+            return metrics_answer(request, self.collect(request.parameters))
+        finally:
+            if self.running is not None:
+                self.running.release()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give a connection its thread, or close it when there are too many."""
@@ -126,41 +188,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        if url.path == self.server.path:
-            self._metrics(url.query)
-        elif url.path == "/":
-            page = _INDEX.format(
-                title=html.escape(self.server.title), path=html.escape(self.server.path)
-            )
-            self._answer(200, page.encode(), "text/html; charset=utf-8")
-        else:
-            self._answer(404, b"404 page not found\n")
+        parameters = parse_qs(url.query, keep_blank_values=True)
+        request = Request(self.command, parameters, self.headers)
+        try:
+            answer = self.server.answer(url.path, request)
+        except PromlabError as error:
+            answer = Answer(400, f"{error}\n".encode())
+        except Exception:
+            logger.exception("scrape failed")
+            answer = Answer(500, b"internal error: the exporter's log says more\n")
+        self._answer(answer)
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
-    def _metrics(self, query: str) -> None:
-        running = self.server.running
-        if running is not None and not running.acquire(blocking=False):
-            self._answer(503, b"too many scrapes at a time: try again\n")
-            return
-        try:
-            body = self.server.scrape(parse_qs(query, keep_blank_values=True))
-        except PromlabError as error:
-            self._answer(400, f"{error}\n".encode())
-            return
-        except Exception:
-            logger.exception("scrape failed")
-            self._answer(500, b"internal error: the exporter's log says more\n")
-            return
-        finally:
-            if running is not None:
-                running.release()
-        self._answer(200, body, CONTENT_TYPE)
-
-    def _answer(
-        self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8"
-    ) -> None:
+    def _answer(self, answer: Answer) -> None:
+        body = answer.body
         gzip = len(body) >= _GZIP_FROM_BYTES and _accepts_gzip(
             self.headers.get("Accept-Encoding", "")
         )
@@ -168,11 +211,13 @@ class _Handler(BaseHTTPRequestHandler):
             from isal import igzip
 
             body = igzip.compress(body, compresslevel=1)
-        self.send_response_only(status)
+        self.send_response_only(answer.status)
         self.send_header("Date", self.date_time_string())
-        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Type", answer.content_type)
         self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Vary", "Accept-Encoding")
+        self.send_header("Vary", "Accept, Accept-Encoding")
+        if answer.allow:
+            self.send_header("Allow", answer.allow)
         if gzip:
             self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))
@@ -182,6 +227,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         logger.debug(format, *args)
+
+
+def _healthy(_: Request) -> Answer:
+    return Answer(200, b"Healthy\n")
 
 
 def _accepts_gzip(header: str) -> bool:
@@ -197,5 +246,5 @@ _INDEX = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font-family:system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}}
 @media (prefers-color-scheme:dark){{body{{background:#111;color:#eee}}a{{color:#8bf}}}}</style>
-</head><body><h1>{title}</h1><p><a href="{path}">Metrics</a></p></body></html>
+</head><body><h1>{title}</h1>{links}</body></html>
 """

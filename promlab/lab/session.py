@@ -29,6 +29,7 @@ from promlab.errors import (
 )
 from promlab.lab import setup
 from promlab.lab.children import Child
+from promlab.lab.expose import add_to
 
 if TYPE_CHECKING:
     import os
@@ -87,6 +88,11 @@ def running(name: str = "default") -> Lab | None:
     return lab if lab is not None and lab.alive else None
 
 
+def all_running() -> list[Lab]:
+    """The labs of this interpreter whose servers run."""
+    return [lab for lab in list(_labs.values()) if lab.alive]
+
+
 class Lab:
     """A server that this interpreter started; `promlab.start()` makes it.
 
@@ -108,6 +114,7 @@ class Lab:
         self.url = f"http://{setup.LOOPBACK}:{self.port}"
         self.data_path = None if data is None else Path(data).expanduser().absolute()
         self.ready_after_s: float | None = None
+        self.targets_path: Path | None = None  # what is written there is scraped
         self._source, self._stopped = source, False
         self._client: Client | None = None
         self._folder = self._make_folder()
@@ -250,7 +257,10 @@ class Lab:
         if path is None:
             path = self._folder / "prometheus.yml"
             own = setup.DEFAULT_CONFIG.format(server=f"{setup.LOOPBACK}:{self.port}", node=node)
-            path.write_text(self._source.text or own, encoding="utf-8")
+            text = setup.with_exposed(self._source.text or own, self._folder)
+            path.write_text(text, encoding="utf-8")
+            self.targets_path = self._folder / "targets"
+            add_to(self.targets_path)
         setup.check_config(path)
         arguments = [
             "serve",

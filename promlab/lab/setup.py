@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -32,6 +33,15 @@ scrape_configs:
   - job_name: node
     static_configs:
       - targets: ["{node}"]
+"""
+
+# What promlab.expose() serves; job, interval and timeout are labels of the targets.
+EXPOSED_JOB = """\
+scrape_configs:
+  - job_name: exposed
+    file_sd_configs:
+      - files: [{files}]
+        refresh_interval: 5s
 """
 
 
@@ -76,6 +86,28 @@ def check_config(path: Path) -> None:
     load(path)
 
 
+def with_exposed(text: str, folder: Path) -> str:
+    """A configuration's text that scrapes what `promlab.expose()` writes into the folder too."""
+    import yaml
+
+    job = folder / "exposed.yml"
+    targets = json.dumps(str(folder / "targets" / "*.json"))
+    job.write_text(EXPOSED_JOB.format(files=targets), encoding="utf-8")
+    try:
+        document = yaml.safe_load(text) or {}
+    except yaml.YAMLError:
+        return text  # reading it as a configuration will tell where it is broken
+    if not isinstance(document, dict):
+        return text
+    more = f"\nscrape_config_files:\n  - {json.dumps(str(job))}\n"
+    is_block = not text.lstrip().startswith("{") and "scrape_config_files" not in document
+    if is_block and "\n..." not in text:
+        return text.rstrip() + "\n" + more  # the user's lines keep their numbers
+    files = list(document.get("scrape_config_files") or [])
+    document["scrape_config_files"] = [*files, str(job)]
+    return yaml.safe_dump(document, sort_keys=False)
+
+
 def choose_port(port: int) -> int:
     """`port` if it is free, or a free one for 0. Raises AddressInUse."""
     with socket.socket() as probe:
@@ -98,13 +130,14 @@ def _sweep() -> None:
     """Remove what a killed kernel left behind."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         owner = path.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdecimal() and not _runs(int(owner)):
+        if owner.isdecimal() and not runs(int(owner)):
             with contextlib.suppress(OSError):
                 if path.stat().st_uid == os.getuid() and not path.is_symlink():
                     shutil.rmtree(path, ignore_errors=True)
 
 
-def _runs(pid: int) -> bool:
+def runs(pid: int) -> bool:
+    """Whether a process of this id runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

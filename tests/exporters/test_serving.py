@@ -20,6 +20,7 @@ import pytest
 from made_up_machine import machine, parsed
 
 from promlab.errors import AddressInUse, ConfigError, ServerError
+from promlab.exporters.families import Family, gauge
 from promlab.exporters.node.exporter import BadScrape, NodeExporter
 from promlab.exporters.serving import MetricsServer, parse_address
 
@@ -48,7 +49,7 @@ def get(
 
 
 def node(**options: bool) -> MetricsServer:
-    return MetricsServer(("127.0.0.1", 0), NodeExporter(machine(), **options).scrape)
+    return MetricsServer(("127.0.0.1", 0), NodeExporter(machine(), **options).collect)
 
 
 def test_pages() -> None:
@@ -105,7 +106,7 @@ def test_collectors_are_chosen_by_url(query: str, wanted: set[str], unwanted: se
 )
 def test_bad_choices_are_refused(query: str, text: bytes) -> None:
     exporter = NodeExporter(machine(), ["cpu", "stat"])
-    with serving(MetricsServer(("127.0.0.1", 0), exporter.scrape)) as connection:
+    with serving(MetricsServer(("127.0.0.1", 0), exporter.collect)) as connection:
         status, _, body = get(connection, f"/metrics?{query}")
     assert status == 400
     assert text in body
@@ -115,7 +116,7 @@ def test_a_failing_collector_does_not_take_the_page_with_it(tmp_path: Path) -> N
     host = machine()
     host.procfs = str(tmp_path)
     (tmp_path / "loadavg").write_text("what is this?")
-    with serving(MetricsServer(("127.0.0.1", 0), NodeExporter(host).scrape)) as connection:
+    with serving(MetricsServer(("127.0.0.1", 0), NodeExporter(host).collect)) as connection:
         status, _, body = get(connection, "/metrics")
     found = parsed(body.decode())
     assert status == 200
@@ -127,10 +128,10 @@ def test_a_failing_collector_does_not_take_the_page_with_it(tmp_path: Path) -> N
 def test_scrapes_at_a_time_are_bounded() -> None:
     entered, leave = threading.Event(), threading.Event()
 
-    def slow(_: Mapping[str, Sequence[str]]) -> bytes:
+    def slow(_: Mapping[str, Sequence[str]]) -> list[Family]:
         entered.set()
         leave.wait()
-        return b"a 1\n"
+        return [gauge("a", "Help.", 1)]
 
     server = MetricsServer(("127.0.0.1", 0), slow, max_requests=1)
     with serving(server) as first:
@@ -140,11 +141,11 @@ def test_scrapes_at_a_time_are_bounded() -> None:
         assert get(second, "/metrics")[0] == 503
         second.close()
         leave.set()
-        assert first.getresponse().read() == b"a 1\n"
+        assert first.getresponse().read().endswith(b"\na 1\n")
 
 
 def test_a_defect_is_an_internal_error_without_details() -> None:
-    def broken(_: Mapping[str, Sequence[str]]) -> bytes:
+    def broken(_: Mapping[str, Sequence[str]]) -> list[Family]:
         raise RuntimeError("private detail")
 
     with serving(MetricsServer(("127.0.0.1", 0), broken)) as connection:
@@ -177,14 +178,14 @@ def test_unknown_names_and_taken_ports_say_so() -> None:
     with pytest.raises(ConfigError, match="no collector 'x'"):
         NodeExporter(machine(), ["x"])
     with pytest.raises(BadScrape):
-        NodeExporter(machine(), ["cpu"]).scrape({"collect[]": ["x"]})
+        NodeExporter(machine(), ["cpu"]).collect({"collect[]": ["x"]})
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(AddressInUse, match="already in use"):
-            MetricsServer(("127.0.0.1", taken.getsockname()[1]), NodeExporter(machine()).scrape)
+            MetricsServer(("127.0.0.1", taken.getsockname()[1]), NodeExporter(machine()).collect)
     with pytest.raises(ServerError, match="can't listen on"):
-        MetricsServer(("192.0.2.1", 0), NodeExporter(machine()).scrape)
+        MetricsServer(("192.0.2.1", 0), NodeExporter(machine()).collect)
 
 
 def test_the_command_serves_what_its_flags_ask_for(

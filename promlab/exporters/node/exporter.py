@@ -14,7 +14,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from promlab import __version__
 from promlab.errors import ConfigError, PromlabError
-from promlab.exporters.families import Family, gauge, info, render
+from promlab.exporters.families import Family, gauge, info
 from promlab.exporters.node.collectors import NAMES, Collector, collector_class
 from promlab.exporters.node.host import Host, NoData
 
@@ -55,9 +55,9 @@ class NodeExporter:
         """Names of the collectors that are switched on."""
         return list(self._collectors)
 
-    def scrape(self, parameters: Mapping[str, Sequence[str]]) -> bytes:
-        """Text of the families that a URL's parameters ask for; raises BadScrape."""
-        return render(self.families(self._asked(parameters)))
+    def collect(self, parameters: Mapping[str, Sequence[str]]) -> list[Family]:
+        """The families that a URL's parameters ask for; raises BadScrape."""
+        return self.families(self._asked(parameters))
 
     def families(self, names: Iterable[str] | None = None) -> list[Family]:
         """Families of some collectors, or of all, with those about the scrape itself."""
