@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,17 @@ from promlab.exposition.formats import Format
 from promlab.exposition.label_columns import label_table
 from promlab.exposition.layout import Layout
 from promlab.exposition.metadata import read_metadata
+from promlab.exposition.parsed import ParsedBody
 from promlab.exposition.problems import error_at, problem
 from promlab.exposition.scan_kernels import rescan, scan
 from promlab.exposition.strings import read_float
 from promlab.model.labels import Symbols
 from promlab.model.samples import Times, Values
+
+if TYPE_CHECKING:
+    from promlab.exposition.family_parser import FamilyParser
+
+__all__ = ["CLASSIC", "NO_TIME", "BodyParser", "HistogramForms", "ParsedBody"]
 
 NO_TIME = k.NO_TIME  # in `t_ms`: the line has no timestamp
 MAX_BODY_BYTES = 1 << 28
@@ -34,6 +41,16 @@ _NO_PAIRS = np.zeros((1, 4), np.int32)
 _NEWLINE, _QUOTE = 10, 34
 _BLANKS = re.compile("[ \t]+")
 _Index = npt.NDArray[np.int64]
+
+
+class HistogramForms(NamedTuple):
+    """Which forms of a native histogram are read: its own, and the classic one beside it."""
+
+    native: bool = False
+    classic: bool = False
+
+
+CLASSIC = HistogramForms()
 
 
 @dataclass(slots=True)
@@ -57,33 +74,6 @@ class _Lines:
         return _Lines(value_at, line_end, np.empty(lines), t_ms, exemplars, slow, found)
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedBody:
-    """The samples of one body.
-
-    `values` (f64[n]) and `t_ms` (i64[n], NO_TIME for a line without a timestamp; None where
-    no line has one) are the parser's own memory: the next `parse` overwrites them, so copy
-    what must live longer. `layout` is never written to.
-    """
-
-    layout: Layout
-    values: Values
-    t_ms: Times | None
-    _body: bytes
-    _lines: _Lines
-
-    def exemplars(self) -> list[Exemplar]:
-        """Exemplars in the order of rows; ask before the next `parse`."""
-        lines = self._lines
-        rows = np.flatnonzero(lines.exemplars[: self.layout.n])
-        starts = (lines.value_at[rows] + lines.exemplars[rows]).tolist()
-        ends = lines.line_end[rows].tolist()
-        return [
-            read_exemplar(row, self._body[start : end - 1].decode())
-            for row, start, end in zip(rows.tolist(), starts, ends, strict=True)
-        ]
-
-
 class BodyParser:
     """Reads the bodies of one target; labels are coded by `symbols`.
 
@@ -96,22 +86,26 @@ class BodyParser:
         self._format = Format.TEXT
         self._layout: Layout | None = None
         self._lines = _Lines.empty(1)
+        self._families: FamilyParser | None = None
 
     def parse(
-        self, body: bytes | bytearray | memoryview, format: Format = Format.TEXT
+        self,
+        body: bytes | bytearray | memoryview,
+        format: Format = Format.TEXT,
+        forms: HistogramForms = CLASSIC,
     ) -> ParsedBody:
         """The samples of `body`. Raises ExpositionError, with the line, if it breaks the format.
 
-        `bytes` are kept until the next call, not copied; anything else is copied, and may be
-        reused at once. After an error the next body gets a new layout.
+        `forms` says which of a protobuf histogram are wanted. `bytes` are kept until the next
+        call, not copied; anything else is copied, and may be reused at once. After an error the next body gets a new layout.
         """
-        if format is Format.PROTOBUF:
-            raise ExpositionError("the protobuf format is not read yet")
         if len(body) > MAX_BODY_BYTES:
             raise ExpositionError(
                 f"a body of {len(body)} bytes is too long: {MAX_BODY_BYTES} are allowed"
             )
         whole = body if isinstance(body, bytes) else bytes(body)
+        if format is Format.PROTOBUF:
+            return self._protobuf(whole, forms)
         if not whole and format is Format.OPENMETRICS:
             whole = _EMPTY_OPENMETRICS
         if not whole.endswith(b"\n"):
@@ -130,7 +124,18 @@ class BodyParser:
             self._body = whole
         n = layout.n
         t_ms = lines.t_ms[:n] if lines.found[k.TIMED] else None
-        return ParsedBody(layout, lines.values[:n], t_ms, whole, lines)
+        return ParsedBody(
+            layout, lines.values[:n], t_ms, None, None, lambda: _exemplars(whole, lines, n)
+        )
+
+    def _protobuf(self, body: bytes, forms: HistogramForms) -> ParsedBody:
+        if self._families is None:
+            # Loaded with the first such body: few targets speak it.
+            from promlab.exposition.family_parser import FamilyParser
+
+            self._families = FamilyParser(self.symbols)
+        self._body = None
+        return self._families.parse(body, native=forms.native, classic=forms.classic)
 
     def _rescan(self, body: bytes, previous: bytes) -> bool:
         """Whether `body` has the lines of `previous`: then the columns are up to date."""
@@ -181,7 +186,7 @@ class BodyParser:
         metadata, runs = read_metadata(body, comments, openmetrics=openmetrics)
         first_pair, pairs = first_pair[: found[k.ROWS] + 1], pairs[: found[k.PAIRS]]
         labels, repeated, of = label_table(body, pairs, first_pair, runs, self.symbols)
-        self._layout = Layout(labels, metadata, repeated, of)
+        self._layout = Layout(labels, metadata, repeated, of, runs)
 
     def _read_slow_rows(self, body: bytes) -> None:
         """Read what the kernel left: numbers that need more than one division to be exact."""
@@ -198,3 +203,13 @@ class BodyParser:
                     read_exemplar(row, text[int(lines.exemplars[row]) :])
             except ValueError as error:
                 raise error_at(str(error), body, start) from None
+
+
+def _exemplars(body: bytes, lines: _Lines, n: int) -> list[Exemplar]:
+    rows = np.flatnonzero(lines.exemplars[:n])
+    starts = (lines.value_at[rows] + lines.exemplars[rows]).tolist()
+    ends = lines.line_end[rows].tolist()
+    return [
+        read_exemplar(row, body[start : end - 1].decode())
+        for row, start, end in zip(rows.tolist(), starts, ends, strict=True)
+    ]

@@ -89,21 +89,17 @@ def format_of(content_type: str, fallback: Protocol | None = None) -> Format:
     """The format of a body with this Content-Type.
 
     A missing, malformed or unknown type means `fallback`; raises ExpositionError where there
-    is none, as for protobuf, which is known but not read yet.
+    is none.
     """
     known = _known_format(content_type)
     if known is None and fallback is None:
         what = f"unsupported Content-Type {content_type!r}" if content_type else "no Content-Type"
         raise ExpositionError(
             f"the target sent {what}: set fallback_scrape_protocol for it, "
-            "or let it answer with text/plain or application/openmetrics-text"
+            "or let it answer with text/plain, application/openmetrics-text or delimited protobuf"
         )
     found = known or (fallback.format if fallback else None)
-    if found is None or found is Format.PROTOBUF:
-        raise ExpositionError(
-            "the target answered in the protobuf format, which is not read yet: "
-            "leave PrometheusProto out of scrape_protocols and fallback_scrape_protocol"
-        )
+    assert found is not None
     return found
 
 

@@ -59,7 +59,7 @@ def label_table(
     for label in ("le", "quantile"):
         if label in place:
             _canonicalise(cells[place[label]], _rows_of(label, runs, n), symbols)
-    repeated, of = _repeated_rows(cells, column, row, first_pair)
+    repeated, of = repeated_rows(cells)
     return LabelTable(n, dict(zip(names, cells, strict=True)), symbols), repeated, of
 
 
@@ -125,14 +125,14 @@ def _canonicalise(codes: Codes, chosen: npt.NDArray[np.bool_], symbols: Symbols)
     codes[rows] = symbols.codes(texts)[inverse]
 
 
-def _repeated_rows(
-    cells: Codes, column: Index, row: Index, first_pair: Index
-) -> tuple[Index, Index]:
-    """Rows whose labels an earlier row has too, and that row."""
+def repeated_rows(cells: Codes) -> tuple[Index, Index]:
+    """Rows of `cells` (u32[names, n]) whose labels an earlier row has too, and that row."""
     n = cells.shape[1]
     rng = np.random.default_rng(_SEED)
     keys = rng.integers(0, 1 << 64, len(cells), np.uint64)
-    sums = np.add.reduceat(cells[column, row] * keys[column], first_pair[:-1])
+    sums = np.zeros(n, np.uint64)
+    for key, codes in zip(keys, cells, strict=True):
+        sums += codes * key
     ordered = np.sort(sums)
     if (ordered[1:] != ordered[:-1]).all():
         none = np.zeros(0, np.int64)

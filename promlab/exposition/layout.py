@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from promlab.exposition.metadata import TypeRun
 from promlab.model.labels import LabelTable
 from promlab.model.metadata import MetricMetadata
 
@@ -25,6 +26,7 @@ class Layout:
     metadata: Mapping[str, MetricMetadata]
     duplicate_rows: npt.NDArray[np.int64]
     duplicate_of: npt.NDArray[np.int64]
+    runs: Sequence[TypeRun] = ()  # which rows belong to which family
 
     @property
     def n(self) -> int:

@@ -27,6 +27,7 @@ class TypeRun(NamedTuple):
 
     first_row: int
     type: MetricType
+    family: str = ""
 
 
 def read_metadata(
@@ -55,7 +56,7 @@ def read_metadata(
                 hint = f"{text[:40]!r} is not a metric type here: one of {', '.join(types)}"
                 raise error_at(hint, body, name_start)
             families[name] = known._replace(type=types[text])
-            runs.append(TypeRun(row, types[text]))
+            runs.append(TypeRun(row, types[text], name))
         else:
             if text and not name.endswith(f"_{text}"):
                 hint = f"the unit {text[:40]!r} is not the end of the name {name[:80]!r}"

@@ -48,6 +48,11 @@ def canonical_float(text: str) -> str:
             return text
     except (ValueError, OverflowError):
         return text
+    return canonical(value)
+
+
+def canonical(value: float) -> str:
+    """A bound or quantile in OpenMetrics's one way of writing it."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
