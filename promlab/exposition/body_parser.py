@@ -97,7 +97,8 @@ class BodyParser:
         """The samples of `body`. Raises ExpositionError, with the line, if it breaks the format.
 
         `forms` says which of a protobuf histogram are wanted. `bytes` are kept until the next
-        call, not copied; anything else is copied, and may be reused at once. After an error the next body gets a new layout.
+        call, not copied; anything else is copied, and may be reused at once. After an error the
+        next body gets a new layout.
         """
         if len(body) > MAX_BODY_BYTES:
             raise ExpositionError(

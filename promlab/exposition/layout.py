@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,3 +32,9 @@ class Layout:
     def n(self) -> int:
         """Number of rows."""
         return self.labels.n
+
+    def families(self) -> Iterator[tuple[TypeRun, slice]]:
+        """Each run and its rows."""
+        ends = [run.first_row for run in self.runs[1:]] + [self.n]
+        for run, end in zip(self.runs, ends, strict=False):
+            yield run, slice(run.first_row, end)

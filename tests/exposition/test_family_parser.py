@@ -28,7 +28,7 @@ from family_bodies import (
 )
 
 from promlab.errors import ExpositionError
-from promlab.exposition.body_parser import BodyParser, HistogramForms, ParsedBody
+from promlab.exposition.body_parser import CLASSIC, BodyParser, HistogramForms, ParsedBody
 from promlab.exposition.formats import Format
 from promlab.model import histograms as h
 from promlab.model.labels import Symbols
@@ -38,7 +38,7 @@ NATIVE = HistogramForms(native=True)
 BOTH = HistogramForms(native=True, classic=True)
 
 
-def parse(body: bytes, forms: HistogramForms = HistogramForms()) -> ParsedBody:
+def parse(body: bytes, forms: HistogramForms = CLASSIC) -> ParsedBody:
     return BodyParser(Symbols()).parse(body, Format.PROTOBUF, forms)
 
 
@@ -198,9 +198,7 @@ BAD = {
     "invalid histogram schema": family(
         "a", HISTOGRAM, metric(inner(7, number(5, zigzag(9)), double(6, 1.0)))
     ),
-    "don't fit": family(
-        "a", HISTOGRAM, metric(inner(7, spans(12, (0, 1)), deltas(13, 1, 1)))
-    ),
+    "don't fit": family("a", HISTOGRAM, metric(inner(7, spans(12, (0, 1)), deltas(13, 1, 1)))),
     "need more buckets": family("a", HISTOGRAM, metric(inner(7, spans(12, (0, 4_000_000_000))))),
     "but the count": family("a", HISTOGRAM, metric(native(count=7))),
     "negative count": family(
