@@ -8,6 +8,7 @@ status codes, the notebook maps them to a caret under the query.
     ├ ConfigError            a configuration file, with file:line:column and field path
     ├ ExpositionError        a scrape body that breaks its format
     ├ ScrapeError            a scrape that failed as a whole
+    ├ DiscoveryError         targets that could not be asked for, or an answer that names none
     ├ PromQLError
     │ ├ PromQLSyntaxError    the text does not parse, or has no valid type
     │ └ QueryError           it parses, but cannot be evaluated
@@ -64,6 +65,10 @@ class ExpositionError(PromlabError):
 
 class ScrapeError(PromlabError):
     """A scrape that failed; the text is what the target's page shows."""
+
+
+class DiscoveryError(PromlabError):
+    """Service discovery that failed this time; targets that were found before stay."""
 
 
 class PromQLError(PromlabError):

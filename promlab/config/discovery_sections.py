@@ -1,7 +1,8 @@
 """Where targets come from: `static_configs`, `file_sd_configs`, and the names of all others.
 
-A mechanism that promlab knows has a typed section here; of any other, `OtherDiscovery`
-keeps the name and the place, so that it can be refused by name rather than overlooked.
+A mechanism that promlab knows has a section in `promlab.config.mechanisms`; of any other,
+`OtherDiscovery` keeps the name and the place, so that it can be refused by name rather than
+overlooked.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any
 
 from promlab.config import kinds
 from promlab.config.document import At
+from promlab.config.mechanisms import AVAILABLE, section_of
+from promlab.config.mechanisms.base import Mechanism
 from promlab.config.section import Section, opt, record, sections
 
-OTHERS = (
+MECHANISMS = (
     "aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "ecs",
     "elasticache", "eureka", "gce", "hetzner", "http", "ionos", "kubernetes", "kuma", "lightsail",
     "linode", "marathon", "msk", "nerve", "nomad", "oci", "openstack", "outscale", "ovhcloud",
@@ -70,12 +73,19 @@ class OtherDiscovery:
         return isinstance(other, OtherDiscovery) and self.mechanism == other.mechanism
 
 
-def _others(mechanism: str, at: At) -> tuple[OtherDiscovery, ...]:
+def _read(name: str, at: At) -> Iterator[Mechanism | OtherDiscovery]:
+    section = section_of(name)
     for item in at.items():
         if item.is_null:
-            item.fail(f"empty or null section in {mechanism}_sd_configs")
-        item.entries()
-    return tuple(OtherDiscovery(mechanism=mechanism, at=item) for item in at.items())
+            item.fail(f"empty or null section in {name}_sd_configs")
+        if section is None:
+            item.entries()
+        else:
+            read = section.read(item)
+            if name in AVAILABLE:
+                yield read
+                continue
+        yield OtherDiscovery(mechanism=name, at=item)
 
 
 @record
@@ -88,22 +98,29 @@ class DiscoverySections(Section):
     file_sd_configs: tuple[FileSDConfig, ...] = opt(
         sections(FileSDConfig, "empty or null section in file_sd_configs"), ()
     )
+    mechanisms: tuple[Mechanism, ...] = ()
     others: tuple[OtherDiscovery, ...] = ()
 
     @classmethod
     def extra_keys(cls) -> frozenset[str]:
-        """Mechanisms that are known by name only."""
-        return frozenset(f"{name}_sd_configs" for name in OTHERS)
+        """Mechanisms whose sections are read where they are used."""
+        return frozenset(f"{name}_sd_configs" for name in MECHANISMS)
 
     @classmethod
     def _build(cls, at: At, entries: dict[str, At]) -> DiscoverySections:
-        written = ((name, entries.get(f"{name}_sd_configs")) for name in OTHERS)
-        others = [found for name, place in written if place for found in _others(name, place)]
-        return replace(cls._declared(at, entries), others=tuple(others))
+        written = ((name, entries.get(f"{name}_sd_configs")) for name in MECHANISMS)
+        found = [each for name, place in written if place for each in _read(name, place)]
+        return replace(
+            cls._declared(at, entries),
+            mechanisms=tuple(each for each in found if isinstance(each, Mechanism)),
+            others=tuple(each for each in found if isinstance(each, OtherDiscovery)),
+        )
 
     def _plain(self) -> Iterator[tuple[str, Any]]:
         yield from Section._plain(self)
-        counts: dict[str, int] = {}
+        shown: dict[str, list[Any]] = {}
+        for section in self.mechanisms:
+            shown.setdefault(section.mechanism, []).append(section.plain())
         for other in self.others:
-            counts[other.mechanism] = counts.get(other.mechanism, 0) + 1
-        yield from ((f"{name}_sd_configs", [{}] * n) for name, n in counts.items())
+            shown.setdefault(other.mechanism, []).append({})
+        yield from ((f"{name}_sd_configs", written) for name, written in sorted(shown.items()))

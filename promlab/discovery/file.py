@@ -19,7 +19,7 @@ from promlab.config import kinds
 from promlab.config.config import matching_files
 from promlab.config.discovery_sections import FileSDConfig
 from promlab.config.document import At, parse, read_text
-from promlab.discovery.base import DiscoveryStats, Publish, TargetGroup
+from promlab.discovery.base import Publish, Surroundings, TargetGroup
 from promlab.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,13 @@ _Written = list[tuple[list[str], Mapping[str, str]]]
 
 
 def _read_json(path: str) -> _Written:
+    return decode_groups(read_text(path), path)
+
+
+def decode_groups(text: str | bytes, path: str = "") -> _Written:
+    """Targets and labels of each group in a JSON text. Raises ConfigError for `path`."""
     try:
-        groups = _json.decode(read_text(path))
+        groups = _json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ConfigError(f"not a list of target groups: {error}", path=path) from None
     found: _Written = []
@@ -96,9 +101,9 @@ class FileDiscovery:
     """Publishes the groups of all files that match, and watches them."""
 
     def __init__(
-        self, config: FileSDConfig, stats: DiscoveryStats, *, poll_s: float = POLL_S
+        self, config: FileSDConfig, around: Surroundings, *, poll_s: float = POLL_S
     ) -> None:
-        self.config, self.stats, self.poll_s = config, stats, poll_s
+        self.config, self.around, self.poll_s = config, around, poll_s
         self.errors: dict[str, str] = {}
         self._stamps: dict[str, _Stamp] = {}
         self._groups: dict[str, list[TargetGroup]] = {}
@@ -146,8 +151,9 @@ class FileDiscovery:
         return fresh + gone
 
     def _failed(self, path: str, reason: str) -> None:
-        self.stats.file_read_errors += 1
-        self.stats.refresh_failures += 1
+        stats = self.around.stats
+        stats.file_read_errors += 1
+        stats.refresh_failures["file", self.around.config] += 1
         self.errors[path] = reason
         log.warning("file discovery keeps what it had: %s", reason)
 

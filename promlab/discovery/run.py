@@ -1,95 +1,80 @@
-"""Running the mechanisms of one job."""
+"""All mechanisms of one job, together."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 
-from promlab.config.discovery_sections import DiscoverySections
-from promlab.discovery.base import Discoverer, DiscoveryStats, TargetGroup
-from promlab.discovery.file import FileDiscovery
-from promlab.discovery.static import StaticDiscovery
-
-log = logging.getLogger(__name__)
+from promlab.discovery.base import DiscoveryStats, TargetGroup
+from promlab.discovery.providers import Provider
 
 THROTTLE_S = 5.0
 Update = Callable[[Sequence[TargetGroup]], None]
 
 
-def discoverers(sections: DiscoverySections, stats: DiscoveryStats) -> list[Discoverer]:
-    """One object for each configured mechanism."""
-    found: list[Discoverer] = []
-    if sections.static_configs:
-        found.append(StaticDiscovery(sections.static_configs))
-    found += [FileDiscovery(config, stats) for config in sections.file_sd_configs]
-    return found
-
-
 class Discovery:
-    """All mechanisms of a job: calls `update` with every group that there is now.
+    """Calls `update` with every group that the providers of a job have now.
 
-    The first results come at once; after that `update` is called at most every
-    `throttle_s` seconds, however often something changes.
+    The first results come at once: when each provider has spoken, or after `patience_s` seconds
+    if one is slow. After that `update` is called at most every `throttle_s` seconds, however
+    often something changes.
     """
 
     def __init__(
         self,
-        mechanisms: Sequence[Discoverer],
+        providers: Sequence[Provider],
         update: Update,
         stats: DiscoveryStats,
         *,
         throttle_s: float = THROTTLE_S,
+        patience_s: float = THROTTLE_S,
     ) -> None:
-        self._mechanisms, self._update, self._stats = mechanisms, update, stats
-        self._throttle_s = throttle_s
-        self._groups: dict[tuple[int, str], TargetGroup] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._providers, self._update, self._stats = providers, update, stats
+        self._throttle_s, self._patience_s = throttle_s, patience_s
         self._timer: asyncio.Handle | None = None
         self._next_s = 0.0
-        self._waiting = set(range(len(mechanisms)))
+        self._patience: asyncio.Handle | None = None
+        self._waits = True
+        self._stopped = False
 
     def start(self) -> None:
-        """Start every mechanism on the running event loop."""
-        if not self._mechanisms:
-            self._update([])
-        for i, mechanism in enumerate(self._mechanisms):
-            self._tasks.append(asyncio.create_task(self._run(i, mechanism)))
+        """Listen to every provider, on the running event loop."""
+        for provider in self._providers:
+            provider.listen(self._changed)
+        if all(provider.has_spoken for provider in self._providers):
+            self._flush()
+        else:
+            self._patience = asyncio.get_running_loop().call_later(self._patience_s, self._begin)
 
     async def stop(self) -> None:
-        """Stop them; `update` is not called any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Listen no more; `update` is not called any more."""
+        self._stopped = True
+        for handle in (self._timer, self._patience):
+            if handle is not None:
+                handle.cancel()
+        for provider in self._providers:
+            provider.leave(self._changed)
+            if provider.section is None:  # Not shared: nobody else would stop it.
+                await provider.stop()
 
-    async def _run(self, i: int, mechanism: Discoverer) -> None:
-        def publish(groups: Sequence[TargetGroup]) -> None:
-            for group in groups:
-                if group.targets:
-                    self._groups[i, group.source] = group
-                else:
-                    self._groups.pop((i, group.source), None)
-            self._waiting.discard(i)
-            self._changed()
-
-        try:
-            await mechanism.run(publish)
-        except Exception:
-            self._stats.refresh_failures += 1
-            log.exception("service discovery has ended: %s", type(mechanism).__name__)
-            self._waiting.discard(i)
+    def _begin(self) -> None:
+        """Wait no longer for those that have not spoken yet."""
+        if self._waits:
+            self._waits = False
             self._changed()
 
     def _changed(self) -> None:
         # Until each mechanism has spoken once, targets could be missing: wait for all.
-        if self._timer is None and not self._waiting:
+        if self._waits and not all(provider.has_spoken for provider in self._providers):
+            return
+        self._waits = False
+        if self._timer is None and not self._stopped:
             loop = asyncio.get_running_loop()
+            self._stats.delayed += self._next_s > loop.time()
             self._timer = loop.call_at(max(self._next_s, loop.time()), self._flush)
 
     def _flush(self) -> None:
-        self._timer = None
+        self._timer, self._waits = None, False
         self._next_s = asyncio.get_running_loop().time() + self._throttle_s
         self._stats.updates += 1
-        self._update(list(self._groups.values()))
+        self._update([group for each in self._providers for group in each.groups.values()])

@@ -8,7 +8,7 @@ import socket
 
 from promlab.config.config import Config
 from promlab.config.scrape import ScrapeConfig
-from promlab.discovery import DiscoveryStats
+from promlab.discovery import DiscoveryStats, Providers
 from promlab.errors import ConfigError, StorageError
 from promlab.model.storage import Appender
 from promlab.scrape.clock import Clock, SystemClock
@@ -44,6 +44,7 @@ class ScrapeManager:
         self.discovery_stats = DiscoveryStats()
         self._hostname = socket.gethostname() if hostname is None else hostname
         self._appender, self._version = appender, version or "dev"
+        self._providers = Providers(self.discovery_stats, self._version)
         self._commit_every_s = commit_every_s
         self._commit_timer: asyncio.TimerHandle | None = None
         self._around = Surroundings(
@@ -71,6 +72,7 @@ class ScrapeManager:
             self._pools |= fresh
             for pool in fresh.values():
                 pool.start()
+            await self._providers.sweep()
             waiting = [asyncio.create_task(pool.synced()) for pool in fresh.values()]
             if waiting:
                 # A mechanism that is slow to speak must not hold up the others.
@@ -87,7 +89,7 @@ class ScrapeManager:
                 continue
             try:
                 fresh[name] = ScrapePool(
-                    job, self._around, self._retirement, self.discovery_stats, self._version
+                    job, self._around, self._retirement, self._providers, self._version
                 )
             except ConfigError:
                 self.stats.pools_failed += 1
@@ -103,6 +105,7 @@ class ScrapeManager:
         stats.sync_s.pop(name, None)
         stats.sync_failed.pop(name, None)
         stats.discovered_targets.pop(name, None)
+        self.discovery_stats.forget(name)
 
     async def stop(self) -> None:
         """Stop scraping and commit. Series are not ended: they go on after a restart."""
@@ -110,6 +113,7 @@ class ScrapeManager:
             pools, self._pools = list(self._pools.values()), {}
             for pool in pools:
                 await pool.stop(retire=False)
+            await self._providers.sweep()
             await self._retirement.stop()
             if self._commit_timer is not None:
                 self._commit_timer.cancel()

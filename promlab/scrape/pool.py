@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from promlab.config.scrape import ScrapeConfig
-from promlab.discovery import Discovery, DiscoveryStats, TargetGroup
-from promlab.discovery.run import discoverers
+from promlab.discovery import Discovery, Providers, TargetGroup
 from promlab.exposition.formats import Protocol, accept_header
 from promlab.scrape.fetch import Fetcher
 from promlab.scrape.ingest import TargetIngest
@@ -42,7 +41,7 @@ class ScrapePool:
         job: ScrapeConfig,
         around: Surroundings,
         retirement: Retirement,
-        discovery_stats: DiscoveryStats,
+        providers: Providers,
         version: str,
     ) -> None:
         self.job = job
@@ -57,8 +56,8 @@ class ScrapePool:
         )
         self._loops: dict[_Key, tuple[ScrapeLoop, asyncio.Task[None]]] = {}
         self._identities: Counter[tuple[tuple[str, str], ...]] = Counter()
-        mechanisms = discoverers(job.discovery, discovery_stats)
-        self._discovery = Discovery(mechanisms, self._sync, discovery_stats)
+        found = providers.of(job.discovery, job.job_name)
+        self._discovery = Discovery(found, self._sync, providers.stats)
         self._first_sync = asyncio.Event()
 
     @property

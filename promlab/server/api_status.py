@@ -18,6 +18,7 @@ from promlab.errors import PromlabError
 from promlab.model.durations import format_duration_ms
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.server.context import Context
+from promlab.server.discovery_metrics import Row, discovery_metrics
 from promlab.server.envelope import ApiError, success
 from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS
 from promlab.server.rule_metrics import rule_metrics
@@ -138,14 +139,18 @@ async def metrics(context: Context, _request: Request) -> Response:
     context.metrics.active.set(context.runner.active)
     context.metrics.ready.set(context.is_ready)
     text = context.metrics.render()
+    rows: list[Row] = []
     if context.rules is not None:
         text += rule_metrics(context.rules)
+        rows += context.rules.discovery_rows()
     pids = [os.getpid(), os.getppid()]
     try:
         answer = await context.writer.ask("metrics")
         text += answer["text"].encode()
+        rows += answer["discovery"]
         pids.append(answer["pid"])
     except PromlabError:
         pass  # The writer is being started again: what is known is still worth having.
+    text += discovery_metrics(rows)
     text += process_metrics(pids, context.settings.started_ms / 1000)
     return Response(body=text, content_type=METRICS)

@@ -17,8 +17,8 @@ from promlab import __version__
 from promlab.config import Config, load_text
 from promlab.config.alerting import AlertmanagerConfig
 from promlab.config.http_client import HttpClientConfig
-from promlab.discovery import Discovery, DiscoveryStats, TargetGroup
-from promlab.discovery.run import discoverers
+from promlab.discovery import Discovery, DiscoveryStats, Providers, TargetGroup
+from promlab.discovery.providers import Provider
 from promlab.errors import NotReady, PromlabError, ServerError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import Times, Values
@@ -30,6 +30,7 @@ from promlab.rules.manager import RuleManager
 from promlab.rules.notifier import Notifier
 from promlab.rules.seams import Evaluator, SystemClock
 from promlab.server.channel import ChannelClient
+from promlab.server.discovery_metrics import Row, discovery_rows
 from promlab.server.queries import THREADS
 from promlab.server.settings import Settings
 from promlab.transport.session import HttpClient
@@ -81,6 +82,8 @@ class Rules:
         self.manager = RuleManager(options, settings.external_url, features=features)
         self._version = ""
         self._alertmanagers: tuple[AlertmanagerConfig, ...] = ()
+        self._discovered: dict[str, int] = {}
+        self._providers = Providers(DiscoveryStats(), __version__)
         self._discoveries: list[Discovery] = []
         self._applying = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
@@ -97,6 +100,7 @@ class Rules:
         await self.manager.stop()
         for discovery in self._discoveries:
             await discovery.stop()
+        await self._providers.sweep()
         await self.notifier.stop()
         self._pool.shutdown(wait=False)
 
@@ -114,6 +118,10 @@ class Rules:
             await self._discover(config)
             await self.manager.apply(config)
 
+    def discovery_rows(self) -> list[Row]:
+        """What the discovery of Alertmanagers counts."""
+        return discovery_rows(self._providers.stats, "notify", self._discovered)
+
     async def _follow(self) -> None:
         while True:
             try:
@@ -128,23 +136,32 @@ class Rules:
         """Look for the Alertmanagers of each section, unless they are the same as before."""
         if config.alerting.alertmanagers == self._alertmanagers:
             return
+        sections = config.alerting.alertmanagers
+        found = [
+            self._providers.of(section.discovery, f"config-{i}")
+            for i, section in enumerate(sections)
+        ]
         before, self._discoveries = self._discoveries, []
-        sections = self._alertmanagers = config.alerting.alertmanagers
+        self._alertmanagers = sections
         for discovery in before:
             await discovery.stop()
-        for i in range(len(sections)):
-            self._discoveries.append(self._discovery(i, sections))
+        self._discovered = {}
+        for i, providers in enumerate(found):
+            self._discoveries.append(self._discovery(i, sections, providers))
             self._discoveries[i].start()
+        await self._providers.sweep()
 
-    def _discovery(self, i: int, sections: tuple[AlertmanagerConfig, ...]) -> Discovery:
+    def _discovery(
+        self, i: int, sections: tuple[AlertmanagerConfig, ...], providers: list[Provider]
+    ) -> Discovery:
         def update(groups: Sequence[TargetGroup]) -> None:
             # What an old discovery finds while it is stopped is for sections that are gone.
             if sections is self._alertmanagers:
                 labels = [target for group in groups for target in group.label_sets()]
+                self._discovered[f"config-{i}"] = len(labels)
                 self.notifier.update_targets(i, labels)
 
-        stats = DiscoveryStats()
-        return Discovery(discoverers(sections[i].discovery, stats), update, stats)
+        return Discovery(providers, update, self._providers.stats)
 
     def _notify(self, rule: AlertingRule, alerts: list[Alert]) -> None:
         self.notifier.send(rule.expr, alerts)

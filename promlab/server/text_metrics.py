@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from promlab.model.float_text import format_float
@@ -57,6 +57,18 @@ class MetricText:
         for value, number in sums.items():
             self._sample(f"{name}_sum", {label: value}, number)
             self._sample(f"{name}_count", {label: value}, counts.get(value, 0))
+
+    def family(
+        self,
+        name: str,
+        kind: str,
+        help_text: str,
+        samples: Iterable[tuple[str, Mapping[str, str], float]],
+    ) -> None:
+        """A family with these samples: name, labels, value of each."""
+        self._family(name, kind, help_text)
+        for sample, labels, value in samples:
+            self._sample(sample, labels, value)
 
     def _family(self, name: str, kind: str, help_text: str) -> None:
         self._lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}"]

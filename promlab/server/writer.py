@@ -201,7 +201,11 @@ class Writer:
         return writer_views.head_stats(self._storage())
 
     async def _metrics(self, _body: Any, _columns: Columns) -> Any:
-        return {"pid": os.getpid(), "text": writer_views.metrics(self, self._head, self._manager)}
+        return {
+            "pid": os.getpid(),
+            "text": writer_views.metrics(self, self._head, self._manager),
+            "discovery": writer_views.discovery(self._manager),
+        }
 
     async def _show_config(self, _body: Any, _columns: Columns) -> Any:
         return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promlab.model.durations import format_duration_ms
+from promlab.server.discovery_metrics import Row, discovery_rows
 from promlab.server.text_metrics import MetricText
 from promlab.server.times import rfc3339
 
@@ -86,6 +87,14 @@ def metrics(writer: Writer, head: Head | None, manager: ScrapeManager | None) ->
     if manager is not None:
         _scrape_metrics(out, manager.stats)
     return out.text()
+
+
+def discovery(manager: ScrapeManager | None) -> list[Row]:
+    """What service discovery counts."""
+    if manager is None:
+        return []
+    found = manager.stats.discovered_targets
+    return discovery_rows(manager.discovery_stats, "scrape", found)
 
 
 def _head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
@@ -180,8 +189,6 @@ def _by_job(out: MetricText, stats: ScrapeStats) -> None:
                  "scrape_job", stats.pool_syncs)  # fmt: skip
     out.labelled(prefix + "sync_failed_total", "counter", "Targets that can't be scraped.",
                  "scrape_job", stats.sync_failed)  # fmt: skip
-    out.labelled("prometheus_sd_discovered_targets", "gauge", "Targets found.",
-                 "config", stats.discovered_targets, {"name": "scrape"})  # fmt: skip
     out.summary(prefix + "sync_length_seconds", "Times of syncs of a pool.",
                 "scrape_job", stats.sync_s, stats.pool_syncs)  # fmt: skip
     out.summary(prefix + "interval_length_seconds", "Times between two scrapes.",

@@ -128,7 +128,7 @@ def test_refused_options_of_a_job(options: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        (JOB % "dns_sd_configs: [{names: [a]}]", "scrape_configs[0].dns_sd_configs[0]"),
+        (JOB % "oci_sd_configs: [{}]", "scrape_configs[0].oci_sd_configs[0]"),
         (JOB % "oauth2: {client_id: a, token_url: 'http://x/'}", "scrape_configs[0].oauth2"),
         (JOB % "scrape_native_histograms: true", "scrape_configs[0].scrape_native_histograms"),
         (JOB % "scrape_protocols: [PrometheusProto]", "scrape_configs[0].scrape_protocols"),
@@ -137,7 +137,7 @@ def test_refused_options_of_a_job(options: str, message: str) -> None:
         ("remote_write: [{url: 'http://x/'}]", "remote_write"),
         ("remote_read: [{url: 'http://x/'}]", "remote_read"),
         ("tracing: {endpoint: 'x:1'}", "tracing"),
-        (SENDING % "dns_sd_configs: [{names: [a]}]", "alerting.alertmanagers[0].dns_sd_configs[0]"),
+        (SENDING % "oci_sd_configs: [{}]", "alerting.alertmanagers[0].oci_sd_configs[0]"),
         (SENDING % "oauth2: {client_id: a, token_url: 'http://x/'}",
          "alerting.alertmanagers[0].oauth2"),
         (SENDING % "sigv4: {region: a}", "alerting.alertmanagers[0].sigv4"),

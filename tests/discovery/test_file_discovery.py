@@ -12,9 +12,10 @@ import pytest
 
 from promlab.config import load_text
 from promlab.config.discovery_sections import FileSDConfig
-from promlab.discovery import Discovery, DiscoveryStats, TargetGroup
+from promlab.discovery import Discovery, DiscoveryStats, Providers, TargetGroup
+from promlab.discovery.base import Surroundings
 from promlab.discovery.file import FileDiscovery, read_groups
-from promlab.discovery.run import discoverers
+from promlab.discovery.providers import Provider
 from promlab.errors import ConfigError
 
 GOOD_JSON = '[{"targets": ["a:1", "b:2"], "labels": {"x": "1"}}, {"targets": ["c:3"]}]'
@@ -70,7 +71,9 @@ def test_conformance_files(shared: Path) -> None:
 
 
 def watch(tmp_path: Path) -> FileDiscovery:
-    return FileDiscovery(FileSDConfig(files=(f"{tmp_path}/*.json",)), DiscoveryStats())
+    return FileDiscovery(
+        FileSDConfig(files=(f"{tmp_path}/*.json",)), Surroundings(DiscoveryStats())
+    )
 
 
 def write(path: Path, groups: list[list[str]]) -> None:
@@ -102,7 +105,8 @@ def test_a_broken_file_keeps_its_targets(tmp_path: Path) -> None:
     path.write_text("[broken")
     assert files.refresh() == []
     assert "not a list of target groups" in files.errors[str(path)]
-    assert (files.stats.file_read_errors, files.stats.refresh_failures) == (1, 1)
+    stats = files.around.stats
+    assert (stats.file_read_errors, stats.refresh_failures["file", ""]) == (1, 1)
     write(path, [["b:1"]])
     assert label_sets(files.refresh())[0]["__address__"] == "b:1"
     assert files.errors == {}
@@ -130,8 +134,8 @@ async def test_watching(tmp_path: Path) -> None:
     def update(groups: Sequence[TargetGroup]) -> None:
         updates.put_nowait([labels["__address__"] for labels in label_sets(groups)])
 
-    files = FileDiscovery(config, stats, poll_s=0.01)
-    discovery = Discovery([files], update, stats, throttle_s=0.0)
+    files = FileDiscovery(config, Surroundings(stats), poll_s=0.01)
+    discovery = Discovery([Provider(files, "file", "", stats)], update, stats, throttle_s=0.0)
     discovery.start()
     assert await updates.get() == ["a:1"]
     write(path, [["a:1"], ["b:1"]])
@@ -148,13 +152,15 @@ async def test_first_results_come_together() -> None:
     ).jobs[0]
     stats = DiscoveryStats()
     first: asyncio.Future[list[TargetGroup]] = asyncio.get_running_loop().create_future()
+    providers = Providers(stats)
     discovery = Discovery(
-        discoverers(job.discovery, stats), lambda groups: first.set_result(list(groups)), stats
+        providers.of(job.discovery), lambda groups: first.set_result(list(groups)), stats
     )
     discovery.start()
     assert [labels["__address__"] for labels in label_sets(await first)] == ["a:1", "b:1"]
     assert stats.updates == 1
     await discovery.stop()
+    await providers.sweep()
 
 
 async def test_a_mechanism_that_breaks_does_not_hold_up_others() -> None:
@@ -165,9 +171,10 @@ async def test_a_mechanism_that_breaks_does_not_hold_up_others() -> None:
     job = load_text("scrape_configs: [{job_name: a, static_configs: [{targets: [a:1]}]}]").jobs[0]
     stats = DiscoveryStats()
     first: asyncio.Future[list[TargetGroup]] = asyncio.get_running_loop().create_future()
-    mechanisms = [Broken(), *discoverers(job.discovery, stats)]
-    discovery = Discovery(mechanisms, lambda groups: first.set_result(list(groups)), stats)
+    broken = Provider(Broken(), "broken", "", stats)
+    providers = [broken, *Providers(stats).of(job.discovery)]
+    discovery = Discovery(providers, lambda groups: first.set_result(list(groups)), stats)
     discovery.start()
     assert len(await first) == 1
-    assert stats.refresh_failures == 1
+    assert stats.refresh_failures["broken", ""] == 1
     await discovery.stop()

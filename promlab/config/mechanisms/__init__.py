@@ -1,0 +1,55 @@
+"""Sections of service discovery, one class a mechanism, each read only where it is used.
+
+`SECTIONS` names the module and class of each mechanism that has fields of its own; a module is
+imported when a configuration first mentions one of its mechanisms.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from typing import cast
+
+from promlab.config.mechanisms.base import Mechanism
+
+SECTIONS = {
+    "azure": "clouds:Azure",
+    "consul": "registries:Consul",
+    "digitalocean": "hosters:DigitalOcean",
+    "dns": "plain:Dns",
+    "docker": "containers:Docker",
+    "dockerswarm": "containers:DockerSwarm",
+    "ec2": "aws:Ec2",
+    "eureka": "registries:Eureka",
+    "gce": "clouds:Gce",
+    "hetzner": "hosters:Hetzner",
+    "http": "plain:Http",
+    "ionos": "hosters:Ionos",
+    "kubernetes": "kubernetes:Kubernetes",
+    "kuma": "registries:Kuma",
+    "lightsail": "aws:Lightsail",
+    "linode": "hosters:Linode",
+    "marathon": "registries:Marathon",
+    "nomad": "registries:Nomad",
+    "openstack": "clouds:OpenStack",
+    "ovhcloud": "hosters:OvhCloud",
+    "puppetdb": "registries:PuppetDB",
+    "scaleway": "hosters:Scaleway",
+    "triton": "clouds:Triton",
+    "uyuni": "registries:Uyuni",
+    "vultr": "hosters:Vultr",
+}
+
+# Those that promlab can run; a test compares them with `promlab.discovery.registry`.
+AVAILABLE = frozenset(("http", "dns"))
+
+
+@lru_cache
+def section_of(mechanism: str) -> type[Mechanism] | None:
+    """The class of a mechanism's section; None for one that is known by name only."""
+    place = SECTIONS.get(mechanism)
+    if place is None:
+        return None
+    module, _, name = place.partition(":")
+    found = getattr(import_module(f"{__name__}.{module}"), name)
+    return cast("type[Mechanism]", found)

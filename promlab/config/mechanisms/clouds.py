@@ -1,0 +1,137 @@
+"""Clouds with ways of their own to authenticate: Azure, Google, OpenStack, Triton."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from promlab.config import kinds
+from promlab.config.document import At
+from promlab.config.http_client import TLSConfig
+from promlab.config.mechanisms.base import Asked, Refreshed, needs, port
+from promlab.config.secret import Secret
+from promlab.config.section import opt, record, section
+
+_AZURE_METHODS = ("OAuth", "ManagedIdentity", "SDK", "WorkloadIdentity")
+_OPENSTACK_ROLES = ("hypervisor", "instance", "loadbalancer")
+_AVAILABILITY = ("public", "internal", "admin")
+_TRITON_ROLES = ("container", "cn")
+
+
+@record
+class Azure(Asked):
+    """Virtual machines of Azure."""
+
+    mechanism: ClassVar[str] = "azure"
+    environment: str = opt(kinds.string, "AzurePublicCloud", always=True)
+    authentication_method: str = opt(kinds.string, "OAuth", always=True)
+    subscription_id: str = opt(kinds.string, "", always=True)
+    tenant_id: str = opt(kinds.string, "")
+    client_id: str = opt(kinds.string, "")
+    client_secret: Secret = opt(kinds.secret, Secret(""))
+    resource_group: str = opt(kinds.string, "")
+    refresh_interval_ms: int = opt(kinds.duration, 300_000, key="refresh_interval", always=True)
+    port: int = opt(port, 80, always=True)
+
+    def check(self, at: At) -> None:
+        """A subscription, and who may see it."""
+        Asked.check(self, at)
+        what = "azure SD configuration"
+        needs(at, what, subscription_id=self.subscription_id)
+        if self.authentication_method not in _AZURE_METHODS:
+            names = ", ".join(_AZURE_METHODS)
+            at.get("authentication_method").fail(
+                f"unknown authentication_type {self.authentication_method!r}: "
+                f"supported types are {names}"
+            )
+        if self.authentication_method == "OAuth":
+            needs(
+                at,
+                what,
+                tenant_id=self.tenant_id,
+                client_id=self.client_id,
+                client_secret=self.client_secret,
+            )
+
+
+@record
+class Gce(Refreshed):
+    """Instances of Google Compute Engine."""
+
+    mechanism: ClassVar[str] = "gce"
+    project: str = opt(kinds.string, "", always=True)
+    zone: str = opt(kinds.string, "", always=True)
+    filter: str = opt(kinds.string, "")
+    port: int = opt(port, 80, always=True)
+    tag_separator: str = opt(kinds.string, ",", always=True)
+
+    def check(self, at: At) -> None:
+        """Which project and zone."""
+        Refreshed.check(self, at)
+        needs(at, "GCE SD configuration", project=self.project, zone=self.zone)
+
+
+@record
+class OpenStack(Refreshed):
+    """Instances, hypervisors or load balancers of an OpenStack cloud."""
+
+    mechanism: ClassVar[str] = "openstack"
+    identity_endpoint: str = opt(kinds.url, "")
+    username: str = opt(kinds.string, "")
+    userid: str = opt(kinds.string, "")
+    password: Secret = opt(kinds.secret, Secret(""))
+    project_name: str = opt(kinds.string, "")
+    project_id: str = opt(kinds.string, "")
+    domain_name: str = opt(kinds.string, "")
+    domain_id: str = opt(kinds.string, "")
+    application_credential_name: str = opt(kinds.string, "")
+    application_credential_id: str = opt(kinds.string, "")
+    application_credential_secret: Secret = opt(kinds.secret, Secret(""))
+    role: str = opt(kinds.string, "", always=True)
+    region: str = opt(kinds.string, "", always=True)
+    port: int = opt(port, 80, always=True)
+    all_tenants: bool = opt(kinds.boolean, False)
+    tls_config: TLSConfig = opt(section(TLSConfig), TLSConfig())
+    availability: str = opt(kinds.string, "public", always=True)
+
+    def check(self, at: At) -> None:
+        """What to look for, where."""
+        Refreshed.check(self, at)
+        if self.availability not in _AVAILABILITY:
+            names = ", ".join(_AVAILABILITY)
+            at.get("availability").fail(
+                f"unknown availability {self.availability}, must be one of {names}"
+            )
+        if self.role not in _OPENSTACK_ROLES:
+            names = ", ".join(_OPENSTACK_ROLES)
+            at.get("role").fail(f"unknown role {self.role!r}: it must be one of {names}")
+        needs(at, "openstack SD configuration", region=self.region)
+
+
+@record
+class Triton(Refreshed):
+    """Containers or compute nodes of Triton."""
+
+    mechanism: ClassVar[str] = "triton"
+    account: str = opt(kinds.string, "", always=True)
+    role: str = opt(kinds.string, "container", always=True)
+    dns_suffix: str = opt(kinds.string, "", always=True)
+    endpoint: str = opt(kinds.string, "", always=True)
+    groups: tuple[str, ...] = opt(kinds.strings, ())
+    port: int = opt(port, 9163, always=True)
+    version: int = opt(kinds.integer, 1, always=True)
+    tls_config: TLSConfig = opt(section(TLSConfig), TLSConfig())
+
+    def check(self, at: At) -> None:
+        """Where to ask, and what for."""
+        Refreshed.check(self, at)
+        if self.role not in _TRITON_ROLES:
+            at.get("role").fail("triton SD configuration requires role to be 'container' or 'cn'")
+        needs(
+            at,
+            "triton SD configuration",
+            account=self.account,
+            dns_suffix=self.dns_suffix,
+            endpoint=self.endpoint,
+        )
+        if self.version < 1:
+            at.get("version").fail("triton SD configuration requires version to be at least 1")

@@ -1,0 +1,21 @@
+"""Which class runs which mechanism; a module is imported when a configuration uses it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from promlab.config.mechanisms.base import Mechanism
+from promlab.discovery.base import Discoverer, Surroundings
+
+MECHANISMS = {
+    "dns": "dns:DnsDiscovery",
+    "http": "http:HttpDiscovery",
+}
+
+
+def discoverer(section: Mechanism, around: Surroundings) -> Discoverer:
+    """The object that runs a section. Raises ConfigError if its settings can't be used."""
+    module, _, name = MECHANISMS[section.mechanism].partition(":")
+    made = getattr(import_module(f"promlab.discovery.{module}"), name)(section, around)
+    return cast("Discoverer", made)
