@@ -40,7 +40,11 @@ def asked(context: Context) -> Context:
         "head_stats": {
             "numSeries": 4, "numLabelPairs": 9, "chunkCount": 0, "minTime": 0, "maxTime": 1,
         },
-        "metrics": {"pid": 1, "text": "# TYPE writer_things gauge\nwriter_things 1\n"},
+        "metrics": {
+            "pid": 1,
+            "text": "# TYPE writer_things gauge\nwriter_things 1\n",
+            "discovery": [["prometheus_sd_updates_total", {"name": "scrape"}, 2]],
+        },
     }  # fmt: skip
 
     def metadata(wanted: str, _columns: Any) -> Any:
