@@ -10,7 +10,9 @@ from promlab.discovery.base import Discoverer, Surroundings
 
 MECHANISMS = {
     "dns": "dns:DnsDiscovery",
+    "ec2": "aws:Ec2Discovery",
     "http": "http:HttpDiscovery",
+    "lightsail": "aws:LightsailDiscovery",
 }
 
 

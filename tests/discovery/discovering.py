@@ -38,6 +38,12 @@ class Watched:
                 if sorted(labels["__address__"] for labels in found) == sorted(addresses):
                     return found
 
+    async def failed(self, mechanism: str, timeout_s: float = 30.0) -> None:
+        """Wait until a refresh of this mechanism has failed."""
+        async with asyncio.timeout(timeout_s):
+            while not self.stats.refresh_failures[mechanism, "a"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
 
 @asynccontextmanager
 async def discovering(sections: str) -> AsyncIterator[Watched]:

@@ -41,7 +41,7 @@ SECTIONS = {
 }
 
 # Those that promlab can run; a test compares them with `promlab.discovery.registry`.
-AVAILABLE = frozenset(("http", "dns"))
+AVAILABLE = frozenset(("dns", "ec2", "http", "lightsail"))
 
 
 @lru_cache
