@@ -8,11 +8,13 @@ user's frame, a remote server or a Dask partition all give the same `SeriesBatch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch, Times, Values
@@ -30,17 +32,60 @@ class AppendOutcome(NamedTuple):
     too_old: int = 0  # older than what the head still takes
 
 
+class SampleExtras(NamedTuple):
+    """What may come beside the values of an append; None where no sample has any."""
+
+    histograms: HistogramColumn | None = None  # index[n]: a row of its table, -1 for a float
+    start_ms: Times | None = None  # i64[n]: since when each sample counts, 0 where unknown
+
+
+NO_EXTRAS = SampleExtras()
+
+
+@dataclass(frozen=True, slots=True)
+class ExemplarBatch:
+    """n exemplars. Their labels have symbols of their own: trace ids are never seen again.
+
+    Of one series they come by time, then by value, as they are scraped.
+    """
+
+    refs: Refs
+    t_ms: Times
+    values: Values
+    labels: LabelTable  # of the exemplars, not of their series
+
+    @property
+    def n(self) -> int:
+        """Number of exemplars."""
+        return len(self.refs)
+
+
+class ExemplarOutcome(NamedTuple):
+    """How many exemplars were taken, and why the others were not."""
+
+    appended: int = 0
+    duplicate: int = 0  # the series' newest one, once more
+    out_of_order: int = 0  # older than the series' newest one
+    too_long: int = 0  # more than 128 characters of labels
+
+
 class SeriesGroup(Protocol):
     """Series that are sampled together: those of one scrape target."""
 
     def slots(self, labels: LabelTable) -> Slots:
         """Slot of each label set in this group, registering what is new. u32[n]."""
 
-    def append(self, t_ms: int, slots: Slots, values: Values) -> AppendOutcome:
+    def append(
+        self, t_ms: int, slots: Slots, values: Values, extras: SampleExtras = NO_EXTRAS
+    ) -> AppendOutcome:
         """One sample at `t_ms` for each of `slots` (distinct); other slots get none.
 
-        Passing the very same `slots` array as last time is the fast path.
+        Passing the very same `slots` array as last time is the fast path. Of a histogram the
+        value means nothing; hints are worked out by the storage, unless they say GAUGE or RESET.
         """
+
+    def refs(self, slots: Slots) -> Refs:
+        """References of the series in these slots, for `append_exemplars`. u64[n]."""
 
     def close(self) -> None:
         """The target is gone: nothing more will be appended to this group."""
@@ -59,8 +104,13 @@ class Appender(Protocol):
     def refs(self, labels: LabelTable) -> Refs:
         """Reference of each label set for `append_loose`, registering what is new. u64[n]."""
 
-    def append_loose(self, refs: Refs, t_ms: Times, values: Values) -> AppendOutcome:
+    def append_loose(
+        self, refs: Refs, t_ms: Times, values: Values, extras: SampleExtras = NO_EXTRAS
+    ) -> AppendOutcome:
         """Samples of any series at any times: remote write, rules, explicit timestamps."""
+
+    def append_exemplars(self, batch: ExemplarBatch) -> ExemplarOutcome:
+        """Keep exemplars beside their series, as long as there is room for them."""
 
     def commit(self) -> None:
         """Make everything appended so far durable against the death of this process.

@@ -9,8 +9,12 @@
     rows.py, loose.py  unsealed samples: rows of a target, rings of single series
     chunks.py          sealed samples: append-only files with an index
     head.py, group.py  `Head`, the Appender
+    extras.py          histograms to references, start times to hidden series
+    histogram_*.py     stored native histograms
+    exemplar_*.py      stored exemplars
     index.py           labels → series (reader)
     reader.py, open.py `Reader`, the Querier
+    decoding.py        what it found, to a batch
 
 docs/reference/storage.md tells how they play together, docs/format.md what is on disk.
 """

@@ -20,6 +20,7 @@ from promlab.tsdb.rows import RowStore
 from promlab.tsdb.series_log import SeriesLog
 
 U32 = npt.NDArray[np.uint32]
+NO_SERIES = 0xFFFFFFFF
 
 
 class Catalog:
@@ -34,6 +35,8 @@ class Catalog:
         self._slots: list[U32] = []  # of each group; longer than its width
         self._idle: dict[frozenset[tuple[str, str]], int] = {}
         self._targets: list[frozenset[tuple[str, str]]] = []
+        self._start_of: U32 = np.zeros(0, np.uint32)  # nothing until a sample has a start time
+        self.hidden_count = 0
 
     # --- from the log -----------------------------------------------------------------
 
@@ -68,11 +71,19 @@ class Catalog:
         """Rings of the log."""
         self._loose.add(series)
 
+    def on_late_rings(self, first: int, series: U32) -> None:
+        """Rings of the log for samples out of order."""
+        self._loose.add(series, late=True)
+
+    def on_starts(self, first: int, series: U32) -> None:
+        """Series of the log for start times."""
+        self._put_starts(series)
+
     # --- new ones ---------------------------------------------------------------------
 
     @property
     def series_count(self) -> int:
-        """Number of series."""
+        """Number of series, hidden ones too: those that hold start times of others."""
         return self._registry.count
 
     def register(self, labels: LabelTable) -> U32:
@@ -138,9 +149,30 @@ class Catalog:
         slots[first:end] = series
         self._rows.state[group, k.WIDTH] = end
 
-    def add_rings(self, series: U32) -> None:
+    def add_rings(self, series: U32, *, late: bool = False) -> None:
         """Rings for series that have none."""
-        self._log.rings(self._loose.add(series), series)
+        self._log.rings(self._loose.add(series, late=late), series, late=late)
+
+    def starts_of(self, series: U32) -> U32:
+        """For each series the hidden one with its samples' start times; made where missing."""
+        if len(self._start_of) < self.series_count:
+            more = self.series_count * 5 // 4 - len(self._start_of)
+            none = np.full(more, NO_SERIES, np.uint32)
+            self._start_of = np.concatenate([self._start_of, none])
+        missing = np.unique(series[self._start_of[series] == NO_SERIES])
+        if len(missing):
+            self._log.starts(self._put_starts(missing), missing)
+        return self._start_of[series]
+
+    def _put_starts(self, series: U32) -> int:
+        first = self._registry.reserve(len(series))
+        self.hidden_count += len(series)
+        self._loose.know_series(self._registry.count)
+        if len(self._start_of) < self.series_count:
+            none = np.full(self.series_count - len(self._start_of), NO_SERIES, np.uint32)
+            self._start_of = np.concatenate([self._start_of, none])
+        self._start_of[series] = np.arange(first, first + len(series), dtype=np.uint32)
+        return first
 
     # --- durability -------------------------------------------------------------------
 

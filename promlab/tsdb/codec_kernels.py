@@ -19,6 +19,7 @@ import numpy as np
 from promlab.jit import carray, intrinsic, ir, kernel, types
 
 HOLE = 0x7FF4686F6C657F01  # "no sample here": a NaN that no decoder ever gives out
+HISTOGRAM = 0x7FF5  # highest 16 bits of a reference to a histogram (histogram_files.py)
 NAN = 0x7FF8000000000001  # what a user's NaN with exactly those bits becomes
 
 CONSTANT, RAW, DELTA, DELTA2, PLANES, HOLES = 0, 1, 2, 3, 4, 5

@@ -31,7 +31,8 @@ FORMAT = 1
     MIN_TIME,
     MAX_TIME,
     APPENDED,  # samples since the writer started
-) = range(11)
+    EXEMPLARS,  # how many exemplars count
+) = range(12)
 LONGS = 64
 
 

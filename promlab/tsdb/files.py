@@ -125,6 +125,20 @@ class WritableMap:
             raise failed("extend", self.path, error) from None
         self.longs = np.frombuffer(mapped, np.int64)
 
+    def sync(self) -> None:
+        """Wait until everything written is on the disk."""
+        try:
+            os.fdatasync(self._fd)
+        except OSError as error:
+            raise failed("sync", self.path, error) from None
+
+    def cut(self, size: int) -> None:
+        """Give back what lies behind `size` bytes; nothing may be written any more."""
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError as error:
+            raise failed("truncate", self.path, error) from None
+
     def close(self) -> None:
         """Let go of the file; arrays in use stay valid."""
         if self._fd >= 0:

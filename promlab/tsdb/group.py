@@ -6,18 +6,33 @@ row) goes the way of loose samples.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from promlab.errors import StorageError
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Values
-from promlab.model.storage import AppendOutcome, Slots
+from promlab.model.storage import NO_EXTRAS, AppendOutcome, Refs, SampleExtras, Slots
 from promlab.tsdb import head_kernels as k
+from promlab.tsdb.files import Longs
 
 if TYPE_CHECKING:
     from promlab.tsdb.head import Head
+
+
+NO_SLOT = 0xFFFFFFFF
+
+
+class Row(NamedTuple):
+    """Samples of one time: slots and values as bits; and slots and values for start times."""
+
+    slots: Slots
+    bits: Longs
+    references: bool = False  # whether some of `bits` refer to histograms
+    start_slots: Slots = np.zeros(0, np.uint32)
+    start_bits: Longs = np.zeros(0, np.int64)
 
 
 class Group:
@@ -27,12 +42,17 @@ class Group:
         self._head = head
         self.number = number
         self.closed = False
+        self._start_slots: Slots = np.zeros(0, np.uint32)  # of each slot, as far as it is known
 
     def slots(self, labels: LabelTable) -> Slots:
         """Slot of each label set, registering what is new; see `SeriesGroup`."""
         self._check()
         head = self._head
-        series = head.register(labels)
+        return self._slots_of(head.register(labels))
+
+    def _slots_of(self, series: npt.NDArray[np.uint32]) -> Slots:
+        """Slot of each series, made where it has none."""
+        head = self._head
         known = head.series_of(self.number)
         order = np.argsort(known, kind="stable")
         at = np.searchsorted(known, series, sorter=order)
@@ -52,14 +72,45 @@ class Group:
             head.add_slots(self.number, distinct[in_order])
         return found.astype(np.uint32)
 
-    def append(self, t_ms: int, slots: Slots, values: Values) -> AppendOutcome:
+    def append(
+        self, t_ms: int, slots: Slots, values: Values, extras: SampleExtras = NO_EXTRAS
+    ) -> AppendOutcome:
         """One sample at `t_ms` for each of `slots`; see `SeriesGroup`."""
         self._check()
         if not len(slots):
             return AppendOutcome()
-        return self._head.append_row(
-            self.number, t_ms, slots, np.ascontiguousarray(values, np.float64).view(np.int64)
-        )
+        bits = np.ascontiguousarray(values, np.float64).view(np.int64)
+        histograms, starts = extras
+        row = Row(slots, bits)
+        if histograms is not None or starts is not None:
+            series = self._head.series_of(self.number)[slots]
+            times = np.full(len(slots), t_ms, np.int64)
+            if starts is not None:
+                mine = np.flatnonzero((starts != 0) & self._head.may_take(series, times))
+                values = starts[mine].astype(np.float64)
+                row = Row(slots, bits, False, self._starts_of(slots[mine]), values.view(np.int64))
+            if histograms is not None:
+                bits = self._head.references(series, times, bits, histograms, distinct=True)
+                row = row._replace(bits=bits, references=True)
+        return self._head.append_row(self.number, t_ms, row)
+
+    def refs(self, slots: Slots) -> Refs:
+        """References of the series in these slots. u64[n]."""
+        return self._head.series_of(self.number)[slots].astype(np.uint64)
+
+    def _starts_of(self, slots: Slots) -> Slots:
+        """Slots for the start times of the samples in these slots, made where missing."""
+        if not len(slots):
+            return np.zeros(0, np.uint32)
+        wanted = int(slots.max()) + 1
+        if wanted > len(self._start_slots):
+            more = np.full(wanted - len(self._start_slots), NO_SLOT, np.uint32)
+            self._start_slots = np.concatenate([self._start_slots, more])
+        missing = slots[self._start_slots[slots] == NO_SLOT]
+        if len(missing):
+            series = self._head.series_of(self.number)[missing]
+            self._start_slots[missing] = self._slots_of(self._head.starts_of(series))
+        return self._start_slots[slots]
 
     def close(self) -> None:
         """Nothing more comes; a group for the same target will go on with these slots."""

@@ -17,15 +17,27 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import Times, Values
-from promlab.model.storage import AppendOutcome, Refs, Slots
+from promlab.model.storage import (
+    NO_EXTRAS,
+    AppendOutcome,
+    ExemplarBatch,
+    ExemplarOutcome,
+    Refs,
+    SampleExtras,
+)
 from promlab.tsdb import control
 from promlab.tsdb import head_kernels as k
 from promlab.tsdb.catalog import Catalog
 from promlab.tsdb.chunks import ChunkStore
+from promlab.tsdb.exemplar_store import ExemplarStore
+from promlab.tsdb.extras import Newest, with_references
 from promlab.tsdb.files import Longs
-from promlab.tsdb.group import Group, row_record_bytes
+from promlab.tsdb.group import Group, Row, row_record_bytes
+from promlab.tsdb.histogram_files import NOWHERE
+from promlab.tsdb.histogram_store import HistogramStore
 from promlab.tsdb.housekeeping import Housekeeper
 from promlab.tsdb.lock import DirectoryLock
 from promlab.tsdb.loose import NO_RING, LooseStore
@@ -36,6 +48,7 @@ from promlab.tsdb.sealing import Sealer
 from promlab.tsdb.wal import WAL
 
 U32 = npt.NDArray[np.uint32]
+Bools = npt.NDArray[np.bool_]
 Progress = Callable[[str, float], None]
 
 _LOG = logging.getLogger(__name__)
@@ -118,6 +131,8 @@ class Head:
         widths = self.rows.state[: self.rows.count, k.WIDTH].copy()
         self.chunks = ChunkStore(self.path / "chunks", widths, self.loose.count, now, self.warn)
         self.wal = WAL(self.path / "wal", self.catalog.flush)
+        self.histograms = HistogramStore(self.path / "histograms", self.warn)
+        self.exemplars = ExemplarStore(self.path / "exemplars", self.options.max_exemplars)
         self.last_t: Longs = np.full(1024, k.NEVER, np.int64)
         self.last_bits: Longs = np.zeros(1024, np.int64)
         self.min_time, self.max_time = 2**63 - 1, k.NEVER
@@ -161,6 +176,12 @@ class Head:
         """Series of each slot of a group."""
         return self.catalog.series_of(group)
 
+    def starts_of(self, series: U32) -> U32:
+        """The hidden series with start times of these series' samples, made where missing."""
+        found = self.catalog.starts_of(series)
+        self._know_series()
+        return found
+
     def add_slots(self, group: int, series: U32) -> None:
         """Append slots for these series to a group."""
         self.catalog.add_slots(group, series)
@@ -190,12 +211,46 @@ class Head:
 
     # --- samples ----------------------------------------------------------------------
 
-    def append_row(self, group: int, t_ms: int, slots: Slots, bits: Longs) -> AppendOutcome:
-        """One row of a group (see `Group.append`); values as their bits."""
-        if t_ms < self._floor:
-            self.too_old += len(slots)
-            return AppendOutcome(too_old=len(slots))
+    @property
+    def late_floor(self) -> int:
+        """Times from here on may come out of order."""
+        window_ms = int(self.options.late_window_s * 1000)
+        if not window_ms or self.max_time == k.NEVER:
+            return k.LATE_NEVER
+        return self.max_time - window_ms
+
+    def references(
+        self, series: U32, t_ms: Longs, bits: Longs, histograms: HistogramColumn, *, distinct: bool
+    ) -> Longs:
+        """The values of an append, its histograms stored; see `with_references`."""
+        return with_references(
+            self.histograms,
+            histograms,
+            series,
+            t_ms,
+            bits,
+            Newest(self.last_t, self.last_bits),
+            late_floor=self.late_floor,
+            distinct=distinct,
+        )
+
+    def may_take(self, series: U32, t_ms: Longs) -> Bools:
+        """Which samples are younger than their series' newest, or may come late."""
+        found: Bools = t_ms > self.last_t[series]
+        return found | (t_ms >= self.late_floor)
+
+    def append_row(self, group: int, t_ms: int, row: Row) -> AppendOutcome:
+        """One row of a group (see `Group.append`)."""
         series, width = self.catalog.slots_of(group)
+        some_are_late = self.options.late_window_s and (
+            (t_ms < self.last_t[series[row.slots]]).any()
+        )
+        if t_ms < self._floor or some_are_late:
+            return self._append_late_row(series, t_ms, row)
+        slots, bits, starts = row.slots, row.bits, len(row.start_slots)
+        if starts:
+            slots = np.concatenate([slots, row.start_slots])
+            bits = np.concatenate([bits, row.start_bits])
         wal, rows = self.wal, self.rows
         wal.room(row_record_bytes(width))
         while True:
@@ -205,6 +260,7 @@ class Head:
                 group,
                 slots,
                 bits,
+                row.references,
                 series,
                 self.last_t,
                 self.last_bits,
@@ -217,13 +273,21 @@ class Head:
                 break
             self.sealer.make_room(group)
         if appended == k.NOT_NEWEST:
-            times = np.full(len(slots), t_ms, np.int64)
-            return self._append_loose(series[slots], times, bits)
+            return self._append_late_row(series, t_ms, row)
         wal.at = at
         if appended:
             rows.pending.append(group)
             self.note_times(t_ms, t_ms)
-        return self._count(appended, duplicate, out_of_order, 0)
+        return self._count(max(0, appended - starts), duplicate, out_of_order, 0)
+
+    def _append_late_row(self, series: U32, t_ms: int, row: Row) -> AppendOutcome:
+        """A row that does not follow the group's newest: its samples go as loose ones."""
+        times = np.full(len(row.slots), t_ms, np.int64)
+        done = self._append_loose(series[row.slots], times, row.bits, row.references)
+        if len(row.start_slots):
+            times = np.full(len(row.start_slots), t_ms, np.int64)
+            self._append_starts(series[row.start_slots], times, row.start_bits)
+        return done
 
     def note_times(self, first: int, last: int) -> None:
         """Samples from `first` to `last` are here now."""
@@ -241,67 +305,113 @@ class Head:
             self.too_old += old
         return AppendOutcome(appended, duplicate, late, old)
 
-    def append_loose(self, refs: Refs, t_ms: Times, values: Values) -> AppendOutcome:
+    def append_loose(
+        self, refs: Refs, t_ms: Times, values: Values, extras: SampleExtras = NO_EXTRAS
+    ) -> AppendOutcome:
         """Samples of any series at any times; see `Appender`."""
         bits = np.ascontiguousarray(values, np.float64).view(np.int64)
         times = np.ascontiguousarray(t_ms, np.int64)
         series = np.asarray(refs).astype(np.uint32)
         if len(series) and int(series.max()) >= self.catalog.series_count:
             raise StorageError("append_loose got a reference that `refs` never gave")
-        return self._append_loose(series, times, bits)
+        histograms, starts = extras
+        if histograms is not None:
+            bits = self.references(series, times, bits, histograms, distinct=False)
+        if starts is None:
+            return self._append_loose(series, times, bits, histograms is not None)
+        mine = np.flatnonzero((starts != 0) & self.may_take(series, times))
+        done = self._append_loose(series, times, bits, histograms is not None)
+        if len(mine):
+            values = starts[mine].astype(np.float64)
+            self._append_starts(self.starts_of(series[mine]), times[mine], values.view(np.int64))
+        return done
 
-    def _append_loose(self, series: U32, t_ms: Longs, bits: Longs) -> AppendOutcome:
-        floor, total = self._floor, AppendOutcome()
+    def _append_starts(self, hidden: U32, t_ms: Longs, bits: Longs) -> None:
+        """Start times, as samples that nobody counts."""
+        counts = self.appended, self.duplicate, self.out_of_order, self.too_old
+        self._append_loose(hidden, t_ms, bits, references=False)
+        self.appended, self.duplicate, self.out_of_order, self.too_old = counts
+
+    def _append_loose(
+        self, series: U32, t_ms: Longs, bits: Longs, references: bool
+    ) -> AppendOutcome:
+        total = AppendOutcome()
+        floors = self._floor, self.late_floor
         for at in range(0, len(series), _SLICE):
             part = slice(at, at + _SLICE)
-            done = self._append_slice(series[part], t_ms[part], bits[part], floor)
+            done = self._append_slice(series[part], t_ms[part], bits[part], references, *floors)
             total = AppendOutcome(*(a + b for a, b in zip(total, done, strict=True)))
         return total
 
-    def _append_slice(self, series: U32, t_ms: Longs, bits: Longs, floor: int) -> AppendOutcome:
+    def _append_slice(
+        self, series: U32, t_ms: Longs, bits: Longs, references: bool, floor: int, late_floor: int
+    ) -> AppendOutcome:
         n = len(series)
-        rings = self.loose.ring_of[series]
-        if (rings == NO_RING).any():
-            self.catalog.add_rings(np.unique(series[rings == NO_RING]))
-            rings = self.loose.ring_of[series]
-        if n > 1 and (rings[1:] < rings[:-1]).any():
-            order = np.argsort(rings, kind="stable")
-            series, rings, t_ms, bits = series[order], rings[order], t_ms[order], bits[order]
+        rings, order = self._rings(series, late=False)
+        series, t_ms, bits = series[order], t_ms[order], bits[order]
         self.wal.room(k.LOOSE_HEADER + n * 26)
         self.sealer.reserve()
-        kept_rings, kept_t, kept_bits = (
+        kept_rings, kept_t, kept_bits, late_at = (
             np.empty(n, np.uint32),
             np.empty(n, np.int64),
             np.empty(n, np.int64),
+            np.empty(n, np.int64),
         )
-        taken, duplicate, late, old = k.accept_loose(
+        taken, duplicate, refused, old, late = k.accept_loose(
             series,
             t_ms,
             bits,
+            references,
             self.last_t,
             self.last_bits,
             floor,
+            late_floor,
             rings,
             kept_rings,
             kept_t,
             kept_bits,
+            late_at,
         )
         if taken:
-            kept = kept_rings[:taken], kept_t[:taken], kept_bits[:taken]
-            starts = self.runs(kept[0])
-            self.wal.at = k.log_loose(
-                kept[0], starts, kept[1], kept[2], len(starts) - 1, self.wal.buffer, self.wal.at
-            )
-            with contextlib.suppress(StorageError):
-                self.wal.flush()  # before readers see them; if it fails, `commit` will say so
-            self.sealer.store_loose(*kept, starts, self.wal.segment)
-            self.note_times(int(kept[1].min()), int(kept[1].max()))
-        return self._count(taken, duplicate, late, old)
+            self._store_loose(kept_rings[:taken], kept_t[:taken], kept_bits[:taken])
+        if late:
+            late_at = late_at[:late]
+            late_at = late_at[bits[late_at] != NOWHERE]
+            rings, order = self._rings(series[late_at], late=True)
+            self.wal.room(k.LOOSE_HEADER + late * 26)
+            self.sealer.reserve()
+            self._store_loose(rings, t_ms[late_at][order], bits[late_at][order])
+        return self._count(taken + late, duplicate, refused, old)
+
+    def _rings(self, series: U32, *, late: bool) -> tuple[U32, Longs]:
+        """Rings of these samples' series, ascending, and the order that makes them so."""
+        rings = self.loose.rings_for(series, late=late)
+        if (rings == NO_RING).any():
+            self.catalog.add_rings(np.unique(series[rings == NO_RING]), late=late)
+            rings = self.loose.rings_for(series, late=late)
+        order = np.argsort(rings, kind="stable")
+        return rings[order], order
+
+    def _store_loose(self, rings: U32, t_ms: Longs, bits: Longs) -> None:
+        starts = self.runs(rings)
+        self.wal.at = k.log_loose(
+            rings, starts, t_ms, bits, len(starts) - 1, self.wal.buffer, self.wal.at
+        )
+        with contextlib.suppress(StorageError):
+            self.wal.flush()  # before readers see them; if it fails, `commit` will say so
+        self.sealer.store_loose(rings, t_ms, bits, starts, self.wal.segment)
+        self.note_times(int(t_ms.min()), int(t_ms.max()))
 
     def runs(self, rings: U32) -> Longs:
         """Starts of the runs of equal rings, and the end of the last."""
         starts = np.empty(len(rings) + 1, np.int64)
         return starts[: k.runs_of(rings, len(rings), starts) + 1]
+
+    def append_exemplars(self, batch: ExemplarBatch) -> ExemplarOutcome:
+        """Keep exemplars beside their series; see `Appender`."""
+        if batch.n and int(batch.refs.max()) >= self.catalog.series_count:
+            raise StorageError("append_exemplars got a reference that `refs` never gave")
+        return self.exemplars.append(batch)
 
     # --- durability -------------------------------------------------------------------
 
@@ -313,6 +423,7 @@ class Head:
         """
         self.catalog.flush()
         wrote = self.wal.flush()
+        self.exemplars.flush()
         # Only now: what a reader has seen must not be lost with this process.
         self.rows.publish()
         self.publish()
@@ -326,12 +437,13 @@ class Head:
         page[control.MIN_TIME] = self.min_time
         page[control.MAX_TIME] = self.max_time
         page[control.APPENDED] = self.appended
+        page[control.EXEMPLARS] = self.exemplars.most
 
     def stats(self) -> HeadStats:
         """Counters of now."""
         has = self.max_time != k.NEVER
         return HeadStats(
-            series=self.catalog.series_count,
+            series=self.catalog.series_count - self.catalog.hidden_count,
             groups=self.rows.count,
             rings=self.loose.count,
             chunks=self.chunks.total,
@@ -364,11 +476,14 @@ class Head:
             self.wal.sync()
             self.chunks.sync()
             self.chunks.close()
+            self.histograms.close()
+            self.exemplars.sync()
             self.control.longs[control.CLEAN] = 1
         finally:
             self._keeper.stop()
             self.wal.close()
             self.catalog.close()
+            self.exemplars.close()
             self.rows.close()
             self.loose.close()
             self.control.close()

@@ -23,6 +23,7 @@ import numpy as np
 
 from promlab.jit import kernel
 from promlab.tsdb.codec_kernels import (
+    HISTOGRAM,
     HOLE,
     MAX_ROWS,
     NAN,
@@ -47,6 +48,7 @@ PUBLISHED_LONGS = 4
 ENTRY_LONGS = 6  # owner << 1 | loose, first t, last t, offset, n << 32 | bytes, prev << 32 | crc
 
 NEVER = -(2**63)
+LATE_NEVER = 2**63 - 1
 NO_ROOM, NOT_NEWEST = -1, -2
 ROW_RECORD, LOOSE_RECORD = 1, 2
 ROW_HEADER, LOOSE_HEADER = 22, 10
@@ -132,7 +134,7 @@ def _log_and_store(
 
 
 @kernel(
-    "UniTuple(i8, 4)(i8[::1], i8[:, ::1], i8, u4[::1], i8[::1], u4[::1], i8[::1],"
+    "UniTuple(i8, 4)(i8[::1], i8[:, ::1], i8, u4[::1], i8[::1], b1, u4[::1], i8[::1],"
     " i8[::1], i8, i8, u1[::1], i8)"
 )
 def append_row(
@@ -141,6 +143,7 @@ def append_row(
     g: Any,
     slots: Any,
     bits: Any,
+    references: Any,
     series: Any,
     last_t: Any,
     last_bits: Any,
@@ -151,6 +154,7 @@ def append_row(
 ) -> Any:
     """Append one row, or add slots to the row that is already there for `t`.
 
+    `references` says whether `bits` may refer to histograms; if not, what looks so is a NaN.
     Returns (appended, other value at the same time, out of order, position in the WAL
     buffer); appended is NO_ROOM if the group needs an extent, or a wider or empty one, and
     NOT_NEWEST if the row belongs before rows that are stored.
@@ -177,7 +181,7 @@ def append_row(
         slot = slots[i]
         ref = series[slot]
         x = bits[i]
-        if x == HOLE:
+        if x == HOLE or (x >> 48 == HISTOGRAM and not references):
             x = np.int64(NAN)
         if t > last_t[ref]:
             fresh[slot] = x
@@ -233,46 +237,55 @@ def seal_rows(arena: Any, extent: Any, stride: Any, rows: Any, width: Any, out: 
 
 
 @kernel(
-    "UniTuple(i8, 4)(u4[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, u4[::1], u4[::1],"
-    " i8[::1], i8[::1])"
+    "UniTuple(i8, 5)(u4[::1], i8[::1], i8[::1], b1, i8[::1], i8[::1], i8, i8, u4[::1], u4[::1],"
+    " i8[::1], i8[::1], i8[::1])"
 )
 def accept_loose(
     refs: Any,
     t_ms: Any,
     bits: Any,
+    references: Any,
     last_t: Any,
     last_bits: Any,
     floor: Any,
+    late_floor: Any,
     rings: Any,
     out_rings: Any,
     out_t: Any,
     out_bits: Any,
+    out_late: Any,
 ) -> Any:
-    """Samples that are in order, compacted; (taken, duplicate, out of order, too old).
+    """Samples that are in order, compacted; (taken, duplicate, out of order, too old, late).
 
-    A sample older than `floor` is too old.
+    A sample older than `floor` is too old. What does not fit in order but is not older than
+    `late_floor` (LATE_NEVER if nothing may come late) is late: its number goes to `out_late`,
+    and what of `bits` is no value that may be stored is mended in place.
     """
-    taken = duplicate = out_of_order = too_old = 0
+    taken = duplicate = out_of_order = too_old = late = 0
     for i in range(len(refs)):
         ref = refs[i]
         t = t_ms[i]
         x = bits[i]
-        if x == HOLE:
+        if x == HOLE or (x >> 48 == HISTOGRAM and not references):
             x = np.int64(NAN)
-        if t < floor:
-            too_old += 1
-        elif t < last_t[ref]:
-            out_of_order += 1
-        elif t == last_t[ref] and last_t[ref] != NEVER:
+        if t >= floor and t == last_t[ref] and t != NEVER:
             duplicate += last_bits[ref] != x
-        else:
+        elif t >= floor and (t > last_t[ref] or t == NEVER):
             last_t[ref] = t
             last_bits[ref] = x
             out_rings[taken] = rings[i]
             out_t[taken] = t
             out_bits[taken] = x
             taken += 1
-    return taken, duplicate, out_of_order, too_old
+        elif t >= late_floor:
+            bits[i] = x
+            out_late[late] = i
+            late += 1
+        elif t < floor or late_floor != LATE_NEVER:
+            too_old += 1
+        else:
+            out_of_order += 1
+    return taken, duplicate, out_of_order, too_old, late
 
 
 @kernel("i8(u4[::1], i8, i8[::1])")
@@ -381,12 +394,25 @@ def put_loose(
     return overflowing
 
 
+@kernel()
+def _sort_run(times: Any, bits: Any, n: Any) -> None:
+    """Sort by time; what came first stays first."""
+    for i in range(1, n):
+        t, x = times[i], bits[i]
+        j = i
+        while j and times[j - 1] > t:
+            times[j], bits[j] = times[j - 1], bits[j - 1]
+            j -= 1
+        times[j], bits[j] = t, x
+
+
 @kernel(
-    "UniTuple(i8, 2)(i8[::1], u4[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, u1[::1], i8,"
-    " i8[:, ::1], i8[::1], i8)"
+    "UniTuple(i8, 2)(i8[::1], u1[::1], u4[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, u1[::1],"
+    " i8, i8[:, ::1], i8[::1], i8)"
 )
 def seal_loose(
     loose: Any,
+    is_late: Any,
     rings: Any,
     starts: Any,
     t_ms: Any,
@@ -403,7 +429,8 @@ def seal_loose(
 
     `which` lists runs, from `at_run` on; the chunk of n samples is times | values. `out` will
     stand at offset `base` of the chunk file, `entries` at number `first` of its index; `chain`
-    holds each ring's newest entry. Returns (runs done up to, entries made).
+    holds each ring's newest entry. Chunks of late rings are sorted, each for itself. Returns
+    (runs done up to, entries made).
     """
     p, made, done = np.int64(0), np.int64(0), at_run
     run_t = np.empty(MAX_ROWS, np.int64)
@@ -431,6 +458,8 @@ def seal_loose(
                     run_t[i] = t_ms[starts[r] + k - held]
                     run_bits[i] = bits[starts[r] + k - held]
                 k += 1
+            if is_late[ring]:
+                _sort_run(run_t, run_bits, n)
             q = encode_times(run_t, n, out, p)
             q = encode_values(run_bits, values, n, integers, out, q)
             entry = entries[made]

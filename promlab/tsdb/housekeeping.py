@@ -46,6 +46,7 @@ class Housekeeper:
         if head.options.sync == "always" and self._dirty:
             self.finish()
             head.catalog.sync()
+            head.histograms.sync()
             head.wal.sync()
             self._dirty = False
         now = head.options.clock()
@@ -86,6 +87,7 @@ class Housekeeper:
 
     def _sync(self, chunks_too: bool) -> None:
         self._head.catalog.sync()
+        self._head.histograms.sync()
         if chunks_too:
             self._head.chunks.sync()
         self._head.wal.sync()
@@ -136,7 +138,9 @@ class Housekeeper:
             head.publish()
         if head.options.retention_s > 0 and head.max_time != k.NEVER:
             newest = min(head.max_time, int(now * 1000))
-            first = head.chunks.drop_before(newest - int(head.options.retention_s * 1000))
+            oldest = newest - int(head.options.retention_s * 1000)
+            first = head.chunks.drop_before(oldest)
+            head.histograms.drop_before(oldest)
             head.control.longs[control.FIRST_FILE] = first
 
     def drop_old_epochs(self, epoch: int) -> None:

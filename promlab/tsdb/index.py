@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
 from promlab.model.matchers import Matcher, MatchType
-from promlab.tsdb.plan import Plan, make_plan
+from promlab.tsdb.plan import LATE_PLACE, RING_PLACE, Plan, make_plan
 
 Longs = npt.NDArray[np.int64]
 U32 = npt.NDArray[np.uint32]
@@ -53,6 +53,8 @@ class Selection:
     looked_at: int
     labels: LabelTable | None = None
     plan: Plan | None = None
+    starts: Selection | None = None  # the hidden series with these series' start times
+    starts_of: Longs | None = None  # which of this selection each of those belongs to
 
 
 class SeriesIndex:
@@ -68,7 +70,10 @@ class SeriesIndex:
         self._selections: OrderedDict[tuple[Matcher, ...], Selection] = OrderedDict()
         self.groups = 0
         self.rings = 0
-        self._places: list[tuple[Longs, Longs, Longs]] = []  # series, group or -1, slot or ring
+        # Series, group (or RING_PLACE, LATE_PLACE), slot or ring.
+        self._places: list[tuple[Longs, Longs, Longs]] = []
+        self._start_of: Longs = np.zeros(0, np.int64)  # the series with start times, -1: none
+        self._hidden = np.zeros(0, np.bool_)
 
     # --- from the log -----------------------------------------------------------------
 
@@ -106,11 +111,30 @@ class SeriesIndex:
 
     def on_rings(self, first: int, series: U32) -> None:
         """Rings of the log."""
+        self._add_rings(first, series, RING_PLACE)
+
+    def on_late_rings(self, first: int, series: U32) -> None:
+        """Rings of the log for samples out of order."""
+        self._add_rings(first, series, LATE_PLACE)
+
+    def _add_rings(self, first: int, series: U32, kind: int) -> None:
         n = len(series)
         rings = np.arange(first, first + n, dtype=np.int64)
-        self._places.append((series.astype(np.int64), np.full(n, -1, np.int64), rings))
+        self._places.append((series.astype(np.int64), np.full(n, kind, np.int64), rings))
         self.rings = first + n
         self.records += 1
+
+    def on_starts(self, first: int, series: U32) -> None:
+        """Hidden series of the log, without labels, that hold start times of others."""
+        n = len(series)
+        self.on_series(n, np.zeros(0, np.uint32), np.zeros((0, n), np.uint32))
+        grown = np.full(self.count, -1, np.int64)
+        grown[: len(self._start_of)] = self._start_of
+        grown[series] = np.arange(first, first + n)
+        hidden = np.zeros(self.count, np.bool_)
+        hidden[: len(self._hidden)] = self._hidden
+        hidden[first : first + n] = True
+        self._start_of, self._hidden = grown, hidden
 
     # --- selection --------------------------------------------------------------------
 
@@ -143,6 +167,24 @@ class SeriesIndex:
             found.labels = self.labels(found.series)
         return found
 
+    def starts(self, selection: Selection) -> Selection | None:
+        """The series with start times of a selection, None if it has none.
+
+        `selection.starts_of` has, for each of them, the number of its series.
+        """
+        series = selection.series[selection.series < len(self._start_of)]
+        hidden = self._start_of[series]
+        of = np.flatnonzero(hidden >= 0)
+        if not len(of):
+            return None
+        found = selection.starts
+        if found is None or len(found.series) != len(of):
+            order = np.argsort(hidden[of])
+            found = Selection(hidden[of][order], self.count)
+            found.labels = LabelTable(len(of), {}, self.symbols)
+            selection.starts, selection.starts_of = found, of[order]
+        return found
+
     def plan(self, selection: Selection) -> Plan:
         """Where the samples of a selection are."""
         if selection.plan is None or selection.plan.records != self.records:
@@ -172,6 +214,9 @@ class SeriesIndex:
         return None if code is None else self._columns.get(code)
 
     def _filter(self, series: Longs, matchers: tuple[Matcher, ...]) -> Longs:
+        if len(self._hidden):
+            known = series < len(self._hidden)
+            series = series[~(known & self._hidden[np.where(known, series, 0)])]
         for matcher in matchers:
             column = self._column(matcher.name)
             if column is None:

@@ -16,8 +16,10 @@ import numpy.typing as npt
 from promlab.errors import StorageError, WALCorruption
 from promlab.tsdb import chunk_kernels, control, series_log
 from promlab.tsdb.chunks import ENTRY_BYTES, data_path, files, index_path
+from promlab.tsdb.exemplar_files import ExemplarFiles
 from promlab.tsdb.files import ReadableMap
 from promlab.tsdb.head_kernels import ENTRY_LONGS
+from promlab.tsdb.histogram_files import HistogramFiles
 from promlab.tsdb.index import SeriesIndex
 
 Longs = npt.NDArray[np.int64]
@@ -103,6 +105,8 @@ class Mapped:
         # Rows and rings of a writer that did not close them are lost with the system's memory.
         alive = control.boot_id() in (0, int(page[control.BOOT]))
         self.head_is_sound = alive or bool(page[control.CLEAN])
+        self.exemplars = ExemplarFiles(path / "exemplars")
+        self.histograms = HistogramFiles(path / "histograms")
         self.map_head()
 
     def map_head(self) -> None:

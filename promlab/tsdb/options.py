@@ -21,6 +21,8 @@ class HeadOptions:
     sync_interval_s: float = 0.1
     retention_s: float = 15 * 86_400.0  # sealed files with nothing younger go; 0 keeps all
     window_s: float = 3_600.0  # samples older than the newest by more are too old
+    late_window_s: float = 0.0  # samples that are not older may come out of order; 0: none may
+    max_exemplars: int = 0  # the newest that are kept; 0: none
     segment_bytes: int = 16 << 20  # a WAL segment ends when it is larger
     wal_bytes: int = 64 << 20  # sealing is hurried when the WAL is larger
     chunk_file_bytes: int = 128 << 20  # a chunk file ends when it is larger ...

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 Longs = npt.NDArray[np.int64]
+GROUP, RING, LATE = 0, 1, 3  # as in select_kernels
+RING_PLACE, LATE_PLACE = -1, -2  # instead of a group's number
 
 
 class Plan(NamedTuple):
@@ -27,7 +29,7 @@ class Plan(NamedTuple):
     rings: Longs  # ring numbers of the other sources
     ring_places: Longs  # place of each ring
     owners: Longs  # group or ring number of each source
-    loose: Longs  # 1 for rings
+    loose: Longs  # GROUP, RING or LATE of each source
 
 
 def make_plan(series: Longs, of_series: Longs, group: Longs, slot: Longs, records: int) -> Plan:
@@ -46,6 +48,7 @@ def make_plan(series: Longs, of_series: Longs, group: Longs, slot: Longs, record
     order = np.argsort(inverse, kind="stable")
     sizes = np.bincount(inverse, minlength=len(groups))
     rings = slots[ring_places]
+    kinds = np.where(groups_of[ring_places] == LATE_PLACE, LATE, RING)
     return Plan(
         records=records,
         places_at=places_at,
@@ -57,5 +60,5 @@ def make_plan(series: Longs, of_series: Longs, group: Longs, slot: Longs, record
         rings=rings,
         ring_places=ring_places,
         owners=np.concatenate([groups, rings]).astype(np.int64),
-        loose=np.repeat(np.array([0, 1], np.int64), [len(groups), len(rings)]),
+        loose=np.concatenate([np.full(len(groups), GROUP, np.int64), kinds.astype(np.int64)]),
     )

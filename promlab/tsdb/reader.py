@@ -10,21 +10,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from promlab.errors import StorageError, TooManySamples
+from promlab.errors import StorageError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import NO_HINTS, SelectHints
 from promlab.tsdb import control
 from promlab.tsdb import select_kernels as k
-from promlab.tsdb.head_kernels import CAP
-from promlab.tsdb.index import Selection
-from promlab.tsdb.mapped import ChunkView, Mapped
+from promlab.tsdb.decoding import Located, Pieces, Tails, decode, with_starts
+from promlab.tsdb.mapped import Mapped
 from promlab.tsdb.plan import Plan
 
 if TYPE_CHECKING:
@@ -34,27 +33,11 @@ Longs = npt.NDArray[np.int64]
 _PIECES_A_SOURCE = 8
 
 
-class _Tails:
-    """What the head held of each source, copied; see `select_kernels.copy_tails`."""
+class SeriesExemplars(NamedTuple):
+    """Exemplars of one series: (labels, time in ms, value) each."""
 
-    __slots__ = ("bits", "counts", "firsts", "t_ms")
-
-    def __init__(self, plan: Plan) -> None:
-        sources, places = len(plan.owners), len(plan.slots)
-        self.firsts = np.full(sources, k.NOTHING_HELD, np.int64)
-        self.counts = np.zeros(sources, np.int64)
-        self.t_ms = np.empty(sources * CAP, np.int64)
-        self.bits = np.empty(places * CAP, np.int64)
-
-
-class _Pieces:
-    """Chunks that overlap, source by source; see `select_kernels.find_pieces`."""
-
-    __slots__ = ("at", "entry", "file")
-
-    def __init__(self, sources: int, room: int) -> None:
-        self.at = np.empty(sources + 1, np.int64)
-        self.file, self.entry = np.empty(room, np.int64), np.empty(room, np.int64)
+    labels: dict[str, str]
+    exemplars: list[tuple[dict[str, str], int, float]]
 
 
 class Reader:
@@ -138,12 +121,39 @@ class Reader:
         distinct = np.unique(labels.column(name))
         return sorted(labels.symbols.texts(distinct[distinct > 0]))
 
+    def exemplars(
+        self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
+    ) -> list[SeriesExemplars]:
+        """Exemplars in a range of the series that pass all matchers of one of the selectors.
+
+        Sorted by the series' labels; those of one series in the order they came.
+        """
+        with self._lock:
+            mapped = self._fresh()
+            batches = mapped.exemplars.newest(int(mapped.page[control.EXEMPLARS]))
+            wanted = [mapped.index.select(matchers).series for matchers in selectors]
+            series = np.unique(np.concatenate([np.zeros(0, np.int64), *wanted]))
+            labels = mapped.index.labels(series)
+        found: dict[int, SeriesExemplars] = {}
+        for batch in batches:
+            inside = (batch.t_ms >= start_ms) & (batch.t_ms <= end_ms)
+            at = np.searchsorted(series, batch.series)
+            there = np.append(series, -1)[at] == batch.series
+            for row in np.flatnonzero(inside & there).tolist():
+                owner = int(at[row])
+                if owner not in found:
+                    found[owner] = SeriesExemplars(labels.row(owner), [])
+                exemplar = batch.labels.row(row), int(batch.t_ms[row]), float(batch.values[row])
+                found[owner].exemplars.append(exemplar)
+        return sorted(found.values(), key=lambda each: list(each.labels.items()))
+
     def _sources_alive(
         self, mapped: Mapped, plan: Plan, start_ms: int, end_ms: int
     ) -> npt.NDArray[np.bool_]:
         """Which sources have samples in a range."""
-        tails, pieces, _ = self._locate(mapped, plan, start_ms, end_ms)
-        alive: npt.NDArray[np.bool_] = (tails.counts > 0) | (np.diff(pieces.at) > 0)
+        located = self._locate(mapped, plan, start_ms, end_ms)
+        held = located.tails.counts > 0
+        alive: npt.NDArray[np.bool_] = held | (np.diff(located.pieces.at) > 0)
         return alive
 
     # --- samples ----------------------------------------------------------------------
@@ -165,18 +175,27 @@ class Reader:
             plan = mapped.index.plan(selection)
         if not len(plan.slots):
             return SeriesBatch.empty(mapped.index.symbols)
-        tails, pieces, view = self._locate(mapped, plan, start_ms, end_ms)
-        return _decode(selection, plan, tails, pieces, view, start_ms, end_ms, hints.max_samples)
+        located = self._locate(mapped, plan, start_ms, end_ms)
+        files = mapped.histograms
+        found = decode(selection, located, start_ms, end_ms, files, hints.max_samples)
+        with self._lock:
+            # Looked up after the samples were: none of them can lack its start time.
+            mapped.refresh_series()
+            starts = mapped.index.starts(selection)
+            starts_of = selection.starts_of
+            plan = mapped.index.plan(starts) if starts else plan
+        if starts is None or starts_of is None or not found.batch.n:
+            return found.batch
+        located = self._locate(mapped, plan, start_ms, end_ms)
+        return with_starts(found, decode(starts, located, start_ms, end_ms, files), starts_of)
 
-    def _locate(
-        self, mapped: Mapped, plan: Plan, start_ms: int, end_ms: int
-    ) -> tuple[_Tails, _Pieces, ChunkView]:
+    def _locate(self, mapped: Mapped, plan: Plan, start_ms: int, end_ms: int) -> Located:
         """The head's samples first, then the chunks with what is older."""
-        tails = _Tails(plan)
+        tails = Tails(plan)
         if mapped.head_is_sound:
             self._copy_tails(mapped, plan, tails, start_ms, end_ms)
         sources = len(plan.owners)
-        pieces = _Pieces(sources, _PIECES_A_SOURCE * sources)
+        pieces = Pieces(sources, _PIECES_A_SOURCE * sources)
         with self._lock:
             view = mapped.chunks(start_ms, end_ms)
             while True:
@@ -197,12 +216,12 @@ class Reader:
                 )
                 if n <= len(pieces.file):
                     break
-                pieces = _Pieces(sources, n)
+                pieces = Pieces(sources, n)
         pieces.file, pieces.entry = pieces.file[:n], pieces.entry[:n]
-        return tails, pieces, view
+        return Located(plan, tails, pieces, view)
 
     def _copy_tails(
-        self, mapped: Mapped, plan: Plan, tails: _Tails, start_ms: int, end_ms: int
+        self, mapped: Mapped, plan: Plan, tails: Tails, start_ms: int, end_ms: int
     ) -> None:
         while True:
             rows, loose, table = mapped.rows, mapped.loose, mapped.table
@@ -243,78 +262,3 @@ class Reader:
         from promlab.tsdb.frame import to_frame
 
         return to_frame(self.select(matchers, start_ms, end_ms))
-
-
-def _decode(
-    selection: Selection,
-    plan: Plan,
-    tails: _Tails,
-    pieces: _Pieces,
-    view: ChunkView,
-    start_ms: int,
-    end_ms: int,
-    max_samples: int,
-) -> SeriesBatch:
-    labels = selection.labels
-    assert labels is not None
-    n, room = labels.n, len(tails.t_ms)
-    room += int(k.count_rows(view.indexes, view.counts, pieces.file, pieces.entry))
-    shared, times_at = np.empty(room, np.int64), np.empty(len(plan.owners) + 1, np.int64)
-    found = np.empty((len(pieces.file), 7), np.int64)
-    used = k.source_times(
-        view.indexes,
-        view.counts,
-        view.datas,
-        view.sizes,
-        pieces.file,
-        pieces.entry,
-        pieces.at,
-        plan.loose,
-        start_ms,
-        end_ms,
-        tails.firsts,
-        tails.counts,
-        found,
-        shared,
-        times_at,
-        tails.t_ms,
-    )
-    if used < 0:
-        raise StorageError("a chunk is damaged: its times can't be read")
-    rows = np.diff(times_at)
-    most = int(rows[plan.sources].sum())
-    t_out = np.empty(used + most, np.int64)  # the part behind `used` is rarely touched
-    t_out[:used] = shared[:used]
-    v_out = np.empty(most, np.int64)
-    offsets, series_times = np.empty(n + 1, np.int64), np.zeros(n, np.int64)
-    scratch = np.empty(int(rows.max(initial=0)), np.int64)
-    written, t_end = k.decode_series(
-        view.datas,
-        found,
-        pieces.at,
-        plan.loose,
-        times_at,
-        tails.counts,
-        tails.bits,
-        plan.places_at,
-        plan.sources,
-        plan.slots,
-        t_out,
-        v_out,
-        used,
-        offsets,
-        series_times,
-        scratch,
-    )
-    if written < 0:
-        raise StorageError("a chunk is damaged: its values can't be read")
-    if max_samples and written > max_samples:
-        raise TooManySamples(max_samples)
-    kept = np.diff(offsets) > 0
-    if not kept.all():
-        at = np.flatnonzero(kept)
-        labels = labels.take(at)
-        offsets = np.concatenate([offsets[at], offsets[-1:]])
-        series_times = series_times[at]
-    values: Any = v_out[:written].view(np.float64)
-    return SeriesBatch(labels, offsets, series_times, t_out[:t_end], values)

@@ -52,6 +52,14 @@ class Registry:
         self.count += new
         return series, new_rows[:new]
 
+    def reserve(self, n: int) -> int:
+        """Numbers for n series without labels, which nothing finds; the first of them."""
+        self._make_room(n)
+        first, self.count = self.count, self.count + n
+        # Fingerprints that no label set has, so that they spread over the table.
+        self._high[first : self.count] = np.frombuffer(os.urandom(8 * n), np.uint64)
+        return first
+
     def _make_room(self, more: int) -> None:
         total = self.count + more
         if total > len(self._high):

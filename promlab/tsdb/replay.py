@@ -157,7 +157,8 @@ class _Replay:
         end = int(k.read_loose(records, at, len(records), rings, t_ms, bits))
         if end < 0 or (n and int(rings.max()) >= head.loose.count):
             return -1
-        fresh = t_ms > self._ring_last[rings]
+        # What is late may be in a chunk already; readers take it once.
+        fresh = (t_ms > self._ring_last[rings]) | (head.loose.is_late[rings] != 0)
         rings, t_ms, bits = rings[fresh], t_ms[fresh], bits[fresh]
         if len(rings):
             self._ring_last[rings] = t_ms

@@ -134,6 +134,7 @@ class Sealer:
         chunks.make_chains(head.rows.count, head.loose.count)
         done, made = k.seal_loose(
             longs,
+            head.loose.is_late,
             todo.rings,
             todo.starts,
             todo.t_ms,

@@ -5,8 +5,9 @@ overlap, limited to what is older than what the head held, so that a chunk seale
 neither missed nor met twice; `decode_times` and `decode_series` write the batch.
 
 A *source* is a group or a ring: it has times. A *place* is a slot of a group, or a ring: a
-series has one or more places. Files are given by address; every offset read from them is
-checked against the mapped size.
+series has one or more places. `loose` says of each source what it is: GROUP, RING or LATE, a
+ring whose chunks, and what it holds, are in no order of time. Files are given by address;
+every offset read from them is checked against the mapped size.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from promlab.jit import kernel
 from promlab.tsdb.chunk_kernels import get_int
 from promlab.tsdb.codec_kernels import (
+    HISTOGRAM,
     HOLE,
     MAX_ROWS,
     bytes_at,
@@ -42,6 +44,7 @@ NOTHING_HELD = 2**63 - 1
 _LOW = 0xFFFFFFFF
 _TRIES = 1_000_000
 OK, REMAP, BUSY, DAMAGED = 0, 1, 2, 3
+GROUP, RING, LATE = 0, 1, 3
 
 
 @kernel()
@@ -208,6 +211,7 @@ def find_pieces(
 ) -> Any:
     """Chunks of each source that overlap [start, end] and begin before what the head held.
 
+    Of a late ring all that overlap: what is met twice is merged.
     Files are ordered by age; `chain_sizes` has lengths of the group and ring chains, two a
     file. Pieces of source s, oldest first, are those from `pieces_at[s]` to `pieces_at[s+1]`.
     Returns their number: when it is larger than `piece_file`, nothing else counts.
@@ -215,11 +219,12 @@ def find_pieces(
     n = np.int64(0)
     for s in range(len(owners)):
         pieces_at[s] = n
-        limit = min(end, firsts[s] - 1)
+        late = loose[s] == LATE
+        limit = end if late else min(end, firsts[s] - 1)
         begin = n
         done = False
         for f in range(len(indexes) - 1, -1, -1):
-            size = chain_sizes[2 * f + loose[s]]
+            size = chain_sizes[2 * f + (loose[s] & 1)]
             if done or owners[s] >= size:
                 continue
             address = ring_chains[f] if loose[s] else group_chains[f]
@@ -228,10 +233,10 @@ def find_pieces(
             before = counts[f]
             while 0 <= entry < before:
                 e = entry * ENTRY_LONGS
-                if entries[e + 2] < start:
+                if entries[e + 2] < start and not late:
                     done = True
                     break
-                if entries[e + 1] <= limit:
+                if entries[e + 1] <= limit and entries[e + 2] >= start:
                     if n < len(piece_file):
                         piece_file[n] = f
                         piece_entry[n] = entry
@@ -291,7 +296,7 @@ def source_times(
     scratch = np.empty(MAX_ROWS, np.int64)
     for s in range(len(loose)):
         times_at[s] = n
-        limit = min(end, firsts[s] - 1)
+        limit = end if loose[s] == LATE else min(end, firsts[s] - 1)
         for i in range(pieces_at[s], pieces_at[s + 1]):
             f = piece_file[i]
             e = piece_entry[i] * ENTRY_LONGS
@@ -393,7 +398,7 @@ def _merge(t_out: Any, t_at: Any, v_out: Any, v_at: Any, n: Any) -> Any:
 
 
 @kernel(
-    "UniTuple(i8, 2)(u8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
+    "UniTuple(i8, 3)(u8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
     " i8[::1], i8[::1], i8[::1], i8[::1], i8, i8[::1], i8[::1], i8[::1])"
 )
 def decode_series(
@@ -414,7 +419,7 @@ def decode_series(
     series_times: Any,
     bits_at: Any,
 ) -> Any:
-    """Values of every series, holes removed; (values written, times used), or -1.
+    """Values of every series, holes removed; (written, times used, histograms), or -1.
 
     Series i has the places from `places_at[i]` to `places_at[i+1]`; place p is slot
     `slots[p]` of source `sources[p]`. Times go behind `t_end` where a series has holes or
@@ -422,10 +427,12 @@ def decode_series(
     """
     column = np.empty(MAX_ROWS, np.int64)
     values = column.view(np.float64)
-    n = np.int64(0)
+    n = histograms = np.int64(0)
     for i in range(len(offsets) - 1):
         offsets[i] = n
         several = places_at[i + 1] - places_at[i] > 1
+        if places_at[i + 1] - places_at[i] == 1:
+            several = loose[sources[places_at[i]]] == LATE
         begin_t = t_end
         at = n
         for p in range(places_at[i], places_at[i + 1]):
@@ -436,7 +443,7 @@ def decode_series(
                 tail_counts[s], p, v_out, at, column, values,
             )  # fmt: skip
             if end < 0:
-                return np.int64(-1), np.int64(-1)
+                return np.int64(-1), np.int64(-1), np.int64(-1)
             if not several:
                 series_times[i] = from_t
             kept = at
@@ -449,6 +456,7 @@ def decode_series(
                 if several:
                     t_out[t_end + kept - n] = t_out[from_t + k - at]
                 v_out[kept] = x
+                histograms += x >> 48 == HISTOGRAM
                 kept += 1
             if holes and not several:
                 # Once more over the source, for the times: the values are packed already.
@@ -468,4 +476,33 @@ def decode_series(
             t_end = begin_t + at - n
         n = np.int64(at)
     offsets[len(offsets) - 1] = n
-    return n, t_end
+    return n, t_end, histograms
+
+
+@kernel("void(i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], f8[::1], i8[::1])")
+def put_starts(
+    rows: Any,
+    offsets: Any,
+    times_at: Any,
+    t_ms: Any,
+    start_offsets: Any,
+    start_times_at: Any,
+    start_t: Any,
+    starts: Any,
+    out: Any,
+) -> None:
+    """Start times to the samples they belong to, `out` has one for each sample of a batch.
+
+    Series i of the start times belongs to series `rows[i]` of the batch (-1: to none).
+    """
+    for i in range(len(rows)):
+        if rows[i] < 0:
+            continue
+        k, end = offsets[rows[i]], offsets[rows[i] + 1]
+        shift = times_at[rows[i]] - k
+        for j in range(start_offsets[i], start_offsets[i + 1]):
+            t = start_t[start_times_at[i] + j - start_offsets[i]]
+            while k < end and t_ms[k + shift] < t:
+                k += 1
+            if k < end and t_ms[k + shift] == t:
+                out[k] = np.int64(starts[j])

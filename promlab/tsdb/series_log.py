@@ -27,7 +27,7 @@ from promlab.tsdb.files import AppendFile
 
 U32 = npt.NDArray[np.uint32]
 
-SYMBOLS, SERIES, GROUP, SLOTS, RINGS = 1, 2, 3, 4, 5
+SYMBOLS, SERIES, GROUP, SLOTS, RINGS, LATE_RINGS, STARTS = range(1, 8)
 _HEADER = struct.Struct("<IIII")
 _PAIR = struct.Struct("<II")
 _MAX_RECORD = 1 << 28
@@ -51,6 +51,12 @@ class SeriesLogReader(Protocol):
 
     def on_rings(self, first: int, series: U32) -> None:
         """The next rings for loose samples."""
+
+    def on_late_rings(self, first: int, series: U32) -> None:
+        """The next rings for samples that come out of order."""
+
+    def on_starts(self, first: int, series: U32) -> None:
+        """The next series, from number `first` on: start times of these series' samples."""
 
 
 class _Record(NamedTuple):
@@ -114,6 +120,10 @@ def _tell(record: _Record, reader: SeriesLogReader) -> None:
             reader.on_slots(first, second, np.frombuffer(rest, np.uint32))
         case 5:
             reader.on_rings(first, np.frombuffer(rest, np.uint32))
+        case 6:
+            reader.on_late_rings(first, np.frombuffer(rest, np.uint32))
+        case 7:
+            reader.on_starts(first, np.frombuffer(rest, np.uint32))
 
 
 class SeriesLog:
@@ -161,9 +171,13 @@ class SeriesLog:
         """Record new slots of a group."""
         self._add(SLOTS, group, first, series.tobytes())
 
-    def rings(self, first: int, series: U32) -> None:
+    def rings(self, first: int, series: U32, *, late: bool = False) -> None:
         """Record new rings."""
-        self._add(RINGS, first, 0, series.tobytes())
+        self._add(LATE_RINGS if late else RINGS, first, 0, series.tobytes())
+
+    def starts(self, first: int, series: U32) -> None:
+        """Record new series for start times."""
+        self._add(STARTS, first, 0, series.tobytes())
 
     def _add(self, kind: int, first: int, second: int, rest: bytes) -> None:
         payload = _PAIR.pack(first, second) + rest

@@ -1,0 +1,198 @@
+"""From what was located in head and chunks to a `SeriesBatch`: times, values, histograms, starts.
+
+Runs outside the reader's lock, on copies and on files that nothing changes any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.errors import StorageError, TooManySamples
+from promlab.model.histograms import NOT_RESET, RESET, UNKNOWN, HistogramColumn
+from promlab.model.samples import SeriesBatch
+from promlab.tsdb import select_kernels as k
+from promlab.tsdb.head_kernels import CAP
+from promlab.tsdb.histogram_files import Bools, HistogramFiles, column_of
+from promlab.tsdb.index import Selection
+from promlab.tsdb.mapped import ChunkView
+from promlab.tsdb.plan import LATE, Plan
+
+Longs = npt.NDArray[np.int64]
+
+
+class Tails:
+    """What the head held of each source, copied; see `select_kernels.copy_tails`."""
+
+    __slots__ = ("bits", "counts", "firsts", "t_ms")
+
+    def __init__(self, plan: Plan) -> None:
+        sources, places = len(plan.owners), len(plan.slots)
+        self.firsts = np.full(sources, k.NOTHING_HELD, np.int64)
+        self.counts = np.zeros(sources, np.int64)
+        self.t_ms = np.empty(sources * CAP, np.int64)
+        self.bits = np.empty(places * CAP, np.int64)
+
+
+class Pieces:
+    """Chunks that overlap, source by source; see `select_kernels.find_pieces`."""
+
+    __slots__ = ("at", "entry", "file")
+
+    def __init__(self, sources: int, room: int) -> None:
+        self.at = np.empty(sources + 1, np.int64)
+        self.file, self.entry = np.empty(room, np.int64), np.empty(room, np.int64)
+
+
+class Located(NamedTuple):
+    """Where the samples of a selection are."""
+
+    plan: Plan
+    tails: Tails
+    pieces: Pieces
+    view: ChunkView
+
+
+class Decoded(NamedTuple):
+    """A batch, and the number in its selection of each series that has samples."""
+
+    batch: SeriesBatch
+    rows: Longs
+
+
+def decode(
+    selection: Selection,
+    located: Located,
+    start_ms: int,
+    end_ms: int,
+    histograms: HistogramFiles,
+    max_samples: int = 0,
+) -> Decoded:
+    """The samples of a selection in a range. Raises TooManySamples, StorageError."""
+    plan, tails, pieces, view = located
+    labels = selection.labels
+    assert labels is not None
+    n, room = labels.n, len(tails.t_ms)
+    room += int(k.count_rows(view.indexes, view.counts, pieces.file, pieces.entry))
+    shared, times_at = np.empty(room, np.int64), np.empty(len(plan.owners) + 1, np.int64)
+    values_at = np.empty((len(pieces.file), 7), np.int64)
+    used = k.source_times(
+        view.indexes,
+        view.counts,
+        view.datas,
+        view.sizes,
+        pieces.file,
+        pieces.entry,
+        pieces.at,
+        plan.loose,
+        start_ms,
+        end_ms,
+        tails.firsts,
+        tails.counts,
+        values_at,
+        shared,
+        times_at,
+        tails.t_ms,
+    )
+    if used < 0:
+        raise StorageError("a chunk is damaged: its times can't be read")
+    rows = np.diff(times_at)
+    most = int(rows[plan.sources].sum())
+    t_out = np.empty(used + most, np.int64)  # the part behind `used` is rarely touched
+    t_out[:used] = shared[:used]
+    v_out = np.empty(most, np.int64)
+    offsets, series_times = np.empty(n + 1, np.int64), np.zeros(n, np.int64)
+    scratch = np.empty(int(rows.max(initial=0)), np.int64)
+    written, t_end, references = k.decode_series(
+        view.datas,
+        values_at,
+        pieces.at,
+        plan.loose,
+        times_at,
+        tails.counts,
+        tails.bits,
+        plan.places_at,
+        plan.sources,
+        plan.slots,
+        t_out,
+        v_out,
+        used,
+        offsets,
+        series_times,
+        scratch,
+    )
+    if written < 0:
+        raise StorageError("a chunk is damaged: its values can't be read")
+    if max_samples and written > max_samples:
+        raise TooManySamples(max_samples)
+    kept = np.flatnonzero(np.diff(offsets) > 0)
+    if len(kept) < n:
+        labels = labels.take(kept)
+        offsets = np.concatenate([offsets[kept], offsets[-1:]])
+        series_times = series_times[kept]
+    values: Any = v_out[:written].view(np.float64)
+    batch = SeriesBatch(labels, offsets, series_times, t_out[:t_end], values)
+    found = Decoded(batch, kept)
+    return _with_histograms(found, plan, histograms) if references else found
+
+
+def _with_histograms(found: Decoded, plan: Plan, files: HistogramFiles) -> Decoded:
+    """References become histograms; samples whose histogram is gone are left out."""
+    batch = found.batch
+    column, lost = column_of(files, batch.values.view(np.int64))
+    batch.values[column.index >= 0] = np.nan
+    several = np.diff(plan.places_at) > 1
+    loose = plan.loose[plan.sources]
+    several[np.repeat(np.arange(len(several)), np.diff(plan.places_at))[loose == LATE]] = True
+    if several[found.rows].any():
+        # What stands before a sample is not what did when it was written.
+        counts = np.diff(batch.offsets)
+        mixed = np.repeat(several[found.rows], counts)[column.index >= 0]
+        hint = column.table.hint.copy()
+        hint[mixed & ((hint == RESET) | (hint == NOT_RESET))] = UNKNOWN
+        column = HistogramColumn(column.table.hinted(hint), column.index)
+    found = Decoded(replace(batch, histograms=column), found.rows)
+    return _without(found, lost) if lost.any() else found
+
+
+def _without(found: Decoded, lost: Bools) -> Decoded:
+    """The batch without some samples."""
+    batch, rows = found
+    counts = np.diff(batch.offsets)
+    series = np.repeat(np.arange(batch.n), counts)
+    shift = np.repeat(batch.times_at - batch.offsets[:-1], counts)
+    t_ms = batch.t_ms[np.arange(batch.sample_count) + shift]
+    left = np.bincount(series[~lost], minlength=batch.n)
+    kept = np.flatnonzero(left > 0)
+    offsets = np.concatenate([[0], np.cumsum(left[kept])]).astype(np.int64)
+    column = batch.histograms
+    assert column is not None
+    smaller = SeriesBatch(
+        batch.labels.take(kept),
+        offsets,
+        offsets[:-1].copy(),
+        t_ms[~lost],
+        batch.values[~lost],
+        column.take(~lost),
+    )
+    return Decoded(smaller, rows[kept])
+
+
+def with_starts(found: Decoded, starts: Decoded, starts_of: Longs) -> SeriesBatch:
+    """The batch with its samples' start times, which were decoded like samples."""
+    batch = found.batch
+    if not starts.batch.n:
+        return batch
+    owners = starts_of[starts.rows]
+    at = np.minimum(np.searchsorted(found.rows, owners), max(len(found.rows) - 1, 0))
+    rows = np.where(found.rows[at] == owners, at, -1) if batch.n else np.full_like(owners, -1)
+    start_ms = np.zeros(batch.sample_count, np.int64)
+    own = starts.batch
+    k.put_starts(
+        rows, batch.offsets, batch.times_at, batch.t_ms, own.offsets, own.times_at, own.t_ms,
+        own.values, start_ms,
+    )  # fmt: skip
+    return replace(batch, start_ms=start_ms)
