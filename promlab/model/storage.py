@@ -126,6 +126,7 @@ class SelectHints(NamedTuple):
     range_ms: int = 0  # 0 for an instant selector
     func: str = ""  # function or aggregation around the selector
     max_samples: int = 0  # raise TooManySamples beyond; 0 for no limit
+    newest: bool = False  # only the newest sample of each series counts
 
 
 NO_HINTS = SelectHints()

@@ -56,7 +56,8 @@ def select_instant(
     from promlab.promql import window_kernels as kernels
 
     ends = steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
-    batch = select(ctx, node, ends, ctx.lookback_ms, SelectHints(step_ms=ctx.step_ms))
+    hints = SelectHints(ctx.step_ms, newest=ends.count == 1 and not node.smoothed)
+    batch = select(ctx, node, ends, ctx.lookback_ms, hints)
     if node.smoothed:
         from promlab.promql.smoothed_selector import smoothed_vector
 

@@ -1,11 +1,16 @@
 """From what was located in head and chunks to a `SeriesBatch`: times, values, histograms, starts.
 
-Runs outside the reader's lock, on copies and on files that nothing changes any more.
+Runs outside the reader's lock, on copies and on files that nothing changes any more. Room is
+taken for the most that there can be, and touched only as far as it is filled. Big selections
+are decoded by two threads, each of which writes a region of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,18 +27,21 @@ from promlab.tsdb.mapped import ChunkView
 from promlab.tsdb.plan import LATE, Plan
 
 Longs = npt.NDArray[np.int64]
+_SPLIT = 300_000  # below so many decoded rows a second thread costs more than it gives
 
 
 class Tails:
     """What the head held of each source, copied; see `select_kernels.copy_tails`."""
 
-    __slots__ = ("bits", "counts", "firsts", "t_ms")
+    __slots__ = ("bits", "counts", "firsts", "t_ms", "times_at", "values_at")
 
     def __init__(self, plan: Plan) -> None:
         sources, places = len(plan.owners), len(plan.slots)
         self.firsts = np.full(sources, k.NOTHING_HELD, np.int64)
         self.counts = np.zeros(sources, np.int64)
+        self.times_at = np.zeros(sources, np.int64)
         self.t_ms = np.empty(sources * CAP, np.int64)
+        self.values_at = np.zeros(places, np.int64)
         self.bits = np.empty(places * CAP, np.int64)
 
 
@@ -75,57 +83,44 @@ def decode(
     plan, tails, pieces, view = located
     labels = selection.labels
     assert labels is not None
-    n, room = labels.n, len(tails.t_ms)
-    room += int(k.count_rows(view.indexes, view.counts, pieces.file, pieces.entry))
-    shared, times_at = np.empty(room, np.int64), np.empty(len(plan.owners) + 1, np.int64)
+    sources = len(plan.owners)
+    rows = np.empty(sources, np.int64)
+    files = view.indexes, view.counts
+    k.count_rows(*files, pieces.file, pieces.entry, pieces.at, tails.counts, rows)
+    most_at = np.zeros(len(plan.slots) + 1, np.int64)
+    np.cumsum(rows[plan.sources], out=most_at[1:])
+    room = int(rows.sum())
+    t_out = np.empty(room + int(most_at[-1]), np.int64)
+    times_at = np.empty(sources, np.int64)
     values_at = np.empty((len(pieces.file), 7), np.int64)
     used = k.source_times(
-        view.indexes,
-        view.counts,
-        view.datas,
-        view.sizes,
-        pieces.file,
-        pieces.entry,
-        pieces.at,
-        plan.loose,
-        start_ms,
-        end_ms,
-        tails.firsts,
-        tails.counts,
-        values_at,
-        shared,
-        times_at,
-        tails.t_ms,
-    )
+        *files, view.datas, view.sizes, pieces.file, pieces.entry, pieces.at, plan.loose,
+        start_ms, end_ms, tails.firsts, tails.t_ms, tails.times_at, tails.counts,
+        values_at, t_out, times_at, rows,
+    )  # fmt: skip
     if used < 0:
         raise StorageError("a chunk is damaged: its times can't be read")
-    rows = np.diff(times_at)
-    most = int(rows[plan.sources].sum())
-    t_out = np.empty(used + most, np.int64)  # the part behind `used` is rarely touched
-    t_out[:used] = shared[:used]
-    v_out = np.empty(most, np.int64)
+    np.cumsum(rows[plan.sources], out=most_at[1:])
+    v_out = np.empty(int(most_at[-1]), np.int64)
+    n = labels.n
     offsets, series_times = np.empty(n + 1, np.int64), np.zeros(n, np.int64)
-    scratch = np.empty(int(rows.max(initial=0)), np.int64)
-    written, t_end, references = k.decode_series(
-        view.datas,
-        values_at,
-        pieces.at,
-        plan.loose,
-        times_at,
-        tails.counts,
-        tails.bits,
-        plan.places_at,
-        plan.sources,
-        plan.slots,
-        t_out,
-        v_out,
-        used,
-        offsets,
-        series_times,
-        scratch,
+    longest = int(rows.max(initial=0))
+
+    def part(first: int, last: int) -> Ends:
+        at = int(most_at[plan.places_at[first]])
+        return Ends(
+            *k.decode_series(
+                first, last, view.datas, values_at, pieces.at, plan.loose, times_at,
+                tails.counts, tails.values_at, tails.bits, plan.places_at, plan.sources,
+                plan.slots, t_out, v_out, at, used + at, offsets, series_times,
+                np.empty(longest, np.int64),
+            )
+        )  # fmt: skip
+
+    in_two = room > _SPLIT
+    written, t_end, references = _in_parts(
+        part, most_at[plan.places_at], v_out, offsets, in_two=in_two
     )
-    if written < 0:
-        raise StorageError("a chunk is damaged: its values can't be read")
     if max_samples and written > max_samples:
         raise TooManySamples(max_samples)
     kept = np.flatnonzero(np.diff(offsets) > 0)
@@ -137,6 +132,49 @@ def decode(
     batch = SeriesBatch(labels, offsets, series_times, t_out[:t_end], values)
     found = Decoded(batch, kept)
     return _with_histograms(found, plan, histograms) if references else found
+
+
+class Ends(NamedTuple):
+    """Where the values and times of a part end, and how many values are histograms."""
+
+    values: int
+    times: int
+    histograms: int
+
+
+@lru_cache(maxsize=1)
+def _helper() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "decode")
+
+
+def _in_parts(
+    part: Callable[[int, int], Ends], most: Longs, v_out: Longs, offsets: Longs, *, in_two: bool
+) -> Ends:
+    """Decode all series, in one part or in two; the parts' values are then moved together."""
+    n = len(offsets) - 1
+    middle = int(np.searchsorted(most, most[-1] // 2)) if in_two else 0
+    if not 0 < middle < n:
+        ends = part(0, n)
+        _check(ends.values)
+    else:
+        running = _helper().submit(part, middle, n)
+        try:
+            first = part(0, middle)
+        finally:
+            second = running.result()
+        _check(min(first.values, second.values))
+        begin, written = int(most[middle]), first.values
+        end = written + second.values - begin
+        v_out[written:end] = v_out[begin : second.values]
+        offsets[middle:n] -= begin - written
+        ends = Ends(end, second.times, first.histograms + second.histograms)
+    offsets[n] = ends.values
+    return ends
+
+
+def _check(written: int) -> None:
+    if written < 0:
+        raise StorageError("a chunk is damaged: its values can't be read")
 
 
 def _with_histograms(found: Decoded, plan: Plan, files: HistogramFiles) -> Decoded:

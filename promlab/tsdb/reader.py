@@ -8,7 +8,7 @@ looked up; samples are copied and decoded outside it, by kernels without the GIL
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -94,19 +94,10 @@ class Reader:
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> LabelTable:
         """Labels of all series that pass and may have samples in that range."""
-        with self._lock:
-            mapped = self._fresh()
-            selection = mapped.index.select(matchers)
-            plan = mapped.index.plan(selection)
-        labels = selection.labels
-        assert labels is not None
-        alive = self._sources_alive(mapped, plan, start_ms, end_ms)
-        if alive.all():
-            return labels
-        n = labels.n
-        of_place = np.repeat(np.arange(n), np.diff(plan.places_at))
-        keep = np.bincount(of_place[alive[plan.sources]], minlength=n) > 0
-        return labels.take(np.flatnonzero(keep))
+        labels, mapped, plan = self._planned(matchers)
+        look = self._looker(mapped, plan, start_ms, end_ms)
+        kept = look(np.arange(labels.n))
+        return labels if kept.all() else labels.take(np.flatnonzero(kept))
 
     def label_names(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
         """Sorted names of all labels of those series."""
@@ -117,9 +108,22 @@ class Reader:
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> list[str]:
         """Sorted values that one label takes in those series."""
-        labels = self.series(matchers, start_ms, end_ms)
-        distinct = np.unique(labels.column(name))
-        return sorted(labels.symbols.texts(distinct[distinct > 0]))
+        labels, mapped, plan = self._planned(matchers)
+        codes = labels.column(name)
+        look = self._looker(mapped, plan, start_ms, end_ms)
+        # One series that is there shows that a value is: mostly the newest that has it.
+        witness = np.full(int(codes.max(initial=0)) + 1, -1, np.int64)
+        witness[codes] = np.arange(labels.n)
+        witness[0] = -1
+        values = np.flatnonzero(witness >= 0)
+        seen = look(witness[values])
+        if not seen.all():
+            doubtful = np.zeros(len(witness), np.bool_)
+            doubtful[values[~seen]] = True
+            others = np.flatnonzero(doubtful[codes])
+            found = np.unique(codes[others[look(others)]])
+            values = np.concatenate([values[seen], found])
+        return sorted(labels.symbols.texts(values))
 
     def exemplars(
         self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
@@ -147,14 +151,53 @@ class Reader:
                 found[owner].exemplars.append(exemplar)
         return sorted(found.values(), key=lambda each: list(each.labels.items()))
 
-    def _sources_alive(
+    def _planned(self, matchers: Sequence[Matcher]) -> tuple[LabelTable, Mapped, Plan]:
+        with self._lock:
+            mapped = self._fresh()
+            selection = mapped.index.select(matchers)
+            plan = mapped.index.plan(selection)
+        assert selection.labels is not None
+        return selection.labels, mapped, plan
+
+    def _looker(
         self, mapped: Mapped, plan: Plan, start_ms: int, end_ms: int
-    ) -> npt.NDArray[np.bool_]:
-        """Which sources have samples in a range."""
-        located = self._locate(mapped, plan, start_ms, end_ms)
-        held = located.tails.counts > 0
-        alive: npt.NDArray[np.bool_] = held | (np.diff(located.pieces.at) > 0)
-        return alive
+    ) -> Callable[[Longs], npt.NDArray[np.bool_]]:
+        """What tells which of the plan's series have samples in a range."""
+        known = np.full(len(plan.owners), -1, np.int8)
+
+        def look(rows: Longs) -> npt.NDArray[np.bool_]:
+            out = np.zeros(len(rows), np.int8)
+            while True:
+                heads = self._head_files(mapped)
+                with self._lock:
+                    view = mapped.chunks(start_ms, end_ms)
+                    state = k.alive(
+                        *heads, view.indexes, view.counts, view.group_chains, view.ring_chains,
+                        view.chain_sizes, plan.owners, plan.loose, plan.places_at, plan.sources,
+                        rows, start_ms, end_ms, known, out,
+                    )  # fmt: skip
+                if state == k.OK:
+                    return out.view(np.bool_)
+                self._remap(mapped, state)
+
+        return look
+
+    def _head_files(self, mapped: Mapped) -> tuple[int, int, int, int, int, int]:
+        """Address and length of the table of groups, rows and rings; -1 if they are lost."""
+        if not mapped.head_is_sound:
+            return 0, -1, 0, -1, 0, -1
+        table, rows, loose = mapped.table, mapped.rows, mapped.loose
+        sizes = table.size // 8, rows.size // 8, loose.size // 8
+        return table.address, sizes[0], rows.address, sizes[1], loose.address, sizes[2]
+
+    def _remap(self, mapped: Mapped, state: int) -> None:
+        """Map head files anew, as far as they reach now. Raises StorageError."""
+        with self._lock:
+            sizes = mapped.rows.size, mapped.loose.size, mapped.table.size
+            mapped.map_head()
+            now = mapped.rows.size, mapped.loose.size, mapped.table.size
+        if state == k.REMAP and now == sizes:
+            raise StorageError(f"head files in {mapped.path} are damaged")
 
     # --- samples ----------------------------------------------------------------------
 
@@ -175,7 +218,7 @@ class Reader:
             plan = mapped.index.plan(selection)
         if not len(plan.slots):
             return SeriesBatch.empty(mapped.index.symbols)
-        located = self._locate(mapped, plan, start_ms, end_ms)
+        located = self._locate(mapped, plan, start_ms, end_ms, newest=hints.newest)
         files = mapped.histograms
         found = decode(selection, located, start_ms, end_ms, files, hints.max_samples)
         with self._lock:
@@ -189,11 +232,13 @@ class Reader:
         located = self._locate(mapped, plan, start_ms, end_ms)
         return with_starts(found, decode(starts, located, start_ms, end_ms, files), starts_of)
 
-    def _locate(self, mapped: Mapped, plan: Plan, start_ms: int, end_ms: int) -> Located:
+    def _locate(
+        self, mapped: Mapped, plan: Plan, start_ms: int, end_ms: int, *, newest: bool = False
+    ) -> Located:
         """The head's samples first, then the chunks with what is older."""
         tails = Tails(plan)
         if mapped.head_is_sound:
-            self._copy_tails(mapped, plan, tails, start_ms, end_ms)
+            self._copy_tails(mapped, plan, tails, start_ms, end_ms, newest)
         sources = len(plan.owners)
         pieces = Pieces(sources, _PIECES_A_SOURCE * sources)
         with self._lock:
@@ -221,38 +266,31 @@ class Reader:
         return Located(plan, tails, pieces, view)
 
     def _copy_tails(
-        self, mapped: Mapped, plan: Plan, tails: Tails, start_ms: int, end_ms: int
+        self, mapped: Mapped, plan: Plan, tails: Tails, start_ms: int, end_ms: int, newest: bool
     ) -> None:
         while True:
-            rows, loose, table = mapped.rows, mapped.loose, mapped.table
             state = k.copy_tails(
-                table.address,
-                table.size // 8,
-                rows.address,
-                rows.size // 8,
-                loose.address,
-                loose.size // 8,
+                *self._head_files(mapped),
                 plan.groups,
                 plan.group_places_at,
                 plan.group_places,
                 plan.slots,
                 plan.rings,
                 plan.ring_places,
+                plan.loose,
                 start_ms,
                 end_ms,
+                newest,
                 tails.firsts,
                 tails.counts,
+                tails.times_at,
                 tails.t_ms,
+                tails.values_at,
                 tails.bits,
             )
             if state == k.OK:
                 return
-            with self._lock:
-                sizes = rows.size, loose.size, table.size
-                mapped.map_head()
-                now = mapped.rows.size, mapped.loose.size, mapped.table.size
-            if state == k.REMAP and now == sizes:
-                raise StorageError(f"head files in {mapped.path} are damaged")
+            self._remap(mapped, state)
 
     def frame(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> pl.DataFrame:
         """Samples as a frame, one row a sample: timestamp (UTC), value, a column a label.

@@ -41,6 +41,7 @@ from promlab.tsdb.head_kernels import (
 )
 
 NOTHING_HELD = 2**63 - 1
+OLDEST = -(2**62)
 _LOW = 0xFFFFFFFF
 _TRIES = 1_000_000
 OK, REMAP, BUSY, DAMAGED = 0, 1, 2, 3
@@ -61,7 +62,10 @@ def _copy_group(
     firsts: Any,
     counts: Any,
     tail_t: Any,
+    at_t: Any,
     tail_v: Any,
+    at_v: Any,
+    values_at: Any,
 ) -> Any:
     """What an extent holds for some slots; whether it was quiet meanwhile."""
     at = g * PUBLISHED_LONGS
@@ -79,11 +83,12 @@ def _copy_group(
     while last > first and arena[extent + last - 1] > end:
         last -= 1
     for i in range(first, last):
-        tail_t[source * CAP + i - first] = arena[extent + i]
+        tail_t[at_t + i - first] = arena[extent + i]
+    out = at_v
     for place in places:
         slot = slots[place]
         row = extent + CAP + first * stride + slot
-        out = place * CAP
+        values_at[place] = out
         if slot >= stride:
             for i in range(last - first):
                 tail_v[out + i] = HOLE
@@ -91,6 +96,7 @@ def _copy_group(
             for i in range(last - first):
                 tail_v[out + i] = arena[row]
                 row += stride
+        out += last - first
     firsts[source] = arena[extent]
     counts[source] = last - first
     return OK if table[at + P_VERSION] == version else BUSY
@@ -100,36 +106,55 @@ def _copy_group(
 def _copy_ring(
     loose: Any,
     base: Any,
-    place: Any,
     start: Any,
     end: Any,
+    late: Any,
+    newest: Any,
     source: Any,
     firsts: Any,
     counts: Any,
     tail_t: Any,
+    at_t: Any,
     tail_v: Any,
+    at_v: Any,
 ) -> Any:
     """What a ring holds; whether it was quiet meanwhile."""
     begin, stop = loose[base + START], loose[base + COUNT]
     firsts[source] = NOTHING_HELD
     counts[source] = 0
-    n = 0
     if stop > begin:
         firsts[source] = loose[base + 2 + begin % CAP]
-        for i in range(max(begin, stop - CAP), stop):
+        low, high = max(begin, stop - CAP), stop
+        if late:
+            n = 0
+            for i in range(low, high):
+                at = base + 2 + i % CAP
+                if start <= loose[at] <= end:
+                    tail_t[at_t + n] = loose[at]
+                    tail_v[at_v + n] = loose[at + CAP]
+                    n += 1
+            counts[source] = n
+            return OK if loose[base + START] == begin else BUSY
+        while high > low and loose[base + 2 + (high - 1) % CAP] > end:
+            high -= 1
+        first = high
+        while first > low and loose[base + 2 + (first - 1) % CAP] >= start:
+            first -= 1
+            if newest:
+                # Whatever is older does not matter, in chunks neither.
+                firsts[source] = OLDEST
+                break
+        for i in range(first, high):
             at = base + 2 + i % CAP
-            t = loose[at]
-            if start <= t <= end:
-                tail_t[source * CAP + n] = t
-                tail_v[place * CAP + n] = loose[at + CAP]
-                n += 1
-    counts[source] = n
+            tail_t[at_t + i - first] = loose[at]
+            tail_v[at_v + i - first] = loose[at + CAP]
+        counts[source] = high - first
     return OK if loose[base + START] == begin else BUSY
 
 
 @kernel(
-    "i8(u8, i8, u8, i8, u8, i8, i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
-    " i8[::1], i8[::1], i8[::1], i8[::1])"
+    "i8(u8, i8, u8, i8, u8, i8, i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
+    " i8, i8, b1, i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1])"
 )
 def copy_tails(
     table_at: Any,
@@ -144,21 +169,30 @@ def copy_tails(
     slots: Any,
     rings: Any,
     ring_places: Any,
+    kinds: Any,
     start: Any,
     end: Any,
+    newest: Any,
     firsts: Any,
     counts: Any,
+    times_at: Any,
     tail_t: Any,
+    values_at: Any,
     tail_v: Any,
 ) -> Any:
     """Copy samples in [start, end] that are not sealed, each source at one moment.
 
-    The places of group j are `places[places_at[j] : places_at[j + 1]]`. Returns OK, or REMAP
-    if a mapped file has grown beyond what is mapped, or BUSY.
+    The places of group j are `places[places_at[j] : places_at[j + 1]]`. The times of source s
+    are `counts[s]` from `tail_t[times_at[s]]` on, the values of place p as many from
+    `tail_v[values_at[p]]` on. With `newest` a ring gives its newest sample alone, but for those
+    whose `kinds` say that they are in no order. Returns OK,
+    or REMAP if a mapped file has grown beyond what is mapped, or BUSY.
     """
     table = longs_at(table_at, table_n)
     arena = longs_at(arena_at, arena_n)
     loose = longs_at(loose_at, loose_n)
+    at_t = np.int64(0)
+    at_v = np.int64(0)
     for j in range(len(groups)):
         if (groups[j] + 1) * PUBLISHED_LONGS > table_n:
             return REMAP
@@ -167,12 +201,15 @@ def copy_tails(
         for _ in range(_TRIES):
             state = _copy_group(
                 table, groups[j], arena, arena_n, mine, slots, start, end, j, firsts, counts,
-                tail_t, tail_v,
+                tail_t, at_t, tail_v, at_v, values_at,
             )  # fmt: skip
             if state != BUSY:
                 break
         if state != OK:
             return state
+        times_at[j] = at_t
+        at_t += counts[j]
+        at_v += counts[j] * len(mine)
     for r in range(len(rings)):
         base = rings[r] * RING_LONGS
         if base + RING_LONGS > loose_n:
@@ -181,12 +218,17 @@ def copy_tails(
         source = len(groups) + r
         for _ in range(_TRIES):
             state = _copy_ring(
-                loose, base, ring_places[r], start, end, source, firsts, counts, tail_t, tail_v
-            )
+                loose, base, start, end, kinds[source] == LATE, newest, source, firsts, counts,
+                tail_t, at_t, tail_v, at_v,
+            )  # fmt: skip
             if state != BUSY:
                 break
         if state != OK:
             return state
+        times_at[source] = at_t
+        values_at[ring_places[r]] = at_v
+        at_t += counts[source]
+        at_v += counts[source]
     return OK
 
 
@@ -254,20 +296,187 @@ def find_pieces(
     return n
 
 
-@kernel("i8(u8[::1], i8[::1], i8[::1], i8[::1])")
-def count_rows(indexes: Any, counts: Any, piece_file: Any, piece_entry: Any) -> Any:
-    """Rows of all pieces together."""
-    rows = np.int64(0)
-    for i in range(len(piece_file)):
+@kernel()
+def _held_between(
+    is_loose: Any, table: Any, arena: Any, arena_n: Any, loose: Any, loose_n: Any, owner: Any,
+    start: Any, end: Any,
+) -> Any:  # fmt: skip
+    """1 if the head holds samples of a source in [start, end], 0 if not, -1 if unreadable."""
+    if is_loose:
+        base = owner * RING_LONGS
+        if base + RING_LONGS > loose_n:
+            return -1
+        begin, stop = loose[base + START], loose[base + COUNT]
+        if stop <= begin:
+            return 0
+        if is_loose == RING and loose[base + 2 + (stop - 1) % CAP] < start:
+            return 0
+        for i in range(max(begin, stop - CAP), stop):
+            t = loose[base + 2 + i % CAP]
+            if start <= t <= end:
+                return 1
+        return 0
+    at = owner * PUBLISHED_LONGS
+    if at + PUBLISHED_LONGS > len(table):
+        return -1
+    rows, extent = table[at + P_ROWS], table[at + P_EXTENT]
+    if rows > CAP or extent < 0 or extent + CAP > arena_n:
+        return -1
+    for i in range(rows):
+        if start <= arena[extent + i] <= end:
+            return 1
+    return 0
+
+
+@kernel(
+    "i8(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], u8[::1], i8[::1], i8[::1], i8[::1],"
+    " i8[::1], i8[::1], i8[::1], i8, i8, i1[::1], i1[::1])"
+)
+def alive(
+    table_at: Any,
+    table_n: Any,
+    arena_at: Any,
+    arena_n: Any,
+    loose_at: Any,
+    loose_n: Any,
+    indexes: Any,
+    counts: Any,
+    group_chains: Any,
+    ring_chains: Any,
+    chain_sizes: Any,
+    owners: Any,
+    is_loose: Any,
+    places_at: Any,
+    sources: Any,
+    rows: Any,
+    start: Any,
+    end: Any,
+    known: Any,
+    out: Any,
+) -> Any:
+    """Which of the series `rows` have sources with samples in [start, end]: `out[k]` of each.
+
+    `known` has -1 for each source that was not looked at yet, and is filled in. Reads no
+    sample's value; lengths of -1 stand for head files that are lost. Returns OK, or REMAP if a
+    mapped file has grown beyond what is mapped.
+    """
+    table = longs_at(table_at, max(0, table_n))
+    arena = longs_at(arena_at, max(0, arena_n))
+    loose = longs_at(loose_at, max(0, loose_n))
+    for k in range(len(rows)):
+        out[k] = 0
+        for p in range(places_at[rows[k]], places_at[rows[k] + 1]):
+            s = sources[p]
+            if known[s] < 0:
+                held = np.int64(0)
+                if table_n >= 0:
+                    held = _held_between(
+                        is_loose[s], table, arena, arena_n, loose, loose_n, owners[s], start, end
+                    )
+                if held < 0:
+                    return REMAP
+                known[s] = held
+                for f in range(len(indexes) - 1, -1, -1):
+                    size = chain_sizes[2 * f + (is_loose[s] & 1)]
+                    if known[s] or owners[s] >= size:
+                        continue
+                    address = ring_chains[f] if is_loose[s] else group_chains[f]
+                    entry = longs_at(address, size)[owners[s]]
+                    entries = longs_at(indexes[f], counts[f] * ENTRY_LONGS)
+                    before = counts[f]
+                    while 0 <= entry < before:
+                        e = entry * ENTRY_LONGS
+                        if entries[e + 2] < start and is_loose[s] != LATE:
+                            break
+                        if entries[e + 1] <= end and entries[e + 2] >= start:
+                            known[s] = 1
+                            break
+                        before = entry
+                        entry = entries[e + 5] >> 32
+            if known[s] == 1:
+                out[k] = 1
+                break
+    return OK
+
+
+@kernel("void(u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1])")
+def count_rows(
+    indexes: Any,
+    counts: Any,
+    piece_file: Any,
+    piece_entry: Any,
+    pieces_at: Any,
+    tail_counts: Any,
+    rows: Any,
+) -> None:
+    """The most rows that each source can have: those of its pieces and of its tail."""
+    for s in range(len(rows)):
+        n = tail_counts[s]
+        for i in range(pieces_at[s], pieces_at[s + 1]):
+            f = piece_file[i]
+            entries = longs_at(indexes[f], counts[f] * ENTRY_LONGS)
+            n += entries[piece_entry[i] * ENTRY_LONGS + 4] >> 32
+        rows[s] = n
+
+
+@kernel()
+def _same_bytes(buffer: Any, at: Any, other: Any, other_at: Any, n: Any) -> Any:
+    """Whether `n` bytes are equal."""
+    different = np.uint8(0)
+    for i in range(n):
+        different |= buffer[at + i] ^ other[other_at + i]
+    return different == 0
+
+
+@kernel()
+def _same_times(
+    datas: Any,
+    sizes: Any,
+    indexes: Any,
+    counts: Any,
+    piece_file: Any,
+    piece_entry: Any,
+    pieces_at: Any,
+    s: Any,
+    before: Any,
+    pieces: Any,
+    tail_t: Any,
+    tail_at: Any,
+    tail_counts: Any,
+) -> Any:
+    """Whether ring `s` has the very times of ring `before`; its pieces are filled in if so.
+
+    What is sent from elsewhere often was sampled together there: then the encoded times are
+    equal byte for byte, and telling so costs much less than decoding them again.
+    """
+    n = pieces_at[s + 1] - pieces_at[s]
+    if n != pieces_at[before + 1] - pieces_at[before] or tail_counts[s] != tail_counts[before]:
+        return False
+    for i in range(tail_counts[s]):
+        if tail_t[tail_at[s] + i] != tail_t[tail_at[before] + i]:
+            return False
+    for k in range(n):
+        known = pieces[pieces_at[before] + k]
+        i = pieces_at[s] + k
         f = piece_file[i]
+        e = piece_entry[i] * ENTRY_LONGS
         entries = longs_at(indexes[f], counts[f] * ENTRY_LONGS)
-        rows += entries[piece_entry[i] * ENTRY_LONGS + 4] >> 32
-    return rows
+        rows, length, offset = entries[e + 4] >> 32, entries[e + 4] & _LOW, entries[e + 3]
+        if rows != known[2] or offset < 0 or offset + length > sizes[f] or length <= known[6]:
+            return False
+        buffer = bytes_at(datas[f] + np.uint64(offset), length)
+        other = bytes_at(datas[known[3]] + np.uint64(known[4]), known[5])
+        if not _same_bytes(buffer, 0, other, 0, known[6]):
+            return False
+        piece = pieces[i]
+        piece[0], piece[1], piece[2], piece[3] = known[0], known[1], rows, f
+        piece[4], piece[5], piece[6] = offset, length, known[6]
+    return True
 
 
 @kernel(
     "i8(u8[::1], i8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
-    " i8[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
+    " i8[::1], i8[::1], i8[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
 )
 def source_times(
     indexes: Any,
@@ -281,22 +490,36 @@ def source_times(
     start: Any,
     end: Any,
     firsts: Any,
+    tail_t: Any,
+    tail_at: Any,
     tail_counts: Any,
     pieces: Any,
     t_out: Any,
     times_at: Any,
-    tail_t: Any,
+    rows_of: Any,
 ) -> Any:
-    """Times of every source, one after the other, and where to find each piece's values.
+    """Times of every source, and where to find each piece's values.
 
-    `pieces[i]` becomes (first row, end row, rows, file, offset of the chunk, its bytes, offset
-    of the columns in it). Returns the number of times, or -1 if a chunk is damaged.
+    Source s has `rows_of[s]` times from `t_out[times_at[s]]` on; rings whose times are equal
+    may share them. `pieces[i]` becomes (first row, end row, rows, file, offset of the chunk,
+    its bytes, offset of the columns in it). Returns the number of times, or -1 if a chunk is
+    damaged.
     """
     n = np.int64(0)
     scratch = np.empty(MAX_ROWS, np.int64)
     for s in range(len(loose)):
-        times_at[s] = n
         limit = end if loose[s] == LATE else min(end, firsts[s] - 1)
+        alike = s > 0 and loose[s] == RING and loose[s - 1] == RING
+        if alike and limit == min(end, firsts[s - 1] - 1):
+            shared = _same_times(
+                datas, sizes, indexes, counts, piece_file, piece_entry, pieces_at, s, s - 1,
+                pieces, tail_t, tail_at, tail_counts,
+            )  # fmt: skip
+            if shared:
+                times_at[s] = times_at[s - 1]
+                rows_of[s] = rows_of[s - 1]
+                continue
+        times_at[s] = n
         for i in range(pieces_at[s], pieces_at[s + 1]):
             f = piece_file[i]
             e = piece_entry[i] * ENTRY_LONGS
@@ -326,9 +549,9 @@ def source_times(
             piece[0], piece[1], piece[2], piece[3] = low, high, rows, f
             piece[4], piece[5], piece[6] = offset, length, p
         for i in range(tail_counts[s]):
-            t_out[n] = tail_t[s * CAP + i]
+            t_out[n] = tail_t[tail_at[s] + i]
             n += 1
-    times_at[len(loose)] = n
+        rows_of[s] = n - times_at[s]
     return n
 
 
@@ -341,8 +564,8 @@ def _place_values(
     is_loose: Any,
     slot: Any,
     tail_v: Any,
+    tail_at: Any,
     tail_n: Any,
-    place: Any,
     out: Any,
     at: Any,
     column: Any,
@@ -371,7 +594,7 @@ def _place_values(
             out[at] = column[row]
             at += 1
     for i in range(tail_n):
-        out[at] = tail_v[place * CAP + i]
+        out[at] = tail_v[tail_at + i]
         at += 1
     return at
 
@@ -398,37 +621,43 @@ def _merge(t_out: Any, t_at: Any, v_out: Any, v_at: Any, n: Any) -> Any:
 
 
 @kernel(
-    "UniTuple(i8, 3)(u8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8[::1], i8[::1], i8[::1], i8[::1], i8, i8[::1], i8[::1], i8[::1])"
+    "UniTuple(i8, 3)(i8, i8, u8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
+    " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8, i8[::1], i8[::1], i8[::1])"
 )
 def decode_series(
+    first: Any,
+    last: Any,
     datas: Any,
     pieces: Any,
     pieces_at: Any,
     loose: Any,
     times_at: Any,
     tail_counts: Any,
+    tail_at: Any,
     tail_v: Any,
     places_at: Any,
     sources: Any,
     slots: Any,
     t_out: Any,
     v_out: Any,
+    n: Any,
     t_end: Any,
     offsets: Any,
     series_times: Any,
     bits_at: Any,
 ) -> Any:
-    """Values of every series, holes removed; (written, times used, histograms), or -1.
+    """Values of series first..last, holes removed; where values and times end then, how many
+    of them are histograms; or -1.
 
     Series i has the places from `places_at[i]` to `places_at[i+1]`; place p is slot
-    `slots[p]` of source `sources[p]`. Times go behind `t_end` where a series has holes or
-    several places. `bits_at` is scratch for series with several places, large enough.
+    `slots[p]` of source `sources[p]`. Values go to `v_out` from `n` on, times behind `t_end`
+    where a series has holes or several places. `bits_at` is scratch, large enough for the
+    rows of any source.
     """
     column = np.empty(MAX_ROWS, np.int64)
     values = column.view(np.float64)
-    n = histograms = np.int64(0)
-    for i in range(len(offsets) - 1):
+    histograms = np.int64(0)
+    for i in range(first, last):
         offsets[i] = n
         several = places_at[i + 1] - places_at[i] > 1
         if places_at[i + 1] - places_at[i] == 1:
@@ -440,7 +669,7 @@ def decode_series(
             from_t = times_at[s]
             end = _place_values(
                 datas, pieces, pieces_at[s], pieces_at[s + 1], loose[s], slots[p], tail_v,
-                tail_counts[s], p, v_out, at, column, values,
+                tail_at[p], tail_counts[s], v_out, at, column, values,
             )  # fmt: skip
             if end < 0:
                 return np.int64(-1), np.int64(-1), np.int64(-1)
@@ -462,7 +691,7 @@ def decode_series(
                 # Once more over the source, for the times: the values are packed already.
                 end = _place_values(
                     datas, pieces, pieces_at[s], pieces_at[s + 1], loose[s], slots[p], tail_v,
-                    tail_counts[s], p, bits_at, 0, column, values,
+                    tail_at[p], tail_counts[s], bits_at, 0, column, values,
                 )  # fmt: skip
                 series_times[i] = t_end
                 for k in range(end):
@@ -475,7 +704,6 @@ def decode_series(
             series_times[i] = begin_t
             t_end = begin_t + at - n
         n = np.int64(at)
-    offsets[len(offsets) - 1] = n
     return n, t_end, histograms
 
 

@@ -197,7 +197,8 @@ def test_many_samples_of_many_series_in_one_request(head: Head, tmp_path: Path) 
     with open_reader(tmp_path) as reader:
         batch = reader.select([], *ALWAYS)
         assert (batch.values.reshape(200, 1_440) == values).all()
-        assert (batch.t_ms.reshape(200, 1_440) == t_ms).all()
+        assert all((batch.series(row)[0] == t_ms).all() for row in range(200))
+        assert len(batch.t_ms) < 20 * 1_440  # equal times are decoded and held once
 
 
 def test_retention_drops_whole_files(tmp_path: Path) -> None:
@@ -301,3 +302,85 @@ def test_readers_in_threads_beside_the_writer(tmp_path: Path) -> None:
         thread.join()
     head.close()
     assert not wrong
+
+
+def test_the_newest_sample_alone(head: Head, tmp_path: Path) -> None:
+    refs = head.refs(table(head, rows(3)))
+    for t in range(100):  # more than a ring holds: some are in chunks
+        head.append_loose(refs[: 3 if t < 97 else 2], *loose_row(t, 3 if t < 97 else 2))
+    group = head.open_group({"instance": "a"})
+    slots = group.slots(table(head, [{"__name__": "g", "n": str(n)} for n in range(2)]))
+    group.append(1_000, slots, np.array([1.0, 2.0]))
+    group.append(2_000, slots[:1], np.array([3.0]))
+    head.commit()
+    with open_reader(tmp_path) as reader:
+        for end in (99_000, 98_000, 30_000, 0):
+            everything = reader.select([], -10_000, end)
+            newest = reader.select([], -10_000, end, SelectHints(newest=True))
+            assert newest.n == everything.n
+            for row in range(newest.n):
+                (times, values), (all_times, all_values) = (
+                    newest.series(row),
+                    everything.series(row),
+                )
+                assert (times[-1], values[-1]) == (all_times[-1], all_values[-1])
+
+
+def loose_row(t: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.full(n, t * 1_000), np.arange(n) + t * 10.0
+
+
+def test_big_selections_are_decoded_in_two_parts(head: Head, tmp_path: Path) -> None:
+    n, steps = 400, 1_000
+    refs = head.refs(table(head, rows(n)))
+    t_ms = 15_000 * np.arange(steps)
+    values = np.arange(n * steps, dtype=np.float64).reshape(n, steps)
+    got = head.append_loose(np.repeat(refs, steps), np.tile(t_ms, n), values.reshape(-1))
+    assert got.appended == n * steps
+    group = head.open_group({"instance": "a"})
+    slots = group.slots(table(head, [{"__name__": "g", "n": str(k)} for k in range(300)]))
+    for t in range(200):  # every third has a hole at each third scrape
+        there = slots[np.arange(300) % 3 != t % 3]
+        group.append(15_000 * t, there, np.full(len(there), float(t)))
+    head.commit()
+    with open_reader(tmp_path) as reader:
+        batch = reader.select([], *ALWAYS)
+        assert (np.diff(batch.offsets) > 0).all()
+        for row in range(batch.n):
+            labels, (times, found) = batch.labels.row(row), batch.series(row)
+            if labels["__name__"] == "g":
+                expected = [t for t in range(200) if int(labels["n"]) % 3 != t % 3]
+                assert found.tolist() == expected
+                assert times.tolist() == [15_000 * t for t in expected]
+            else:
+                assert (times == t_ms).all()
+                assert (np.diff(found) == 1).all()
+                assert found[0] % steps == 0
+
+
+def test_labels_of_what_has_samples_in_a_range(head: Head, tmp_path: Path) -> None:
+    refs = head.refs(table(head, [{"__name__": "old", "a": "x"}, {"__name__": "new", "a": "y"}]))
+    for t in range(150):  # into chunks
+        head.append_loose(refs[:1], np.array([t * 1_000]), np.ones(1))
+    head.append_loose(refs[1:], np.array([600_000]), np.ones(1))
+    group = head.open_group({"instance": "a"})
+    slots = group.slots(table(head, [{"__name__": "scraped", "a": "x", "b": "z"}]))
+    group.append(900_000, slots, np.ones(1))
+    head.commit()
+    with open_reader(tmp_path) as reader:
+        for start, end, names in (
+            (-(2**50), 2**50, ["new", "old", "scraped"]),
+            (0, 60_000, ["old"]),
+            (149_000, 600_000, ["new", "old"]),
+            (149_001, 599_999, []),
+            (600_001, 900_000, ["scraped"]),
+            (900_001, 2**50, []),
+        ):
+            assert reader.label_values("__name__", [], start, end) == names
+            found = {row["__name__"] for row in reader.series([], start, end).rows()}
+            assert sorted(found) == names
+        assert reader.label_values("a", [], 0, 700_000) == ["x", "y"]
+        assert reader.label_values("a", [], 850_000, 950_000) == ["x"]
+        assert reader.label_values("a", [], 150_000, 550_000) == []
+        assert reader.label_values("b", [], 0, 700_000) == []
+        assert reader.label_names([], 0, 700_000) == ["__name__", "a"]
