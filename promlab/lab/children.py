@@ -26,15 +26,20 @@ _STOP_S = 10.0
 
 
 class Child:
-    """One process: `python -m promlab <arguments>`."""
+    """One process: `python -m promlab <arguments>`, or of another module."""
 
     def __init__(
-        self, arguments: Sequence[str], *, detach: bool = False, log_path: Path | None = None
+        self,
+        arguments: Sequence[str],
+        *,
+        module: str = "promlab",
+        detach: bool = False,
+        log_path: Path | None = None,
     ) -> None:
         self.arguments, self.detached = tuple(arguments), detach
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._log_path = log_path if detach else None
-        command = [sys.executable, "-m", "promlab", *arguments]
+        command = [sys.executable, "-m", module, *arguments]
         if self._log_path is not None:
             # A pipe would break under a process that outlives us: it writes to a file.
             with open(self._log_path, "ab") as log:

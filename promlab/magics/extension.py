@@ -15,8 +15,10 @@ from promlab.magics.inspection import Inspector
 from promlab.magics.kernel_hooks import KernelHook
 from promlab.magics.promlab_magic import PromlabMagic
 from promlab.magics.promql_magic import PromQLMagic
+from promlab.magics.ssh_magic import SshMagic
 
 _SLOW = ("promlab.client.frames", "polars", "httpx", "msgspec", "promlab.widgets.feed")
+_MAGICS = (("line", "promql"), ("cell", "promql"), ("line", "promlab"), ("cell", "ssh"))
 
 
 class Extension:
@@ -28,6 +30,7 @@ class Extension:
         shell.register_magics(
             PromQLMagic(shell, self.connection, self.cache),
             PromlabMagic(shell, self.connection, self.cache),
+            SshMagic(shell),
         )
         self.completer = Completer(self.connection, self.cache)
         self.completer.install(shell)
@@ -45,10 +48,10 @@ class Extension:
         if self._shutdown is not None:
             self._shutdown.remove()
         manager = self.shell.magics_manager
-        for kind, name in (("line", "promql"), ("cell", "promql"), ("line", "promlab")):
+        for kind, name in _MAGICS:
             manager.magics[kind].pop(name, None)
-        manager.registry.pop("PromQLMagic", None)
-        manager.registry.pop("PromlabMagic", None)
+        for kind in ("PromQLMagic", "PromlabMagic", "SshMagic"):
+            manager.registry.pop(kind, None)
         self.connection.close()
 
 

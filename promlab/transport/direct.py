@@ -20,6 +20,7 @@ import httptools
 from yarl import URL
 
 from promlab.errors import ScrapeError
+from promlab.transport import names
 
 _IDLE_S = 300.0
 _MAX_HEAD_BYTES = 65_536
@@ -232,7 +233,7 @@ async def _connect(address: tuple[str, int]) -> _Connection:
     loop = asyncio.get_running_loop()
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        _, connection = await loop.create_connection(_Connection, host, port)
+        _, connection = await loop.create_connection(_Connection, *names.meant(host, port))
     except socket.gaierror:
         raise ScrapeError(f"dial tcp: lookup {host}: no such host") from None
     except OSError as error:

@@ -1,0 +1,55 @@
+"""The git repository that learners clone: scripts of this package, served over plain HTTP.
+
+Git reads a bare repository from any web server that hands out its files, after
+`git update-server-info`. The repository is made anew for each lab.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from promlab.errors import ServerError
+
+SOURCE = Path(__file__).parent / "repository"
+NAME = "prometheus-lab.git"
+_WHO = {
+    "GIT_AUTHOR_NAME": "promlab", "GIT_AUTHOR_EMAIL": "lab@promlab.invalid",
+    "GIT_COMMITTER_NAME": "promlab", "GIT_COMMITTER_EMAIL": "lab@promlab.invalid",
+    "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull,
+}  # fmt: skip
+
+
+def make(folder: Path) -> Path:
+    """A bare repository with all scripts in one commit. Raises ServerError without git."""
+    if shutil.which("git") is None:
+        raise ServerError("the lab needs git: install it (apt-get install git)")
+    work, bare = folder / "work", folder / NAME
+    shutil.copytree(SOURCE, work)
+    for command in (
+        ["git", "init", "--quiet", "--initial-branch=main", str(work)],
+        ["git", "-C", str(work), "add", "--all"],
+        ["git", "-C", str(work), "commit", "--quiet", "--message=Scripts of the Prometheus lab"],
+        ["git", "clone", "--quiet", "--bare", str(work), str(bare)],
+        ["git", "-C", str(bare), "update-server-info"],
+    ):
+        subprocess.run(command, check=True, env={**os.environ, **_WHO}, capture_output=True)
+    shutil.rmtree(work)
+    return bare
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        """Say nothing: standard error is the lab's."""
+
+
+def serve(folder: Path) -> tuple[ThreadingHTTPServer, str]:
+    """Hand out a folder's files on a free loopback port; the server, and the address to clone."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, name="git", daemon=True).start()
+    return server, f"http://127.0.0.1:{server.server_address[1]}/{NAME}"
