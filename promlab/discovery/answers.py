@@ -46,6 +46,10 @@ class Answer:
             value = value.get(key)
         return Answer(value, ".".join((self.path, *keys)) if keys else self.path)
 
+    def value_at(self, *keys: str) -> Any:
+        """The raw value at a path of keys; None where one of them is missing."""
+        return self.at(*keys).value
+
     def expected(self, what: str) -> NoReturn:
         """Refuse this value."""
         kind = "a number" if isinstance(self.value, int | float) else "something else"

@@ -79,9 +79,11 @@ class Surroundings:
     config: str = ""
     version: str = "dev"
 
-    def asker(self, http: HttpClientConfig, timeout_s: float = 30.0) -> Asker:
+    def asker(
+        self, http: HttpClientConfig, timeout_s: float = 30.0, *, unix_socket: str = ""
+    ) -> Asker:
         """A client with the settings of a section. Raises ConfigError for TLS settings."""
-        return Asker(http, f"promlab/{self.version}", timeout_s=timeout_s)
+        return Asker(http, f"promlab/{self.version}", timeout_s=timeout_s, unix_socket=unix_socket)
 
 
 class Discoverer(Protocol):

@@ -10,6 +10,8 @@ from promlab.discovery.base import Discoverer, Surroundings
 
 MECHANISMS = {
     "dns": "dns:DnsDiscovery",
+    "docker": "docker:DockerDiscovery",
+    "dockerswarm": "dockerswarm:DockerSwarmDiscovery",
     "ec2": "aws:Ec2Discovery",
     "http": "http:HttpDiscovery",
     "lightsail": "aws:LightsailDiscovery",

@@ -1,0 +1,51 @@
+"""A case: a fake API, and the sections that ask it. Ours and the real one must find the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fake_api import FakeApi, Routes, serving
+from fake_cloud import cloud
+
+
+@dataclass
+class Case:
+    """`section` is YAML of a scrape config; BASE, HOST and CLOUD stand for where the fake is.
+
+    `targets` is how many must be found; with `hosts`, the fake answers for these names, behind a
+    proxy that CLOUD names. `unix` serves on a socket, which SOCKET names. `key` is a text that
+    must not get into a log.
+    """
+
+    name: str
+    section: str
+    routes: Routes | Callable[[str], Routes]
+    targets: int
+    hosts: tuple[str, ...] = ()
+    unix: bool = False
+    peer: bool = True
+    files: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def served(self, folder: Path) -> Iterator[tuple[str, FakeApi]]:
+        """The section with its places filled in, while the fake runs."""
+        folder.mkdir(parents=True, exist_ok=True)
+        section = self.section.replace("FOLDER", str(folder))
+        routes: Any = self.routes
+        if self.hosts:
+            with cloud(routes, folder, *self.hosts) as found:
+                yield section.replace("CLOUD", found.options), found.api
+            return
+        socket = str(folder / "s") if self.unix else ""
+        with serving(routes if not callable(routes) else {}, unix=socket) as api:
+            if callable(routes):
+                api.routes = dict(routes(api.base))
+            for name, text in self.files.items():
+                (folder / name).write_text(text.replace("BASE", api.base))
+            host = api.base.removeprefix("http://")
+            filled = section.replace("BASE", api.base).replace("HOST", host)
+            yield filled.replace("SOCKET", socket), api

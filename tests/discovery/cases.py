@@ -1,0 +1,12 @@
+"""All cases, by mechanism."""
+
+from __future__ import annotations
+
+import cases_docker
+from case import Case
+
+HTTP = [{"targets": ["a:1", "b:2"], "labels": {"dc": "x", "empty": ""}}, {"targets": ["[::1]:3"]}]
+CASES = [
+    Case("http", "http_sd_configs: [{url: 'BASE/sd?a=b'}]", {"GET /sd": HTTP}, 3),
+    *cases_docker.CASES,
+]

@@ -1,0 +1,94 @@
+"""The real Prometheus and ours ask the same fakes, and find the same labels."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from case import Case
+from cases import CASES
+from discovering import Labels, discovered
+from notebook_server import free_port
+
+pytestmark = [pytest.mark.peers]
+
+COMPARED = [case for case in CASES if case.peer]
+# What a scrape config adds to every target.
+ADDED = ("__scheme__", "__metrics_path__", "__scrape_interval__", "__scrape_timeout__", "job")
+
+
+class Real:
+    """The real Prometheus, with one job for each case."""
+
+    def __init__(self, port: int, sections: dict[str, str]) -> None:
+        self.port, self.sections = port, sections
+
+    def found(self) -> dict[str, list[Labels]]:
+        url = f"http://127.0.0.1:{self.port}/api/v1/targets?state=active"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            targets: list[Any] = json.load(answer)["data"]["activeTargets"]
+        by_job: dict[str, list[Labels]] = {}
+        for target in targets:
+            labels = target["discoveredLabels"]
+            shown = {name: value for name, value in labels.items() if name not in ADDED}
+            by_job.setdefault(labels["job"], []).append(shown)
+        return {
+            job: sorted(rows, key=lambda row: sorted(row.items())) for job, rows in by_job.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def real(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    folder = tmp_path_factory.mktemp("real")
+    port = free_port()
+    with contextlib.ExitStack() as stack:
+        sections = {
+            case.name: stack.enter_context(case.served(folder / case.name))[0] for case in COMPARED
+        }
+        # Targets that end with the same labels are one to the API: they keep theirs.
+        keep = "relabel_configs: [{action: labelmap, regex: '__meta_(.*)'}]"
+        jobs = [f"- job_name: {name}\n  {keep}\n  {text}" for name, text in sections.items()]
+        config = folder / "prometheus.yml"
+        scrape = "global: {scrape_interval: 1h}\nscrape_configs:\n"
+        config.write_text(scrape + "\n".join(jobs) + "\n")
+        command = [
+            str(peers / "prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder}/d",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]  # fmt: skip
+        log = stack.enter_context((folder / "log").open("wb"))
+        process = stack.enter_context(subprocess.Popen(command, stderr=log, stdout=log))
+        try:
+            real = Real(port, sections)
+            deadline = time.monotonic() + 40
+            wanted = {case.name: case.targets for case in COMPARED}
+            found: dict[str, int] = {}
+            while time.monotonic() < deadline and found != wanted:
+                assert process.poll() is None, (folder / "log").read_text()[-3000:]
+                time.sleep(0.2)
+                with contextlib.suppress(OSError):
+                    found = {job: len(rows) for job, rows in real.found().items()}
+            if found != wanted:
+                print((folder / "log").read_text()[-8000:])
+            yield real
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("case", COMPARED, ids=lambda case: case.name)
+async def test_the_real_one_finds_the_same(case: Case, real: Real) -> None:
+    ours = [tuple(sorted(each.items())) for each in await discovered(real.sections[case.name])]
+    theirs = [tuple(sorted(each.items())) for each in real.found().get(case.name, [])]
+    alone, missed = sorted(set(ours) - set(theirs)), sorted(set(theirs) - set(ours))
+    pairs = [
+        f"ours {sorted(set(one) - set(other))}, theirs {sorted(set(other) - set(one))}"
+        for one, other in zip(alone, missed, strict=False)
+    ]
+    assert (len(alone), len(missed)) == (0, 0), "\n".join(pairs) or (alone, missed)
+    assert len(ours) == len(theirs) == case.targets
