@@ -22,6 +22,7 @@ from promlab.model.samples import SeriesBatch
 
 _PUNCTUATION = b'[]" \t\r\n'
 _MAX_TIME_MS = 2.0**53
+_HISTOGRAM_COLUMNS = ("histogram", "histogram_count", "histogram_sum", "histogram_buckets")
 _NO_POINTS = msgspec.Raw(b"[]")
 
 
@@ -111,13 +112,15 @@ def query_arrow(body: bytes, url: str = "") -> Decoded:
         ]
         kind = metadata.get("resultType") or "matrix"
         names = msgspec.json.decode(metadata.get("labels") or "[]", type=list[str])
-        batch = _batch_of_frame(frame, names)
+        with_histograms = "histograms" in metadata
+        batch = _batch_of_frame(frame, names, with_histograms)
+        batch, samples = _apart(batch, frame) if with_histograms else (batch, ())
     except (pl.exceptions.PolarsError, msgspec.DecodeError, ValueError, OSError) as error:
         raise ClientError(f"the answer of {url or 'the server'} is damaged: {error}") from None
     single = None
     if kind == "scalar":
         single = int(batch.t_ms[0]), repr(float(batch.values[0]))
-    return Decoded(kind, batch, (), single, *notes)
+    return Decoded(kind, batch, samples, single, *notes)
 
 
 def _columns(series: list[_Series]) -> tuple[SeriesBatch, tuple[HistogramSample, ...]]:
@@ -163,11 +166,38 @@ def _histogram(labels: dict[str, str], seconds: float, parts: dict[str, Any]) ->
     return HistogramSample(labels, t_ms, float(parts["count"]), float(parts["sum"]), buckets)
 
 
-def _batch_of_frame(frame: Any, labels: list[str]) -> SeriesBatch:
+def _apart(batch: SeriesBatch, frame: Any) -> tuple[SeriesBatch, tuple[HistogramSample, ...]]:
+    """A batch of floats, and the histograms that were among them."""
+    kinds, counts, sums, buckets = (frame[name] for name in _HISTOGRAM_COLUMNS)
+    is_histogram = kinds.to_numpy() == 1
+    sizes = np.diff(batch.offsets)
+    series = np.repeat(np.arange(batch.n), sizes)
+    samples = []
+    for i in np.flatnonzero(is_histogram).tolist():
+        parts = buckets[i].to_list()
+        rows = zip(*(parts[k::4] for k in range(4)), strict=True)
+        made = tuple((int(rule), low, high, count) for rule, low, high, count in rows)
+        labels = batch.labels.row(int(series[i]))
+        samples.append(HistogramSample(labels, int(batch.t_ms[i]), counts[i], sums[i], made))
+    left = np.bincount(series[~is_histogram], minlength=batch.n)
+    kept = np.flatnonzero(left)
+    offsets = np.concatenate([[0], np.cumsum(left[kept])]).astype(np.int64)
+    floats = SeriesBatch(
+        batch.labels.take(kept),
+        offsets,
+        offsets[:-1].copy(),
+        batch.t_ms[~is_histogram],
+        batch.values[~is_histogram],
+    )
+    return floats, tuple(samples)
+
+
+def _batch_of_frame(frame: Any, labels: list[str], with_histograms: bool) -> SeriesBatch:
     """`labels` are the labels' own names: a column may have to be called otherwise."""
     import polars as pl
 
-    names = [name for name in frame.columns if name not in ("timestamp", "value")]
+    own_columns = {"timestamp", "value", *(_HISTOGRAM_COLUMNS if with_histograms else ())}
+    names = [name for name in frame.columns if name not in own_columns]
     own = dict(zip(names, labels or names, strict=True))
     times = frame["timestamp"].cast(pl.Datetime("ms")).to_physical().to_numpy()
     values = frame["value"].cast(pl.Float64).to_numpy()

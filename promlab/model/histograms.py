@@ -187,6 +187,14 @@ def ordered_buckets(table: HistogramTable) -> OrderedBuckets:
     return OrderedBuckets(offsets, lower, upper, counts, place)
 
 
+def boundary_rules(buckets: OrderedBuckets) -> npt.NDArray[np.int8]:
+    """Which bounds each bucket includes, as the API numbers it: 0 the upper one, 1 the lower
+    one, 2 none, 3 both."""
+    rules = np.array([1, 3, 0], np.int8)[buckets.place + 1]
+    rules[np.isneginf(buckets.lower)] = 3
+    return rules
+
+
 def bucket_bounds(
     table: HistogramTable, row: Index, index: npt.NDArray[np.int32]
 ) -> tuple[Floats, Floats]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from promlab.errors import QueryTimeout
+from promlab.model.histograms import HistogramColumn
 from promlab.promql.ast import Expr
 from promlab.promql.result import InstantVector, Matrix, QueryResult, RawMatrix, String
 from promlab.promql.valuetype import ValueType
@@ -139,24 +141,40 @@ def _limited(result: QueryResult, limit: int) -> QueryResult:
     rows = np.arange(limit, dtype=np.int64)
     match value:
         case InstantVector():
-            value = InstantVector(labels.take(rows), value.t_ms, value.values[:limit])
+            value = replace(
+                value,
+                labels=labels.take(rows),
+                values=value.values[:limit],
+                histograms=_first(value.histograms, limit),
+            )
         case Matrix():
-            value = Matrix(
-                labels.take(rows), value.t_ms, value.values[:limit], value.present[:limit]
+            value = replace(
+                value,
+                labels=labels.take(rows),
+                values=value.values[:limit],
+                present=value.present[:limit],
+                histograms=_first(value.histograms, limit),
             )
         case RawMatrix():
             batch = value.batch
+            end = int(batch.offsets[limit])
             value = RawMatrix(
-                type(batch)(
-                    labels.take(rows),
-                    batch.offsets[: limit + 1],
-                    batch.times_at[:limit],
-                    batch.t_ms,
-                    batch.values,
+                replace(
+                    batch,
+                    labels=labels.take(rows),
+                    offsets=batch.offsets[: limit + 1],
+                    times_at=batch.times_at[:limit],
+                    values=batch.values[:end],
+                    histograms=_first(batch.histograms, end),
+                    start_ms=None if batch.start_ms is None else batch.start_ms[:end],
                 )
             )
     warnings = (*result.warnings, TRUNCATED)
     return QueryResult(value, warnings, result.infos, result.stats)
+
+
+def _first(column: HistogramColumn | None, rows: int) -> HistogramColumn | None:
+    return None if column is None else HistogramColumn(column.table, column.index[:rows])
 
 
 def _stats(ran: Ran) -> dict[str, Any]:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from promlab.model.float_text import format_plain, format_seconds
+from promlab.model.histograms import HistogramColumn, boundary_rules, ordered_buckets
 from promlab.model.labels import LabelTable
-from promlab.model.samples import Times
+from promlab.model.samples import SeriesBatch, Times
 from promlab.promql.result import (
     InstantVector,
     Matrix,
@@ -113,10 +114,18 @@ def _vector(value: InstantVector, label_text: LabelText) -> Iterator[bytes]:
     step = np.frombuffer(f"[{format_seconds(value.t_ms)},".encode(), np.uint8)
     sizes = pieces.sizes() + (_SERIES_BYTES + _SAMPLE_BYTES + _TIME_BYTES)
     values = np.ascontiguousarray(value.values)
-    return _chunks(sizes, partial(print_vector, *pieces, step, values))
+    if value.histograms is None:
+        return _chunks(sizes, partial(print_vector, *pieces, step, values))
+    from promlab.server.json_histogram_kernels import print_mixed_vector
+
+    printed = _Histograms.of(value.histograms)
+    sizes += printed.sizes()
+    return _chunks(sizes, partial(print_mixed_vector, *pieces, step, values, *printed))
 
 
 def _matrix(value: Matrix, label_text: LabelText) -> Iterator[bytes]:
+    if value.histograms is not None:
+        return _mixed_series(as_batch(value), label_text)
     from promlab.server.json_kernels import print_matrix
 
     pieces = label_text.pieces(value.labels)
@@ -131,12 +140,84 @@ def _raw_matrix(value: RawMatrix, label_text: LabelText) -> Iterator[bytes]:
     from promlab.server.json_kernels import print_series
 
     batch = value.batch
+    if batch.histograms is not None:
+        return _mixed_series(batch, label_text)
     pieces = label_text.pieces(batch.labels)
     sizes = pieces.sizes() + _SERIES_BYTES
     sizes += np.diff(batch.offsets) * (_SAMPLE_BYTES + _TIME_BYTES)
     times, values = np.ascontiguousarray(batch.t_ms), np.ascontiguousarray(batch.values)
     return _chunks(
         sizes, partial(print_series, *pieces, batch.offsets, batch.times_at, times, values)
+    )
+
+
+def _mixed_series(batch: SeriesBatch, label_text: LabelText) -> Iterator[bytes]:
+    from promlab.server.json_histogram_kernels import print_mixed_series
+
+    assert batch.histograms is not None
+    pieces = label_text.pieces(batch.labels)
+    printed = _Histograms.of(batch.histograms)
+    each = np.concatenate([[0], np.cumsum(printed.sizes() + _SAMPLE_BYTES + _TIME_BYTES)])
+    sizes = pieces.sizes() + 2 * _SERIES_BYTES + np.diff(each[batch.offsets])
+    times, values = np.ascontiguousarray(batch.t_ms), np.ascontiguousarray(batch.values)
+    columns = batch.offsets, batch.times_at, times, values, *printed
+    return _chunks(sizes, partial(print_mixed_series, *pieces, *columns))
+
+
+class _Histograms(NamedTuple):
+    """Histograms as they are printed: `rows` has a row for each sample, -1 for a float."""
+
+    rows: npt.NDArray[np.int64]
+    observations: npt.NDArray[np.float64]
+    total: npt.NDArray[np.float64]
+    offsets: npt.NDArray[np.int64]
+    lower: npt.NDArray[np.float64]
+    upper: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.float64]
+    rules: npt.NDArray[np.int8]
+
+    @staticmethod
+    def of(column: HistogramColumn) -> _Histograms:
+        """Only those that the index names."""
+        used, index = np.unique(column.index, return_inverse=True)
+        index = index.reshape(column.index.shape)
+        if len(used) and used[0] < 0:
+            used, index = used[1:], index - 1
+        table = column.table.take(used)
+        buckets = ordered_buckets(table)
+        return _Histograms(
+            np.ascontiguousarray(index, np.int64),
+            table.count,
+            table.sum,
+            buckets.offsets,
+            buckets.lower,
+            buckets.upper,
+            buckets.counts,
+            boundary_rules(buckets),
+        )
+
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Bytes that each sample takes at most beyond what a float does."""
+        from promlab.server.json_histogram_kernels import BUCKET_BYTES, HISTOGRAM_BYTES
+
+        each = HISTOGRAM_BYTES + BUCKET_BYTES * np.diff(self.offsets)
+        sizes: npt.NDArray[np.int64] = np.append(each, 0)[self.rows]
+        return sizes
+
+
+def as_batch(matrix: Matrix) -> SeriesBatch:
+    """The values of a matrix as series of samples."""
+    counts = np.count_nonzero(matrix.present, axis=1)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    t_ms = np.broadcast_to(matrix.t_ms, matrix.values.shape)[matrix.present]
+    column = matrix.histograms
+    return SeriesBatch(
+        matrix.labels,
+        offsets,
+        offsets[:-1].copy(),
+        t_ms,
+        matrix.values[matrix.present],
+        None if column is None else column.take(matrix.present),
     )
 
 

@@ -28,7 +28,8 @@ _VALUE = np.frombuffer(b',"value":', np.uint8).copy()
 
 
 @kernel()
-def _print_labels(pieces: Indices, arena: Bytes, offsets: Indices, out: Bytes, at: int) -> int:
+def print_labels(pieces: Indices, arena: Bytes, offsets: Indices, out: Bytes, at: int) -> int:
+    """A label set, with its braces."""
     out[at] = 123
     at += 1
     first = True
@@ -49,7 +50,7 @@ def _print_labels(pieces: Indices, arena: Bytes, offsets: Indices, out: Bytes, a
 
 
 @kernel(inline=True)
-def _print_value(value: float, out: Bytes, at: int) -> int:
+def print_value(value: float, out: Bytes, at: int) -> int:
     """The value of a sample as a string, and the bracket that closes the sample."""
     out[at] = 34
     at = print_float(value, out, at + 1)
@@ -82,7 +83,7 @@ def print_matrix(
             out[at] = 44
             at += 1
         at = print_text(_METRIC, out, at)
-        at = _print_labels(pieces[s], arena, offsets, out, at)
+        at = print_labels(pieces[s], arena, offsets, out, at)
         at = print_text(_VALUES, out, at)
         begun = False
         for t in range(values.shape[1]):
@@ -95,7 +96,7 @@ def print_matrix(
             for i in range(step_offsets[t], step_offsets[t + 1]):
                 out[at] = steps[i]
                 at += 1
-            at = _print_value(values[s, t], out, at)
+            at = print_value(values[s, t], out, at)
         out[at] = 93
         out[at + 1] = 125
         at += 2
@@ -120,10 +121,10 @@ def print_vector(
             out[at] = 44
             at += 1
         at = print_text(_METRIC, out, at)
-        at = _print_labels(pieces[s], arena, offsets, out, at)
+        at = print_labels(pieces[s], arena, offsets, out, at)
         at = print_text(_VALUE, out, at)
         at = print_text(step, out, at)
-        at = _print_value(values[s], out, at)
+        at = print_value(values[s], out, at)
         out[at] = 125
         at += 1
     return at
@@ -152,7 +153,7 @@ def print_series(
             out[at] = 44
             at += 1
         at = print_text(_METRIC, out, at)
-        at = _print_labels(pieces[s], arena, label_offsets, out, at)
+        at = print_labels(pieces[s], arena, label_offsets, out, at)
         at = print_text(_VALUES, out, at)
         for k in range(offsets[s], offsets[s + 1]):
             if k > offsets[s]:
@@ -161,7 +162,7 @@ def print_series(
             out[at] = 91
             at = print_seconds(t_ms[times_at[s] + k - offsets[s]], out, at + 1)
             out[at] = 44
-            at = _print_value(values[k], out, at + 1)
+            at = print_value(values[k], out, at + 1)
         out[at] = 93
         out[at + 1] = 125
         at += 2
@@ -178,7 +179,7 @@ def print_label_sets(
         if s > first:
             out[at] = 44
             at += 1
-        at = _print_labels(pieces[s], arena, offsets, out, at)
+        at = print_labels(pieces[s], arena, offsets, out, at)
     return at
 
 

@@ -84,3 +84,34 @@ def test_many_rows_take_several_batches(series: int) -> None:
     found = frame(value)
     assert np.array_equal(found["value"].to_numpy(), values.ravel())
     assert found["i"].cast(pl.String)[-1] == str(series - 1)
+
+
+def test_histograms_come_as_columns_and_the_client_reads_them() -> None:
+    from made_histograms import histogram, stack
+
+    from promlab.client.decode import HistogramSample, query_arrow
+    from promlab.model.histograms import HistogramColumn
+
+    tables = [histogram(positive={1: 2.0}, zero_count=1.0, zero_threshold=0.5), histogram(sum=9.0)]
+    column = HistogramColumn(stack(tables), np.array([[0, -1, 1], [-1, 1, -1]]))
+    labels = LabelTable.from_dicts([{"histogram": "x"}, {"job": "b"}], Symbols())
+    present = np.array([[True, True, True], [False, True, True]])
+    value = Matrix(labels, np.array([0, 1, 2]), np.arange(6.0).reshape(2, 3), present, column)
+    body = b"".join(encode_arrow(QueryResult(value)))
+    found = query_arrow(body)
+    assert list(found.batch.labels.rows()) == [{"histogram": "x"}, {"job": "b"}]
+    assert found.batch.values.tolist() == [1.0, 5.0]
+    assert found.batch.t_ms.tolist() == [1, 2]
+    buckets = ((3, -0.5, 0.5, 1.0), (0, 1.0, 2.0, 2.0))
+    assert found.histograms == (
+        HistogramSample({"histogram": "x"}, 0, 3.0, 1.5, buckets),
+        HistogramSample({"histogram": "x"}, 2, 0.0, 9.0, ()),
+        HistogramSample({"job": "b"}, 1, 0.0, 9.0, ()),
+    )
+    assert pl.read_ipc_stream(io.BytesIO(body))["histogram_label"].to_list() == [
+        "x",
+        "x",
+        "x",
+        "",
+        "",
+    ]
