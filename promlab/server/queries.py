@@ -15,10 +15,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from promlab.errors import QueryTimeout
 from promlab.promql.result import QueryResult
+
+T = TypeVar("T")
 
 THREADS = 2
 _INLINE_SAMPLES = 20_000
@@ -122,6 +124,17 @@ class QueryRunner:
         self._remember(key, result, total_s - queued_s)
         return Ran(result, queued_s, total_s)
 
+    async def call(self, key: object, work: Callable[[], T]) -> T:
+        """Look something up: on the event loop if that was quick before, else in a thread."""
+        _, took_s = self._costs.get(key, (0, _INLINE_S))
+        started = time.perf_counter()
+        if took_s < _INLINE_S:
+            result = work()
+        else:
+            result = await asyncio.get_running_loop().run_in_executor(self.pool, work)
+        self._note(key, 0, time.perf_counter() - started)
+        return result
+
     async def _wait_for_turn(self, timeout_s: float) -> None:
         try:
             async with asyncio.timeout(timeout_s):
@@ -130,7 +143,10 @@ class QueryRunner:
             raise QueryTimeout("query timed out in query queue") from None
 
     def _remember(self, key: object, result: QueryResult, took_s: float) -> None:
-        self._costs[key] = result.stats.samples_read, took_s
+        self._note(key, result.stats.samples_read, took_s)
+
+    def _note(self, key: object, samples: int, took_s: float) -> None:
+        self._costs[key] = samples, took_s
         self._costs.move_to_end(key)
         if len(self._costs) > _REMEMBERED:
             self._costs.popitem(last=False)

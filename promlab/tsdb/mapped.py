@@ -89,6 +89,7 @@ class Mapped:
         self._series_bytes = 0
         self._chunks: dict[int, ChunkFile] = {}
         place = control.path_of(path)
+        self._place = str(place)
         try:
             self.inode = place.stat().st_ino
             self._page = ReadableMap(place)
@@ -119,7 +120,7 @@ class Mapped:
     def is_current(self) -> bool:
         """Whether no other writer has started since."""
         try:
-            return control.path_of(self.path).stat().st_ino == self.inode
+            return os.stat(self._place).st_ino == self.inode  # noqa: PTH116 - each query asks
         except OSError:
             return True  # being replaced, or gone: what is mapped stays readable
 

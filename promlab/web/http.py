@@ -164,14 +164,20 @@ async def _send_chunks(
 
 async def _in_turn(chunks: Iterator[bytes], threaded: bool) -> AsyncIterator[bytes]:
     """Chunks of an iterator; with `threaded` each is made outside of the event loop."""
+    if not threaded:
+        for chunk in chunks:
+            yield chunk
+        return
     loop = asyncio.get_running_loop()
-    while True:
-        chunk = (
-            await loop.run_in_executor(None, next, chunks, None) if threaded else next(chunks, None)
-        )
-        if chunk is None:
-            return
-        yield chunk
+    coming = loop.run_in_executor(None, next, chunks, None)
+    try:
+        while (chunk := await coming) is not None:
+            # The next one is made while this one is sent.
+            coming = loop.run_in_executor(None, next, chunks, None)
+            yield chunk
+    finally:
+        if not coming.done():
+            await asyncio.wait([coming])
 
 
 def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
