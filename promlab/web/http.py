@@ -165,8 +165,8 @@ async def _send_chunks(
 async def _in_turn(chunks: Iterator[bytes], threaded: bool) -> AsyncIterator[bytes]:
     """Chunks of an iterator; with `threaded` each is made outside of the event loop."""
     if not threaded:
-        for chunk in chunks:
-            yield chunk
+        for each in chunks:
+            yield each
         return
     loop = asyncio.get_running_loop()
     coming = loop.run_in_executor(None, next, chunks, None)
