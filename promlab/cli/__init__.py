@@ -25,6 +25,7 @@ COMMANDS = {
     "debug": "fetch debug information from a server",
     "lab": "open JupyterLab beside a server that watches this machine",
     "exporter": "export metrics of this machine",
+    "pushgateway": "let jobs push metrics that end before they could be scraped",
     "warmup": "compile the kernels now, so that nothing waits for them later",
 }
 

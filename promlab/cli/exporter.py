@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from promlab.cli.flags import add_flag, add_switch
 from promlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,45 +32,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _web_flags(node.add_argument_group("web"))
     _path_flags(node.add_argument_group("paths"))
     collectors = node.add_argument_group("collectors")
-    _flag(collectors, "collector.disable-defaults", False, "switch off all that is not asked for")
+    add_flag(
+        collectors, "collector.disable-defaults", False, "switch off all that is not asked for"
+    )
     for name in NAMES:
-        _switch(collectors, f"collector.{name}", None, f"the {name} collector (on)")
+        add_switch(collectors, f"collector.{name}", None, f"the {name} collector (on)")
         for flag, (default, what) in collector_class(name).flags.items():
-            _flag(collectors, f"collector.{name}.{flag}", default, what)
+            add_flag(collectors, f"collector.{name}.{flag}", default, what)
 
 
 def _web_flags(group: Any) -> None:
     where = f"host:port to listen on (:{PORT}: every address); port 0 takes a free one; repeatable"
-    _flag(group, "web.listen-address", [], where)
-    _flag(group, "web.telemetry-path", "/metrics", "path of the metrics (/metrics)")
-    _flag(group, "web.max-requests", 40, "most scrapes at a time (40); 0: no limit")
-    _flag(group, "web.disable-exporter-metrics", False, "leave out the exporter's own metrics")
+    add_flag(group, "web.listen-address", [], where)
+    add_flag(group, "web.telemetry-path", "/metrics", "path of the metrics (/metrics)")
+    add_flag(group, "web.max-requests", 40, "most scrapes at a time (40); 0: no limit")
+    add_flag(group, "web.disable-exporter-metrics", False, "leave out the exporter's own metrics")
 
 
 def _path_flags(group: Any) -> None:
-    _flag(group, "path.procfs", "/proc", "where the host's /proc is mounted")
-    _flag(group, "path.sysfs", "/sys", "where the host's /sys is mounted")
-    _flag(group, "path.rootfs", "/", "where the host's root file system is mounted")
-    _flag(group, "path.udev.data", "/run/udev/data", "where udev keeps what it knows of devices")
-
-
-def _switch(group: Any, name: str, default: bool | None, what: str) -> None:
-    """`--x` and `--no-x`. The name in the namespace is the flag's own, dots and all."""
-    group.add_argument(f"--{name}", action="store_true", default=default, dest=name, help=what)
-    group.add_argument(
-        f"--no-{name}", action="store_false", default=default, dest=name, help=argparse.SUPPRESS
-    )
-
-
-def _flag(group: Any, name: str, default: Any, what: str) -> None:
-    """A flag whose kind its default tells: a switch, repeatable, a number, a text."""
-    if isinstance(default, bool):
-        _switch(group, name, default, what)
-        return
-    options: dict[str, Any] = {"default": default, "type": type(default)}
-    if isinstance(default, list):
-        options = {"default": None, "action": "append"}
-    group.add_argument(f"--{name}", dest=name, metavar="VALUE", help=what, **options)
+    add_flag(group, "path.procfs", "/proc", "where the host's /proc is mounted")
+    add_flag(group, "path.sysfs", "/sys", "where the host's /sys is mounted")
+    add_flag(group, "path.rootfs", "/", "where the host's root file system is mounted")
+    add_flag(group, "path.udev.data", "/run/udev/data", "where udev keeps what it knows of devices")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import NamedTuple
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -37,15 +38,18 @@ class Exemplar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """A native histogram: buckets by index (model/histograms.py says what an index means)."""
+    """A native histogram: buckets by index (model/histograms.py says what an index means).
 
-    count: int
+    Counts are whole numbers, except in a histogram that somebody computed.
+    """
+
+    count: float
     sum: float
     schema: int
     zero_threshold: float
-    zero_count: int
-    positive: Mapping[int, int]
-    negative: Mapping[int, int]
+    zero_count: float
+    positive: Mapping[int, float]
+    negative: Mapping[int, float]
     exemplars: tuple[Exemplar, ...] = ()
 
 
@@ -113,7 +117,8 @@ def render(families: Iterable[Family], *, utf8: bool = False) -> bytes:
         if not family.samples:
             continue
         name = name_text(family.name, utf8)
-        out.append(f"# HELP {name} {family.help.translate(_HELP_ESCAPES)}\n")
+        if family.help:
+            out.append(f"# HELP {name} {family.help.translate(_HELP_ESCAPES)}\n")
         out.append(f"# TYPE {name} {family.type}\n")
         for name, labels, value in family.samples:
             out.append(f"{series_text(name, labels, utf8)} {number_text(value)}\n")
@@ -162,6 +167,21 @@ def number_text(value: float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     return repr(value)
+
+
+def go_number(value: float) -> str:
+    """A value as Go's shortest format prints it: 3, 2.5e+10, NaN."""
+    if value != value or math.isinf(value):
+        return number_text(value)
+    size = abs(value)
+    if size == 0 or 1e-4 <= size < 1e6:
+        return repr(value).removesuffix(".0")
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    power = exponent + len(digits) - 1
+    text = "".join(map(str, digits))
+    point = f"{text[0]}.{text[1:]}" if len(text) > 1 else text
+    return f"{'-' if sign else ''}{point}e{'-' if power < 0 else '+'}{abs(power):02d}"
 
 
 def label_key(labels: Labels, without: str = "") -> LabelKey:

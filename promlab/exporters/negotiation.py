@@ -36,7 +36,7 @@ class Choice(NamedTuple):
 TEXT = Choice("text", "0.0.4", False)
 
 
-def choose(accept: str, *, text_only: bool = False) -> Choice:
+def choose(accept: str, *, openmetrics: bool = True) -> Choice:
     """The first format of an Accept header, by weight, that there is; text without one."""
     for media, parameters in _ranges(accept):
         utf8 = parameters.get("escaping") == "allow-utf-8"
@@ -46,9 +46,9 @@ def choose(accept: str, *, text_only: bool = False) -> Choice:
                 return Choice("text", "0.0.4", False)
             if version == "1.0.0":
                 return Choice("text", "1.0.0", utf8)
-        elif text_only:
-            continue
         elif media == "application/openmetrics-text" and version in ("", "0.0.1", "1.0.0"):
+            if not openmetrics:
+                continue
             return Choice("openmetrics", version or "0.0.1", utf8 and version == "1.0.0")
         elif (
             media == "application/vnd.google.protobuf"

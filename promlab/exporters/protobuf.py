@@ -6,6 +6,7 @@ written by hand: a schema compiler and its runtime would be the larger thing to 
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable, Mapping
 
@@ -63,7 +64,7 @@ def _histogram(family: Family, key: LabelKey, positions: list[int]) -> bytes:
         name, labels, value = family.samples[i]
         if "le" in labels and name.endswith("_bucket"):
             bound = float(labels["le"])
-            bucket = [integer(1, int(value)), double(2, bound)]
+            bucket = [_count(1, 4, value), double(2, bound)]
             if i in family.exemplars:
                 bucket.append(message(3, exemplar(family.exemplars[i])))
             # A bucket of +Inf goes without saying, unless its exemplar does.
@@ -71,12 +72,12 @@ def _histogram(family: Family, key: LabelKey, positions: list[int]) -> bytes:
             if not has_infinite:
                 buckets.append(message(3, b"".join(bucket)))
             elif native is None:
-                parts.append(integer(1, int(value)))
+                parts.append(_count(1, 4, value))
         elif name.endswith("_sum"):
             if native is None:
                 parts.append(double(2, value))
         elif name.endswith("_count") and native is None and not has_infinite:
-            parts.append(integer(1, int(value)))
+            parts.append(_count(1, 4, value))
     parts += buckets
     if native is not None:
         parts.append(_native(native))
@@ -84,15 +85,23 @@ def _histogram(family: Family, key: LabelKey, positions: list[int]) -> bytes:
     return b"".join(parts)
 
 
+def _count(field: int, float_field: int, value: float) -> bytes:
+    """A count, which only a computed histogram has as anything but a whole number."""
+    is_whole = math.isfinite(value) and value >= 0 and value == int(value)
+    return integer(field, int(value)) if is_whole else double(float_field, value)
+
+
 def _native(native: Native) -> bytes:
+    counts = (native.count, native.zero_count, *native.positive.values())
+    whole = all(float(c).is_integer() for c in (*counts, *native.negative.values()))
     parts = [
-        integer(1, native.count),
+        integer(1, int(native.count)) if whole else double(4, native.count),
         double(2, native.sum),
         integer(5, zigzag(native.schema)),
         double(6, native.zero_threshold),
-        integer(7, native.zero_count),
-        *_spans(9, 10, native.negative),
-        *_spans(12, 13, native.positive),
+        integer(7, int(native.zero_count)) if whole else double(8, native.zero_count),
+        *_spans(9, native.negative, whole),
+        *_spans(12, native.positive, whole),
         *(message(16, exemplar(one)) for one in native.exemplars),
     ]
     if not native.positive and not native.negative and not native.zero_count:
@@ -101,22 +110,26 @@ def _native(native: Native) -> bytes:
     return b"".join(parts)
 
 
-def _spans(span_field: int, delta_field: int, buckets: Mapping[int, int]) -> list[bytes]:
+def _spans(field: int, buckets: Mapping[int, float], whole: bool) -> list[bytes]:
+    """Spans, and after them whole counts as differences (the next field) or as they are."""
     spans: list[list[int]] = []
-    deltas, before, end = [], 0, 0
+    values, before, end = [], 0, 0
     for index in sorted(buckets):
         if spans and index == end:
             spans[-1][1] += 1
         else:
             spans.append([index - end, 1])
         end = index + 1
-        deltas.append(varint(zigzag(buckets[index] - before)))
-        before = buckets[index]
+        if whole:
+            count = int(buckets[index])
+            values.append(varint(zigzag(count - before)))
+            before = count
+        else:
+            values.append(struct.pack("<d", buckets[index]))
     found = [
-        message(span_field, integer(1, zigzag(offset)) + integer(2, length))
-        for offset, length in spans
+        message(field, integer(1, zigzag(offset)) + integer(2, length)) for offset, length in spans
     ]
-    return [*found, message(delta_field, b"".join(deltas))] if deltas else found
+    return [*found, message(field + (1 if whole else 2), b"".join(values))] if values else found
 
 
 def _summary(family: Family, positions: list[int], created: float | None) -> bytes:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from promlab.exporters import openmetrics, protobuf
+from promlab.errors import ExpositionError
+from promlab.exporters import openmetrics, protobuf, protobuf_reader
 from promlab.exporters.families import Exemplar, Family, Native, counter, gauge, render
 from promlab.exporters.negotiation import choose
 from promlab.exposition.formats import ACCEPT
@@ -89,3 +93,51 @@ def test_spans_and_deltas_of_a_native_histogram() -> None:
     # positive spans (-3, 2), (5, 1) and the packed deltas 2, -1, 4
     assert b"\x62\x04\x08\x05\x10\x02\x62\x04\x08\x0a\x10\x01\x6a\x03\x04\x01\x08" in body
     assert b"\x28\x01" in body  # schema -1, zigzag
+
+
+def shapes(families: list[Family]) -> list[tuple]:
+    return [
+        (f.name, f.type, f.help, sorted(f.samples, key=repr), f.created, f.natives)
+        for f in families
+    ]
+
+
+def test_what_is_written_in_protobuf_is_read() -> None:
+    native = Family("h", "histogram", "Help.")
+    native.natives[(("a", "b"),)] = Native(9, 1.5, -1, 0.5, 1, {-3: 2, -2: 1, 4: 5}, {7: 1})
+    native.add(9, {"a": "b"}, suffix="_count")
+    native.add(1.5, {"a": "b"}, suffix="_sum")
+    floats = Family("f", "histogram", "Help.")
+    floats.natives[()] = Native(2.5, 1.5, 3, 0.5, 1.25, {1: 0.75}, {7: 0.5})
+    summary = Family("s", "summary", "Help.")
+    summary.add(1, {"quantile": "0.5"})
+    summary.add(2, suffix="_sum")
+    summary.add(3, suffix="_count")
+    requests = counter("requests_total", "Help.")
+    requests.add(3, {"path": 'a"b'})
+    requests.exemplars[0] = Exemplar({"trace_id": "x"}, 1.0, 1700000000.25)
+    requests.created[(("path", 'a"b'),)] = 1700000000.5
+    body = protobuf.render([floats, native, requests, summary])
+    found = protobuf_reader.read(body)
+    assert not found.stamped
+    assert found.families[0].natives == floats.natives
+    assert shapes(found.families)[1:] == shapes([native, requests, summary])
+    assert found.families[2].exemplars == requests.exemplars
+
+
+def test_a_broken_message_is_refused_wherever_it_ends() -> None:
+    body = protobuf.render(some_families())
+    whole = 0
+    for size in range(len(body)):
+        with contextlib.suppress(ExpositionError):
+            protobuf_reader.read(body[:size])
+            whole += 1
+    assert whole == 3  # nothing, one family, two families
+    with pytest.raises(ExpositionError, match="protobuf parsing error: unexpected end"):
+        protobuf_reader.read(body[:-1])
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    with contextlib.suppress(ExpositionError):
+        protobuf_reader.read(body)
