@@ -14,6 +14,7 @@ PROTOCOLS = (
 DEFAULT_PROTOCOLS = PROTOCOLS[1:]
 VALIDATION_SCHEMES = ("utf8", "legacy")
 ESCAPING_SCHEMES = ("allow-utf-8", "underscores", "dots", "values")
+SAMPLE_LIMIT_ACTIONS = ("fail", "keep_known")
 
 protocol: Kind[str] = kinds.one_of(*PROTOCOLS, what="scrape protocol")
 
@@ -47,6 +48,10 @@ class Limits(Section):
 
     body_size_limit: int = opt(kinds.size, 0)
     sample_limit: int = opt(kinds.unsigned, 0)
+    # Beyond Prometheus: what becomes of a scrape that has more samples than that.
+    sample_limit_action: str = opt(
+        kinds.one_of(*SAMPLE_LIMIT_ACTIONS, what="sample limit action"), ""
+    )
     label_limit: int = opt(kinds.unsigned, 0)
     label_name_length_limit: int = opt(kinds.unsigned, 0)
     label_value_length_limit: int = opt(kinds.unsigned, 0)

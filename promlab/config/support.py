@@ -15,7 +15,6 @@ from promlab.config.config import Config
 from promlab.config.discovery_sections import DiscoverySections
 from promlab.config.document import At
 from promlab.config.http_client import HttpClientConfig
-from promlab.config.limits import Limits
 from promlab.config.scrape import ScrapeConfig
 
 T = TypeVar("T")
@@ -31,8 +30,6 @@ class Missing:
 
 def missing(config: Config, at: At) -> Iterator[Missing]:
     """Everything in this configuration that promlab can't do yet."""
-    yield from _of_limits(config.global_.limits, at.get("global"))
-    yield from _of_protocols(config.global_.scrape_protocols, at.get("global"))
     for job, place in _places(config.scrape_configs, at, "scrape_configs"):
         yield from of_job(job, place)
     for manager, place in _places(
@@ -53,38 +50,13 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
 def of_job(job: ScrapeConfig, at: At) -> Iterator[Missing]:
     """Everything in a scrape config that promlab can't do yet."""
     yield from _of_discovery(job.discovery)
-    yield from _of_limits(job.limits, at)
-    yield from _of_protocols(job.scrape_protocols, at)
-    if job.fallback_scrape_protocol == "PrometheusProto":
-        place = at.get("fallback_scrape_protocol")
-        yield Missing(place, "the protobuf format is not supported yet: name a text format")
     yield from _of_client(job.http, at)
 
 
-def _of_limits(limits: Limits, at: At) -> Iterator[Missing]:
-    if limits.scrape_native_histograms:
-        place = at.get("scrape_native_histograms")
-        yield Missing(place, "native histograms are not supported yet: remove it or say false")
-    if limits.convert_classic_histograms_to_nhcb:
-        place = at.get("convert_classic_histograms_to_nhcb")
-        yield Missing(place, "native histograms are not supported yet: remove it or say false")
-    if limits.scrape_failure_log_file:
-        place = at.get("scrape_failure_log_file")
-        yield Missing(place, "a log of failed scrapes is not supported yet: remove it")
-
-
-def _of_protocols(protocols: tuple[str, ...], at: At) -> Iterator[Missing]:
-    if "PrometheusProto" in protocols:
-        place = at.get("scrape_protocols")
-        yield Missing(place, "the protobuf format is not supported yet: leave PrometheusProto out")
-
-
 def _of_client(http: HttpClientConfig, at: At) -> Iterator[Missing]:
-    if http.oauth2 is not None:
-        yield Missing(at.get("oauth2"), "oauth2 is not supported yet: use authorization")
-    if http.proxy.proxy_connect_header:
-        place = at.get("proxy_connect_header")
-        yield Missing(place, "headers for a proxy are not supported yet: remove them")
+    if http.oauth2 is not None and http.oauth2.grant_type not in ("", "client_credentials"):
+        place = at.get("oauth2").get("grant_type")
+        yield Missing(place, "only client_credentials is supported: use that")
 
 
 def _of_discovery(discovery: DiscoverySections) -> Iterator[Missing]:

@@ -86,6 +86,7 @@ class Fetcher:
                 headers=headers,
                 allow_redirects=False,
                 proxy=client.proxy_for(str(here)),
+                proxy_headers=client.proxy_headers,
                 server_hostname=client.server_name if here.scheme == "https" else None,
             ) as response:
                 location = response.headers.get("Location")

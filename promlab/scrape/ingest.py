@@ -12,15 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from promlab.config.scrape import ScrapeConfig
-from promlab.exposition.body_parser import ParsedBody
+from promlab.exposition.parsed import ParsedBody
+from promlab.model.labels import LabelTable
 from promlab.model.samples import Times, Values, stale_values
-from promlab.model.storage import Appender, AppendOutcome, Refs, Slots
+from promlab.model.storage import (
+    NO_EXTRAS,
+    Appender,
+    AppendOutcome,
+    ExemplarOutcome,
+    Refs,
+    SampleExtras,
+    Slots,
+)
+from promlab.scrape.extras import Exemplars, ZeroSamples, extras_of
+from promlab.scrape.labels import Rows
 from promlab.scrape.metrics import ScrapeStats
 from promlab.scrape.plan import (
     EXTRA_REPORT,
     REPORT,
     Plan,
     Selection,
+    keep_known,
     make_plan,
     report_labels,
     select,
@@ -28,6 +40,8 @@ from promlab.scrape.plan import (
 
 # Samples that claim to be from further in the future are refused.
 AHEAD_MS = 600_000
+START_STORAGE, ZERO_INGESTION = "st-storage", "created-timestamp-zero-ingestion"
+EXEMPLARS = "exemplar-storage"
 _NO_SLOTS: Slots = np.zeros(0, np.uint32)
 _NO_REFS: Refs = np.zeros(0, np.uint64)
 
@@ -45,15 +59,27 @@ class Report:
 
 
 class TargetIngest:
-    """Stores the scrapes of one target. `labels` are the target's."""
+    """Stores the scrapes of one target. `labels` are the target's.
+
+    Start times, zeros at them, and exemplars are stored where `features` name them.
+    """
 
     def __init__(
-        self, appender: Appender, labels: Mapping[str, str], job: ScrapeConfig, stats: ScrapeStats
+        self,
+        appender: Appender,
+        labels: Mapping[str, str],
+        job: ScrapeConfig,
+        stats: ScrapeStats,
+        features: frozenset[str] = frozenset(),
     ) -> None:
         self._appender, self._labels, self._stats = appender, labels, stats
+        self._starts = START_STORAGE in features
+        self._zeros = ZeroSamples(appender) if ZERO_INGESTION in features else None
+        self._exemplars = Exemplars(appender) if EXEMPLARS in features else None
         self._group = appender.open_group(labels)
         self._plan: Plan | None = None
         self._selection: Selection | None = None
+        self._known_labels: LabelTable | None = None  # what a sample limit spares
         self._live = _NO_SLOTS  # slots whose last sample is a value
         self._known = _NO_SLOTS  # slots of the last scrape that worked
         self._live_refs = _NO_REFS
@@ -83,22 +109,39 @@ class TargetIngest:
             report.kept, report.added = plan.selection.labels.n, 0
             if self._ended:
                 self._revive(plan)
+            self._store_zeros(t_ms, plan, body)
             self._append_row(t_ms, plan, body, report, plan.slots, plan.values)
         else:
             plan = self._replan(body, times, report)
+            self._store_zeros(t_ms, plan, body)
             self._store_changed(t_ms, plan, body, report)
         self._stats.sample_duplicate += plan.duplicates
         if times is not None and len(plan.loose_rows):
             self._append_loose(t_ms, plan, body, times)
+        if self._exemplars is not None:
+            self._count_exemplars(self._exemplars.store(t_ms, body, plan.row_refs(self._group)))
+
+    def _store_zeros(self, t_ms: int, plan: Plan, body: ParsedBody) -> None:
+        if self._zeros is not None and body.start_ms is not None:
+            self._zeros.store(t_ms, body, plan.row_refs(self._group))
+
+    def _count_exemplars(self, outcome: ExemplarOutcome) -> None:
+        self._stats.exemplar_out_of_order += outcome.out_of_order
 
     def _replan(self, body: ParsedBody, times: Times | None, report: Report) -> Plan:
         self._stats.layout_changes += 1
         selection = self._selection
         if selection is None or selection.layout is not body.layout:
             selection = select(body.layout, self._labels, self._job)
+        limits = self._job.limits
+        limit = limits.sample_limit
+        if limit and limits.sample_limit_action == "keep_known":
+            whole = selection.labels.n
+            selection = keep_known(selection, self._known_labels, limit)
+            self._stats.cut_to_sample_limit += selection.labels.n < whole
+            self._known_labels = selection.labels
         report.kept = selection.labels.n
         self._selection = selection
-        limit = self._job.limits.sample_limit
         return make_plan(selection, times, self._report_slots, self._group, self._appender, limit)
 
     def _store_changed(self, t_ms: int, plan: Plan, body: ParsedBody, report: Report) -> None:
@@ -128,8 +171,17 @@ class TargetIngest:
     ) -> None:
         width = self._report_width
         self._write_report(values, 1.0, report)
-        np.take(body.values, plan.rows, out=values[width : width + len(plan.rows)], mode="clip")
-        self._count(self._group.append(t_ms, slots, values))
+        n = len(plan.rows)
+        np.take(body.values, plan.rows, out=values[width : width + n], mode="clip")
+        extras = self._extras(body, plan.rows, width, len(slots) - width - n)
+        self._count(self._group.append(t_ms, slots, values, extras))
+
+    def _extras(
+        self, body: ParsedBody, rows: Rows, before: int = 0, behind: int = 0
+    ) -> SampleExtras:
+        if body.histograms is None and (body.start_ms is None or not self._starts):
+            return NO_EXTRAS
+        return extras_of(body, rows, before=before, behind=behind, starts=self._starts)
 
     def _write_report(self, values: Values, up: float, report: Report) -> None:
         values[0] = up
@@ -143,13 +195,13 @@ class TargetIngest:
             values[7] = report.body_bytes
 
     def _append_loose(self, t_ms: int, plan: Plan, body: ParsedBody, times: Times) -> None:
-        own = times[plan.loose_rows]
-        values, refs = body.values[plan.loose_rows], plan.refs
-        fits = own <= t_ms + AHEAD_MS
+        rows, refs = plan.loose_rows, plan.refs
+        fits = times[rows] <= t_ms + AHEAD_MS
         if not fits.all():
             self._stats.sample_out_of_bounds += int((~fits).sum())
-            own, values, refs = own[fits], values[fits], refs[fits]
-        self._count(self._appender.append_loose(refs, own, values))
+            rows, refs = rows[fits], refs[fits]
+        extras = self._extras(body, rows)
+        self._count(self._appender.append_loose(refs, times[rows], body.values[rows], extras))
 
     def store_failure(self, t_ms: int, report: Report) -> None:
         """Store that a scrape failed: `up` is 0, and every series of the target ends."""

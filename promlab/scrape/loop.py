@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from promlab.config.scrape import ScrapeConfig
 from promlab.errors import ExpositionError, ScrapeError, StorageError
 from promlab.exposition.body_parser import BodyParser
+from promlab.exposition.derive import Deriver
 from promlab.exposition.formats import Protocol, format_of
 from promlab.model.durations import format_duration_ms
 from promlab.model.metadata import MetricMetadata
 from promlab.model.storage import Appender
 from promlab.scrape.clock import Clock
+from promlab.scrape.failure_log import FailureLog
 from promlab.scrape.fetch import BodyTooLarge, Fetcher
+from promlab.scrape.histogram_limits import BucketLimitExceeded, limited
 from promlab.scrape.ingest import Report, TargetIngest
 from promlab.scrape.labels import LabelLimitExceeded
 from promlab.scrape.metrics import ScrapeStats
@@ -34,6 +37,7 @@ class Surroundings:
     stats: ScrapeStats
     appended: Callable[[], None]
     seed: str
+    features: frozenset[str] = frozenset()
 
 
 class ScrapeLoop:
@@ -46,8 +50,10 @@ class ScrapeLoop:
         ingest: TargetIngest,
         fetcher: Fetcher,
         around: Surroundings,
+        failure_log: FailureLog | None = None,
     ) -> None:
         self.target, self.ingest = target, ingest
+        self._job, self._failure_log = job, failure_log
         self.health = "unknown"
         self.last_error = ""
         self.last_scrape_ms = 0.0
@@ -60,6 +66,8 @@ class ScrapeLoop:
         self._fetcher, self._around = fetcher, around
         self._parser = BodyParser(around.appender.symbols)
         self._interval = format_duration_ms(target.interval_ms)
+        self._forms = target.forms(job)
+        self._deriver = Deriver(target.derivation(job, around.features))
 
     async def run(self) -> None:
         """Scrape at every tick until cancelled."""
@@ -95,6 +103,8 @@ class ScrapeLoop:
             log.error("scrape of %s %s", self.target.url, error)
         self.health, self.last_error = ("down", error) if error else ("up", "")
         stats.scrapes_failed += bool(error)
+        if error and self._failure_log is not None:
+            self._failure_log.write(error, self._job.job_name, self.target.url)
         self.last_duration_s = (clock.now_ms() - start_ms) / 1000
         self._around.appended()
 
@@ -107,7 +117,8 @@ class ScrapeLoop:
             fetched = await self._fetcher.fetch(self.target.url, report.timeout_s)
             report.body_bytes = len(fetched.body)
             format_ = format_of(fetched.content_type, self._fallback)
-            body = self._parser.parse(fetched.body, format_)
+            parsed = self._parser.parse(fetched.body, format_, self._forms)
+            body = limited(self._deriver.derive(parsed), self._job)
             report.duration_s = (self._around.clock.now_ms() - start_ms) / 1000
             self.ingest.store(t_ms, body, report)
             self.metadata = body.layout.metadata
@@ -117,6 +128,9 @@ class ScrapeLoop:
             return str(error)
         except SampleLimitExceeded as error:
             stats.exceeded_sample_limit += 1
+            return str(error)
+        except BucketLimitExceeded as error:
+            stats.exceeded_bucket_limit += 1
             return str(error)
         except LabelLimitExceeded as error:
             stats.exceeded_label_limits += 1

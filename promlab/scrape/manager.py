@@ -12,6 +12,7 @@ from promlab.discovery import DiscoveryStats, Providers
 from promlab.errors import ConfigError, StorageError
 from promlab.model.storage import Appender
 from promlab.scrape.clock import Clock, SystemClock
+from promlab.scrape.failure_log import FailureLogs
 from promlab.scrape.loop import Surroundings
 from promlab.scrape.metrics import ScrapeStats
 from promlab.scrape.pool import ScrapePool
@@ -28,7 +29,8 @@ class ScrapeManager:
 
     `appender` gets all samples, and a `commit` at most `commit_every_s` after each (None: the
     caller commits). `hostname` names this machine in targets' global URLs and spreads the
-    scrapes of several servers; `version` is what targets are told.
+    scrapes of several servers; `version` is what targets are told; `features` are the names
+    of --enable-feature.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class ScrapeManager:
         clock: Clock | None = None,
         hostname: str | None = None,
         commit_every_s: float | None = 0.1,
+        features: frozenset[str] = frozenset(),
     ) -> None:
         self.stats = ScrapeStats()
         self.discovery_stats = DiscoveryStats()
@@ -48,8 +51,9 @@ class ScrapeManager:
         self._commit_every_s = commit_every_s
         self._commit_timer: asyncio.TimerHandle | None = None
         self._around = Surroundings(
-            appender, clock or SystemClock(), self.stats, self._appended, self._hostname
+            appender, clock or SystemClock(), self.stats, self._appended, self._hostname, features
         )
+        self._failure_logs = FailureLogs()
         self._retirement = Retirement(self._around)
         self._pools: dict[str, ScrapePool] = {}
         self._applying = asyncio.Lock()
@@ -70,6 +74,7 @@ class ScrapeManager:
                     if name not in jobs:
                         self._forget(name)
             self._pools |= fresh
+            self._failure_logs.reopen({job.limits.scrape_failure_log_file for job in jobs.values()})
             for pool in fresh.values():
                 pool.start()
             await self._providers.sweep()
@@ -89,7 +94,12 @@ class ScrapeManager:
                 continue
             try:
                 fresh[name] = ScrapePool(
-                    job, self._around, self._retirement, self._providers, self._version
+                    job,
+                    self._around,
+                    self._retirement,
+                    self._providers,
+                    self._version,
+                    self._failure_logs.get(job.limits.scrape_failure_log_file),
                 )
             except ConfigError:
                 self.stats.pools_failed += 1
@@ -119,6 +129,7 @@ class ScrapeManager:
                 self._commit_timer.cancel()
                 self._commit_every_s = None
                 self._commit()
+            self._failure_logs.reopen(set())
 
     @property
     def pools(self) -> list[str]:

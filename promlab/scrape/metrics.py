@@ -41,6 +41,12 @@ class ScrapeStats:
     sample_out_of_order: int = 0
     # prometheus_target_scrapes_sample_out_of_bounds_total
     sample_out_of_bounds: int = 0
+    # prometheus_target_scrapes_exemplar_out_of_order_total
+    exemplar_out_of_order: int = 0
+    # prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total
+    exceeded_bucket_limit: int = 0
+    # promlab_target_scrapes_cut_to_sample_limit_total: layouts of which only a part is stored
+    cut_to_sample_limit: int = 0
     # prometheus_target_interval_length_seconds_{sum,count}{interval}
     interval_s: dict[str, float] = field(default_factory=dict)
     interval_count: dict[str, int] = field(default_factory=dict)

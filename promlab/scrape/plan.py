@@ -29,6 +29,7 @@ REPORT = (
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
 )
+NO_REF = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 EXTRA_REPORT = ("scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes")
 
 
@@ -72,6 +73,7 @@ class Plan:
     refs: Refs  # of the loose samples
     loose_rows: Rows
     duplicates: int
+    _row_refs: Refs | None = None
 
     def fits(self, layout: Layout, t_ms: Times | None) -> bool:
         """Whether a body can be stored this way."""
@@ -80,6 +82,15 @@ class Plan:
         if t_ms is None or self.timed is None:
             return t_ms is None and self.timed is None
         return bool(np.array_equal(t_ms[self.selection.rows] != NO_TIME, self.timed))
+
+    def row_refs(self, group: SeriesGroup) -> Refs:
+        """Reference of the series of each row of the body, NO_REF where it has none."""
+        if self._row_refs is None:
+            found = np.full(self.selection.layout.n, NO_REF, np.uint64)
+            found[self.loose_rows] = self.refs
+            found[self.rows] = group.refs(self.slots[len(self.slots) - len(self.rows) :])
+            self._row_refs = found
+        return self._row_refs
 
 
 def _distinct(table: LabelTable, enough: int) -> int:
@@ -91,6 +102,33 @@ def _distinct(table: LabelTable, enough: int) -> int:
         return table.n
     codes = np.stack([table.columns[name] for name in sorted(table.columns)], axis=1)
     return len(np.unique(codes, axis=0))
+
+
+def keep_known(selection: Selection, known: LabelTable | None, limit: int) -> Selection:
+    """The selection cut down to `limit` series: known ones first, then the first new ones."""
+    table = selection.labels
+    if _distinct(table, limit) <= limit:
+        return selection
+    own, before = _numbered(table, known)
+    is_new = np.ones(table.n, np.bool_)
+    if before is not None:
+        is_new = ~np.isin(own, before)
+    order = np.argsort(is_new, kind="stable")
+    _, first = np.unique(own[order], return_index=True)
+    kept = np.sort(order[np.sort(first)[:limit]])
+    return Selection(selection.layout, table.take(kept), selection.rows[kept])
+
+
+def _numbered(
+    table: LabelTable, other: LabelTable | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
+    """A number for each label set of both tables, the same for the same one."""
+    tables = [table] if other is None else [table, other]
+    names = sorted({name for each in tables for name in each.columns})
+    codes = [np.stack([each.column(name) for name in names], axis=1) for each in tables]
+    _, numbers = np.unique(np.concatenate(codes), axis=0, return_inverse=True)
+    numbers = numbers.reshape(-1).astype(np.int64)
+    return numbers[: table.n], None if other is None else numbers[table.n :]
 
 
 def make_plan(

@@ -8,24 +8,31 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from promlab.config.limits import DEFAULT_PROTOCOLS, PROTOCOLS
 from promlab.config.scrape import ScrapeConfig
 from promlab.discovery import Discovery, Providers, TargetGroup
 from promlab.exposition.formats import Protocol, accept_header
+from promlab.scrape.failure_log import FailureLog
 from promlab.scrape.fetch import Fetcher
 from promlab.scrape.ingest import TargetIngest
 from promlab.scrape.loop import ScrapeLoop, Surroundings
 from promlab.scrape.retirement import Retirement
-from promlab.scrape.target import Target, make_targets
+from promlab.scrape.target import START_FEATURES, Target, make_targets
 from promlab.transport.session import HttpClient
 
 log = logging.getLogger(__name__)
 
-_Key = tuple[str, int, int, tuple[tuple[str, str], ...]]
+_Key = tuple[str, int, int, tuple[tuple[str, bool], ...], tuple[tuple[str, str], ...]]
 
 
-def request_headers(job: ScrapeConfig, version: str) -> dict[str, str]:
+def request_headers(
+    job: ScrapeConfig, version: str, features: frozenset[str] = frozenset()
+) -> dict[str, str]:
     """What every request of a job says about itself."""
-    protocols = [Protocol(name) for name in job.scrape_protocols]
+    names = job.scrape_protocols
+    if names == DEFAULT_PROTOCOLS and not features.isdisjoint(START_FEATURES):
+        names = PROTOCOLS
+    protocols = [Protocol(name) for name in names]
     return {
         "Accept": accept_header(protocols, job.limits.metric_name_escaping_scheme),
         "Accept-Encoding": "gzip" if job.enable_compression else "identity",
@@ -43,12 +50,14 @@ class ScrapePool:
         retirement: Retirement,
         providers: Providers,
         version: str,
+        failure_log: FailureLog | None = None,
     ) -> None:
         self.job = job
+        self._failure_log = failure_log
         self.dropped: list[dict[str, str]] = []
         self.dropped_count = 0
         self._around, self._retirement = around, retirement
-        self._client = HttpClient(job.http, request_headers(job, version))
+        self._client = HttpClient(job.http, request_headers(job, version, around.features))
         self._fetcher = Fetcher(
             self._client,
             follow_redirects=job.http.follow_redirects,
@@ -126,10 +135,13 @@ class ScrapePool:
         ingest = self._retirement.reclaim(self.job.job_name, target)
         if ingest is None:
             around = self._around
-            ingest = TargetIngest(around.appender, target.labels, self.job, around.stats)
+            ingest = TargetIngest(
+                around.appender, target.labels, self.job, around.stats, around.features
+            )
         else:
             ingest.configure(self.job)
-        loop = ScrapeLoop(target, self.job, ingest, self._fetcher, self._around)
+        around, log_ = self._around, self._failure_log
+        loop = ScrapeLoop(target, self.job, ingest, self._fetcher, around, log_)
         task = asyncio.create_task(loop.run(), name=f"scrape {target.url}")
         task.add_done_callback(_log_crash)
         self._loops[key] = (loop, task)
@@ -150,7 +162,8 @@ class ScrapePool:
 
 
 def _key(target: Target) -> _Key:
-    return (target.url, target.interval_ms, target.timeout_ms, target.identity)
+    switches = tuple(sorted(target.switches.items()))
+    return (target.url, target.interval_ms, target.timeout_ms, switches, target.identity)
 
 
 def _log_crash(task: asyncio.Task[None]) -> None:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from promlab.config.kinds import is_label_name
 from promlab.config.relabelling import relabel
 from promlab.config.scrape import ScrapeConfig
 from promlab.discovery.base import ADDRESS, TargetGroup
+from promlab.exposition.body_parser import HistogramForms
+from promlab.exposition.derive import Derivation
 from promlab.model.durations import format_duration_ms, parse_duration_ms
 from promlab.model.labels import LabelTable, Symbols
 
+# With these, bodies say since when their series count, and protobuf says it best.
+START_FEATURES = frozenset({"created-timestamp-zero-ingestion", "st-storage"})
 _PARAM = "__param_"
+_NATIVE = "__scrape_native_histograms__"
+_CLASSIC = "__always_scrape_classic_histograms__"
+_CONVERT = "__convert_classic_histograms_to_nhcb__"
 _INTERVAL, _TIMEOUT = "__scrape_interval__", "__scrape_timeout__"
 
 
@@ -28,6 +35,26 @@ class Target:
     url: str
     interval_ms: int
     timeout_ms: int
+    # What its own labels say of a job's switches, by the labels' names.
+    switches: Mapping[str, bool] = field(default_factory=dict)
+
+    def forms(self, job: ScrapeConfig) -> HistogramForms:
+        """Which forms of native histograms are read."""
+        limits = job.limits
+        return HistogramForms(
+            self.switches.get(_NATIVE, bool(limits.scrape_native_histograms)),
+            self.switches.get(_CLASSIC, bool(limits.always_scrape_classic_histograms)),
+        )
+
+    def derivation(self, job: ScrapeConfig, features: frozenset[str]) -> Derivation:
+        """What is made of bodies before they are stored."""
+        convert = bool(job.limits.convert_classic_histograms_to_nhcb)
+        return Derivation(
+            convert_classic=self.switches.get(_CONVERT, convert),
+            keep_classic=self.forms(job).classic,
+            created_lines=not features.isdisjoint(START_FEATURES),
+            type_and_unit="type-and-unit-labels" in features,
+        )
 
     @property
     def identity(self) -> tuple[tuple[str, str], ...]:
@@ -104,7 +131,16 @@ def _target(labels: dict[str, str], discovered: dict[str, str], job: ScrapeConfi
             raise _BadTarget(f"{name!r} is not a valid label name")
     final = {name: text for name, text in labels.items() if not name.startswith("__")}
     final.setdefault("instance", address)
-    return Target(discovered, final, _url(labels, address, job), interval_ms, timeout_ms)
+    switches = {name: _switch(labels, name) for name in (_NATIVE, _CLASSIC, _CONVERT)}
+    told = {name: on for name, on in switches.items() if on is not None}
+    return Target(discovered, final, _url(labels, address, job), interval_ms, timeout_ms, told)
+
+
+def _switch(labels: Mapping[str, str], name: str) -> bool | None:
+    text = labels.get(name, "")
+    if text not in ("", "true", "false"):
+        raise _BadTarget(f'{name} must be "true" or "false", not {text!r}')
+    return text == "true" if text else None
 
 
 def _duration(labels: Mapping[str, str], name: str, what: str) -> int:

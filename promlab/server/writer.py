@@ -64,7 +64,12 @@ class Writer:
         head = self._head = await process.off_loop(_open_head, self._settings)
         from promlab.scrape.manager import ScrapeManager
 
-        self._manager = ScrapeManager(head, version=__version__, commit_every_s=None)
+        self._manager = ScrapeManager(
+            head,
+            version=__version__,
+            commit_every_s=None,
+            features=frozenset(self._settings.features),
+        )
         await self._manager.apply(loaded.config)
         self._load_done(loaded)
         self._tasks = [asyncio.create_task(self._commit_for_ever())]

@@ -20,12 +20,14 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from promlab.config.http_client import HttpClientConfig, TLSConfig
 from promlab.config.secret import Secret
 from promlab.errors import ConfigError, ScrapeError
 from promlab.transport.direct import DirectClient, speaks_directly
+from promlab.transport.oauth2 import TokenSource
 
 _KEEP_ALIVE_S = 300.0
 _VERSIONS = {
@@ -108,6 +110,14 @@ class HttpClient:
             or any(header.files for header in config.http_headers.values())
         )
         self._fixed: dict[str, str] | None = None
+        self._tokens = self._token_source()
+
+    def _token_source(self) -> TokenSource | None:
+        oauth2 = self.config.oauth2
+        if oauth2 is None:
+            return None
+        own = HttpClientConfig(tls_config=oauth2.tls_config, proxy=oauth2.proxy)
+        return TokenSource(oauth2, HttpClient(own, {}), read_secret)
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -132,6 +142,8 @@ class HttpClient:
     async def close(self) -> None:
         """Close all connections."""
         self.plain.close()
+        if self._tokens is not None:
+            await self._tokens.close()
         if self._session is not None:
             await self._session.close()
 
@@ -139,6 +151,12 @@ class HttpClient:
         """Headers of a request; without credentials for a host that is not `trusted`."""
         if not trusted:
             return self._headers
+        known = await self._configured()
+        if self._tokens is None:
+            return known
+        return {**known, "Authorization": await self._tokens.header()}
+
+    async def _configured(self) -> dict[str, str]:
         if self._fixed is not None:
             return self._fixed
         if self._has_files:
@@ -162,6 +180,13 @@ class HttpClient:
             values += map(read_secret, header.files)
             headers[name] = ", ".join(values)
         return headers
+
+    @property
+    def proxy_headers(self) -> CIMultiDict[str] | None:
+        """What a proxy is told beside the request."""
+        found = self.config.proxy.proxy_connect_header
+        pairs = [(name, secret.reveal()) for name, secrets in found.items() for secret in secrets]
+        return CIMultiDict(pairs) if pairs else None
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy that a request to this URL goes through."""

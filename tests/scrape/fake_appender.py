@@ -9,11 +9,20 @@ import numpy as np
 from promlab.errors import StorageError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import STALE_BITS, Times, Values
-from promlab.model.storage import AppendOutcome, Refs, Slots
+from promlab.model.storage import (
+    NO_EXTRAS,
+    AppendOutcome,
+    ExemplarBatch,
+    ExemplarOutcome,
+    Refs,
+    SampleExtras,
+    Slots,
+)
 
 STALE = "stale"
 Key = frozenset[tuple[str, str]]
-Sample = tuple[int, float | str]
+Value = float | str | tuple[float, float]  # a histogram is its count and sum
+Sample = tuple[int, Value]
 
 
 def key(labels: Mapping[str, str]) -> Key:
@@ -22,6 +31,19 @@ def key(labels: Mapping[str, str]) -> Key:
 
 def plain(value: np.float64) -> float | str:
     return STALE if int(value.view(np.uint64)) == STALE_BITS else float(value)
+
+
+def plain_values(values: Values, extras: SampleExtras) -> list[Value]:
+    found: list[Value] = [plain(value) for value in values]
+    if extras.start_ms is not None:
+        assert (extras.start_ms.dtype, extras.start_ms.shape) == (np.int64, values.shape)
+    if extras.histograms is not None:
+        assert extras.histograms.index.shape == values.shape
+        table = extras.histograms.table
+        for i in np.flatnonzero(extras.histograms.index >= 0).tolist():
+            row = extras.histograms.index[i]
+            found[i] = (float(table.count[row]), float(table.sum[row]))
+    return found
 
 
 class FakeGroup:
@@ -46,7 +68,12 @@ class FakeGroup:
             found.append(self.known[name])
         return np.array(found, np.uint32)
 
-    def append(self, t_ms: int, slots: Slots, values: Values) -> AppendOutcome:
+    def refs(self, slots: Slots) -> Refs:
+        return np.array([self.appender.ref(self.keys[slot]) for slot in slots], np.uint64)
+
+    def append(
+        self, t_ms: int, slots: Slots, values: Values, extras: SampleExtras = NO_EXTRAS
+    ) -> AppendOutcome:
         assert not self.closed
         assert type(t_ms) is int
         assert slots.dtype == np.uint32
@@ -59,8 +86,11 @@ class FakeGroup:
         self.last_slots = slots
         outcomes = [
             self.appender.add(self.keys[slot], t_ms, value)
-            for slot, value in zip(slots.tolist(), values, strict=True)
+            for slot, value in zip(slots.tolist(), plain_values(values, extras), strict=True)
         ]
+        if extras.start_ms is not None:
+            for slot, start in zip(slots.tolist(), extras.start_ms.tolist(), strict=True):
+                self.appender.starts.setdefault(self.keys[slot], []).append(start)
         return count(outcomes)
 
     def close(self) -> None:
@@ -75,6 +105,8 @@ class FakeAppender:
         self.ref_keys: list[Key] = []
         self.commits = 0
         self.broken = False
+        self.starts: dict[Key, list[int]] = {}
+        self.exemplars: list[tuple[str, dict[str, str], float, int]] = []
 
     @property
     def symbols(self) -> Symbols:
@@ -85,19 +117,30 @@ class FakeAppender:
         return self.groups[-1]
 
     def refs(self, labels: LabelTable) -> Refs:
-        found = []
-        for row in labels.rows():
-            if key(row) not in self.ref_keys:
-                self.ref_keys.append(key(row))
-            found.append(self.ref_keys.index(key(row)))
-        return np.array(found, np.uint64)
+        return np.array([self.ref(key(row)) for row in labels.rows()], np.uint64)
 
-    def append_loose(self, refs: Refs, t_ms: Times, values: Values) -> AppendOutcome:
+    def ref(self, name: Key) -> int:
+        if name not in self.ref_keys:
+            self.ref_keys.append(name)
+        return self.ref_keys.index(name)
+
+    def append_exemplars(self, batch: ExemplarBatch) -> ExemplarOutcome:
+        columns = batch.refs.tolist(), batch.labels.rows(), batch.values, batch.t_ms.tolist()
+        for ref, labels, value, t_ms in zip(*columns, strict=True):
+            name = dict(self.ref_keys[ref])["__name__"]
+            self.exemplars.append((name, labels, float(value), t_ms))
+        return ExemplarOutcome(batch.n)
+
+    def append_loose(
+        self, refs: Refs, t_ms: Times, values: Values, extras: SampleExtras = NO_EXTRAS
+    ) -> AppendOutcome:
         assert (refs.dtype, t_ms.dtype, values.dtype) == (np.uint64, np.int64, np.float64)
         assert refs.shape == t_ms.shape == values.shape
         outcomes = [
             self.add(self.ref_keys[ref], t, value)
-            for ref, t, value in zip(refs.tolist(), t_ms.tolist(), values, strict=True)
+            for ref, t, value in zip(
+                refs.tolist(), t_ms.tolist(), plain_values(values, extras), strict=True
+            )
         ]
         return count(outcomes)
 
@@ -106,13 +149,13 @@ class FakeAppender:
             raise StorageError("disk full")
         self.commits += 1
 
-    def add(self, name: Key, t_ms: int, value: np.float64) -> str:
+    def add(self, name: Key, t_ms: int, value: Value) -> str:
         samples = self.series.setdefault(name, [])
         if samples and t_ms == samples[-1][0]:
-            return "same" if samples[-1][1] == plain(value) else "duplicate"
+            return "same" if samples[-1][1] == value else "duplicate"
         if samples and t_ms < samples[-1][0]:
             return "out_of_order"
-        samples.append((t_ms, plain(value)))
+        samples.append((t_ms, value))
         return "appended"
 
     def samples(self, metric: str, **labels: str) -> list[Sample]:
@@ -122,7 +165,7 @@ class FakeAppender:
         assert len(found) <= 1, f"{wanted} means {len(found)} series"
         return self.series[found[0]] if found else []
 
-    def last(self, metric: str, **labels: str) -> float | str | None:
+    def last(self, metric: str, **labels: str) -> Value | None:
         samples = self.samples(metric, **labels)
         return samples[-1][1] if samples else None
 
