@@ -192,6 +192,8 @@ class BodyParser:
     def _read_slow_rows(self, body: bytes) -> None:
         """Read what the kernel left: numbers that need more than one division to be exact."""
         lines, openmetrics = self._lines, self._format is Format.OPENMETRICS
+        if not lines.found[k.SLOW_ROWS]:
+            return
         for row in lines.slow[: lines.found[k.SLOW_ROWS]].tolist():
             start, end = int(lines.value_at[row]), int(lines.line_end[row]) - 1
             text = body[start:end].decode()

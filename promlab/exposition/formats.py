@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 
 from promlab.errors import ExpositionError
 
@@ -103,6 +104,7 @@ def format_of(content_type: str, fallback: Protocol | None = None) -> Format:
     return found
 
 
+@lru_cache(maxsize=256)
 def _known_format(content_type: str) -> Format | None:
     """The format of a well-formed media type, None for any other."""
     found = _MEDIA_TYPE.match(content_type)

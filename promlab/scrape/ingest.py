@@ -172,7 +172,7 @@ class TargetIngest:
         width = self._report_width
         self._write_report(values, 1.0, report)
         n = len(plan.rows)
-        np.take(body.values, plan.rows, out=values[width : width + n], mode="clip")
+        body.values.take(plan.rows, out=values[width : width + n], mode="clip")
         extras = self._extras(body, plan.rows, width, len(slots) - width - n)
         self._count(self._group.append(t_ms, slots, values, extras))
 

@@ -38,6 +38,8 @@ def _reason(error: BaseException) -> str:
             return f"tls: {_tls(error)}"
         case ConnectionResetError():
             return "read: connection reset by peer"
+        case EOFError():
+            return _line(str(error)) or "EOF"
         case OSError():
             return _os(error)
         case _:

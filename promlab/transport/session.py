@@ -147,6 +147,11 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
 
+    @property
+    def fixed_headers(self) -> dict[str, str] | None:
+        """Headers of every trusted request, None where they may change or are not known yet."""
+        return self._fixed if self._tokens is None else None
+
     async def headers(self, *, trusted: bool) -> dict[str, str]:
         """Headers of a request; without credentials for a host that is not `trusted`."""
         if not trusted:
