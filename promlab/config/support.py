@@ -56,7 +56,7 @@ def of_job(job: ScrapeConfig, at: At) -> Iterator[Missing]:
 def _of_client(http: HttpClientConfig, at: At) -> Iterator[Missing]:
     if http.oauth2 is not None and http.oauth2.grant_type not in ("", "client_credentials"):
         place = at.get("oauth2").get("grant_type")
-        yield Missing(place, "only client_credentials is supported: use that")
+        yield Missing(place, "this grant is not supported yet: use client_credentials")
 
 
 def _of_discovery(discovery: DiscoverySections) -> Iterator[Missing]:

@@ -163,6 +163,14 @@ def _scrape_metrics(out: MetricText, stats: ScrapeStats) -> None:
             "Samples refused: too old or too new.",
             stats.sample_out_of_bounds,
         ),
+        "scrapes_exemplar_out_of_order_total": (
+            "Exemplars refused: out of order.",
+            stats.exemplar_out_of_order,
+        ),
+        "scrapes_exceeded_native_histogram_bucket_limit_total": (
+            "Scrapes with a native histogram of too many buckets.",
+            stats.exceeded_bucket_limit,
+        ),
     }
     for name, (text, value) in counters.items():
         out.counter(prefix + name, text, value)
@@ -171,6 +179,10 @@ def _scrape_metrics(out: MetricText, stats: ScrapeStats) -> None:
         "scrapes_failed_total": ("Scrapes that failed.", stats.scrapes_failed),
         "scrapes_missed_total": ("Scrapes left out: the one before still ran.",
                                  stats.scrapes_missed),
+        "scrapes_cut_to_sample_limit_total": (
+            "Scrapes of whose changed lines only as many as allowed are stored.",
+            stats.cut_to_sample_limit,
+        ),
         "layout_changes_total": ("Scrapes whose lines changed.", stats.layout_changes),
         "commit_failures_total": ("Commits that failed after a scrape.", stats.commit_failures),
     }  # fmt: skip

@@ -7,6 +7,7 @@ where the token server does not take that. A secret that is a file is read for e
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -95,7 +96,8 @@ class TokenSource:
             form |= {"client_id": config.client_id, "client_secret": secret}
         else:
             user, password = quote_plus(config.client_id), quote_plus(secret)
-            headers["Authorization"] = aiohttp.BasicAuth(user, password).encode()
+            pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
         url = config.token_url
         try:
             async with self._client.session.post(

@@ -12,16 +12,11 @@ from promlab.errors import ConfigError
 # Valid files that ask for what promlab does not do yet: refused, and by that name.
 NOT_YET = {
     "agent_mode.with_remote_reads.yml": "remote_read",
-    "conf.good.yml": "query_log_file|scrape_failure_log_file",
-    "global_enable_scrape_native_hist.good.yml": "scrape_native_histograms",
-    "global_enable_scrape_native_hist_and_scrape_protocols.good.yml": "scrape_native_histograms",
-    "global_scrape_protocols_and_local_disable_scrape_native_hist.good.yml": "native_histograms",
+    "conf.good.yml": "_sd_configs|query_log_file|remote_|tracing",
     "kubernetes_empty_apiserver.good.yml": "kubernetes_sd_configs",
     "kubernetes_selectors_ingress.good.yml": "kubernetes_sd_configs",
     "kubernetes_selectors_pod.good.yml": "kubernetes_sd_configs",
     "kubernetes_selectors_service.good.yml": "kubernetes_sd_configs",
-    "local_enable_scrape_native_hist.good.yml": "scrape_native_histograms",
-    "local_enable_scrape_native_hist_and_scrape_protocols.good.yml": "scrape_native_histograms",
     "remote_write_retry_on_rate_limit.good.yml": "remote_write",
     "roundtrip.good.yml": "azure_sd_configs",
     "scrape_config_files_glob.good.yml": "vultr_sd_configs",

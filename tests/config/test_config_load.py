@@ -125,21 +125,23 @@ def test_refused_options_of_a_job(options: str, message: str) -> None:
     assert message in refusal(JOB % options).message
 
 
+JWT = (
+    "{client_id: a, token_url: 'http://x/', client_certificate_key: k,"
+    " grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer'}"
+)
+
+
 @pytest.mark.parametrize(
     ("text", "field"),
     [
         (JOB % "oci_sd_configs: [{}]", "scrape_configs[0].oci_sd_configs[0]"),
-        (JOB % "oauth2: {client_id: a, token_url: 'http://x/'}", "scrape_configs[0].oauth2"),
-        (JOB % "scrape_native_histograms: true", "scrape_configs[0].scrape_native_histograms"),
-        (JOB % "scrape_protocols: [PrometheusProto]", "scrape_configs[0].scrape_protocols"),
-        (JOB % "scrape_failure_log_file: x", "scrape_configs[0].scrape_failure_log_file"),
+        (JOB % f"oauth2: {JWT}", "scrape_configs[0].oauth2.grant_type"),
         ("global: {query_log_file: x}", "global.query_log_file"),
         ("remote_write: [{url: 'http://x/'}]", "remote_write"),
         ("remote_read: [{url: 'http://x/'}]", "remote_read"),
         ("tracing: {endpoint: 'x:1'}", "tracing"),
         (SENDING % "oci_sd_configs: [{}]", "alerting.alertmanagers[0].oci_sd_configs[0]"),
-        (SENDING % "oauth2: {client_id: a, token_url: 'http://x/'}",
-         "alerting.alertmanagers[0].oauth2"),
+        (SENDING % f"oauth2: {JWT}", "alerting.alertmanagers[0].oauth2.grant_type"),
         (SENDING % "sigv4: {region: a}", "alerting.alertmanagers[0].sigv4"),
     ],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from promlab.config import load_text
 from promlab.errors import ConfigError
 from promlab.scrape import ScrapeManager
 from promlab.scrape.schedule import following_tick, next_tick, timestamp_ms
+from tests.exposition.family_bodies import HISTOGRAM, family, metric, native
 
 
 class Lab:
@@ -367,3 +368,45 @@ def test_timestamps_stick_to_the_schedule() -> None:
     assert timestamp_ms(1000.0, 1001.9, 10_000) == 1000
     assert timestamp_ms(1000.0, 1002.1, 10_000) == 1002
     assert timestamp_ms(1000.0, 1001.0, 50) == 1001
+
+
+async def test_failed_scrapes_are_written_down(lab: Lab, page: Page, tmp_path: Path) -> None:
+    log = tmp_path / "failures"
+    await lab.apply(lab.job(f"scrape_failure_log_file: '{log}'"))
+    page.status = "500 Oh"
+    await lab.clock.advance(20_000)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(lines) == 2
+    assert lines[0]["msg"] == "server returned HTTP status 500 Oh"
+    assert (lines[0]["job_name"], lines[0]["level"]) == ("a", "ERROR")
+    assert lines[0]["target"] == f"http://{lab.address}/metrics"
+    log.rename(tmp_path / "moved")
+    await lab.apply(lab.job(f"scrape_failure_log_file: '{log}'"))
+    await lab.clock.advance(10_000)
+    assert len(log.read_text().splitlines()) == 1
+    with pytest.raises(ConfigError, match="scrape_failure_log_file: no such file"):
+        await lab.apply(lab.job("scrape_failure_log_file: '/nowhere/x'"))
+
+
+async def test_protobuf_is_asked_for_first_where_native_histograms_are(
+    lab: Lab, page: Page
+) -> None:
+    page.content_type = "application/vnd.google.protobuf"
+    page.body = family("h", HISTOGRAM, metric(native()))
+    await lab.apply(lab.job("scrape_native_histograms: true"))
+    await lab.clock.advance(10_000)
+    assert lab.appender.last("h") == (6.0, 10.5)
+    accept = lab.target.requests[0].headers["Accept"]
+    assert accept.startswith("application/vnd.google.protobuf;")
+
+
+async def test_a_target_may_have_switches_of_its_own(lab: Lab, page: Page) -> None:
+    page.body = b'# TYPE h histogram\nh_bucket{le="+Inf"} 2\nh_count 2\nh_sum 3\n'
+    label = "__convert_classic_histograms_to_nhcb__"
+    rule = f"relabel_configs: [{{target_label: {label}, replacement: '%s'}}]"
+    await lab.apply(lab.job(rule % "true"))
+    await lab.clock.advance(10_000)
+    assert lab.appender.last("h") == (2.0, 3.0)
+    assert lab.appender.last("h_count") is None
+    await lab.apply(lab.job(rule % "perhaps"))
+    assert not lab.manager.targets()
