@@ -90,9 +90,9 @@ class Child:
     def stop(self, timeout_s: float = _STOP_S) -> None:
         """Ask it to end, and make it end if it does not."""
         if self.alive:
-            self._signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
             if not self.wait(timeout_s):
-                self._signal(signal.SIGKILL)
+                self.signal(signal.SIGKILL)
                 self.wait(timeout_s)
         lifeline.release(self._process)
 
@@ -105,7 +105,8 @@ class Child:
             stderr=subprocess.STDOUT,
         )
 
-    def _signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; SIGKILL goes to all that it started, too."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if number is signal.SIGKILL:
                 os.killpg(self.pid, number)  # its own session: helpers of its go with it

@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import re
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -196,6 +197,39 @@ class Lab:
 
         return LogLines([line for child in self._children for line in child.lines(n)])
 
+    @property
+    def config_path(self) -> Path:
+        """The file that the server reads its configuration from."""
+        return self._source.path or self._folder / "prometheus.yml"
+
+    @property
+    def config_is_yours(self) -> bool:
+        """Whether that file was given to `start`, rather than made by it."""
+        return self._source.path is not None
+
+    def apply(self, config: setup.Config) -> Self:
+        """Change the configuration; series and data stay. Raises ConfigError."""
+        from promlab.lab.reconfigure import apply
+
+        apply(self, config)
+        return self
+
+    def reload(self) -> Self:
+        """Let the server read its configuration file again. Raises ConfigError."""
+        from promlab.lab.reconfigure import reload
+
+        reload(self)
+        return self
+
+    def signal_server(self, number: signal.Signals) -> None:
+        """Send the server a signal, SIGHUP for instance. Raises NotRunning."""
+        self._raise_if_gone()
+        self._children[0].signal(number)
+
+    def server_lines(self, n: int = 50) -> list[str]:
+        """The last lines that the server wrote."""
+        return self._children[0].lines(n)
+
     def stop(self) -> None:
         """Stop the server; its data go too unless they have a folder of their own."""
         if self._stopped:
@@ -253,9 +287,8 @@ class Lab:
     def _start(self, flags: Sequence[str]) -> None:
         with_node = self._source.path is None and not self._source.text
         node = f"{setup.LOOPBACK}:{setup.choose_port(0)}" if with_node else ""
-        path = self._source.path
-        if path is None:
-            path = self._folder / "prometheus.yml"
+        path = self.config_path
+        if not self.config_is_yours:
             own = setup.DEFAULT_CONFIG.format(server=f"{setup.LOOPBACK}:{self.port}", node=node)
             text = setup.with_exposed(self._source.text or own, self._folder)
             path.write_text(text, encoding="utf-8")

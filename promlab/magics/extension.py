@@ -13,12 +13,19 @@ from promlab.magics.completion import Completer
 from promlab.magics.connection import Cache, Connection
 from promlab.magics.inspection import Inspector
 from promlab.magics.kernel_hooks import KernelHook
+from promlab.magics.prometheus_magic import PrometheusMagic
 from promlab.magics.promlab_magic import PromlabMagic
 from promlab.magics.promql_magic import PromQLMagic
 from promlab.magics.ssh_magic import SshMagic
 
 _SLOW = ("promlab.client.frames", "polars", "httpx", "msgspec", "promlab.widgets.feed")
-_MAGICS = (("line", "promql"), ("cell", "promql"), ("line", "promlab"), ("cell", "ssh"))
+_MAGICS = (
+    ("line", "promql"),
+    ("cell", "promql"),
+    ("line", "promlab"),
+    ("cell", "prometheus"),
+    ("cell", "ssh"),
+)
 
 
 class Extension:
@@ -30,6 +37,7 @@ class Extension:
         shell.register_magics(
             PromQLMagic(shell, self.connection, self.cache),
             PromlabMagic(shell, self.connection, self.cache),
+            PrometheusMagic(shell),
             SshMagic(shell),
         )
         self.completer = Completer(self.connection, self.cache)
@@ -50,7 +58,7 @@ class Extension:
         manager = self.shell.magics_manager
         for kind, name in _MAGICS:
             manager.magics[kind].pop(name, None)
-        for kind in ("PromQLMagic", "PromlabMagic", "SshMagic"):
+        for kind in ("PromQLMagic", "PromlabMagic", "PrometheusMagic", "SshMagic"):
             manager.registry.pop(kind, None)
         self.connection.close()
 

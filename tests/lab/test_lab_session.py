@@ -148,3 +148,35 @@ def test_folders_of_killed_interpreters_are_swept() -> None:
 
 def test_free_ports_are_free() -> None:
     assert setup.choose_port(free_port()) > 0
+
+
+class TestApply:
+    def test_a_new_configuration_is_at_work_when_apply_returns(self, others: None) -> None:
+        lab = promlab.start(EMPTY, name="applied", quiet=True)
+        job = f"scrape_configs:\n- job_name: me\n  static_configs: [targets: ['{lab.url[7:]}']]\n"
+        assert lab.apply(EMPTY + job) is lab
+        until(lambda: has_samples(lab.client, 'up{job="me"}'))
+        assert {target["labels"]["job"] for target in lab.targets()} == {"me"}
+        lab.apply({"global": {"scrape_interval": "2s"}})
+        assert list(lab.targets()) == []
+
+    def test_a_bad_one_is_told_with_its_line_and_changes_nothing(self, others: None) -> None:
+        lab = promlab.start(EMPTY, name="refusing", quiet=True)
+        before = lab.config_path.read_text()
+        with pytest.raises(ConfigError, match=r"2:3: global\.scrap_interval"):
+            lab.apply("global:\n  scrap_interval: 1s\n")
+        assert lab.config_path.read_text() == before
+
+    def test_a_file_of_the_users_own_is_not_written(self, others: None, tmp_path: Path) -> None:
+        file = tmp_path / "prometheus.yml"
+        file.write_text(EMPTY)
+        lab = promlab.start(file, name="yours", quiet=True)
+        with pytest.raises(ConfigError, match="a file of your own"):
+            lab.apply(EMPTY)
+        job = f"scrape_configs:\n- job_name: me\n  static_configs: [targets: ['{lab.url[7:]}']]\n"
+        file.write_text(EMPTY + job)
+        lab.reload()
+        assert len(list(lab.targets())) == 1
+        file.write_text("global: []\n")
+        with pytest.raises(ConfigError):
+            lab.reload()

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from promlab.jit import store
 from promlab.lab.ec2 import services
 from promlab.lab.ec2.places import Place
 from promlab.lab.ec2.services import Unit
@@ -121,6 +122,8 @@ class Machine:
             "LAB_PYTHON": sys.executable,
             "LAB_ASK": str(_ASK),
             "LAB_CONTROL": str(self.control),
+            # Compiled once, for all instances: a home folder of one's own has no cache.
+            "PROMLAB_CACHE_DIR": str(store.cache_dir().parent),
             names.ENV: f"localhost={self.inner.host}+{self.inner.offset}",
         }
 
