@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from promlab.frames import Source, query, query_range
     from promlab.instrument import NativeHistogram
     from promlab.lab.expose import expose
     from promlab.lab.session import start
@@ -20,18 +21,24 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "NativeHistogram": "promlab.instrument",
+    "Source": "promlab.frames",
     "expose": "promlab.lab.expose",
     "load_ipython_extension": "promlab.magics",
     "open": "promlab.tsdb.open",
+    "query": "promlab.frames",
+    "query_range": "promlab.frames",
     "start": "promlab.lab.session",
     "unload_ipython_extension": "promlab.magics",
 }
 
 __all__ = [
     "NativeHistogram",
+    "Source",
     "expose",
     "load_ipython_extension",
     "open",
+    "query",
+    "query_range",
     "start",
     "unload_ipython_extension",
 ]

@@ -18,6 +18,7 @@ status codes, the notebook maps them to a caret under the query.
     ├ StorageError
     │ ├ DirectoryLocked      another server owns the data directory
     │ └ WALCorruption        a damaged write-ahead log
+    ├ FrameError             a frame or file that can't be read as series
     ├ ClientError            an answer of a server that is not the wanted one
     └ ServerError
       ├ AddressInUse
@@ -174,6 +175,10 @@ class WALCorruption(StorageError):
     def __init__(self, message: str, *, segment: str, offset: int) -> None:
         self.segment, self.offset = segment, offset
         super().__init__(f"{segment} at byte {offset}: {message}")
+
+
+class FrameError(PromlabError):
+    """A frame or a file that can't be read as series, or a time that is none of its own."""
 
 
 class ClientError(PromlabError):
