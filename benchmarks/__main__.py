@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("startup", "ingest", "interference", "exposition", "tsdb", "promql")
+ALL = ("startup", "ingest", "interference", "exposition", "tsdb", "promql", "pushgateway")
 
 
 def main() -> int:

@@ -112,17 +112,25 @@ def render(families: Iterable[Family], *, utf8: bool = False) -> bytes:
 
     `utf8` quotes names of any characters; without it these become underscores.
     """
-    out: list[str] = []
-    for family in sorted(families, key=lambda family: family.name):
-        if not family.samples:
-            continue
-        name = name_text(family.name, utf8)
-        if family.help:
-            out.append(f"# HELP {name} {family.help.translate(_HELP_ESCAPES)}\n")
-        out.append(f"# TYPE {name} {family.type}\n")
-        for name, labels, value in family.samples:
-            out.append(f"{series_text(name, labels, utf8)} {number_text(value)}\n")
-    return "".join(out).encode("utf-8", errors="replace")
+    in_order = sorted(families, key=lambda family: family.name)
+    return b"".join(
+        header(family, utf8) + lines(family, utf8) for family in in_order if family.samples
+    )
+
+
+def header(family: Family, utf8: bool) -> bytes:
+    """The lines before a family's samples."""
+    name = name_text(family.name, utf8)
+    help_ = f"# HELP {name} {family.help.translate(_HELP_ESCAPES)}\n" if family.help else ""
+    return f"{help_}# TYPE {name} {family.type}\n".encode("utf-8", errors="replace")
+
+
+def lines(family: Family, utf8: bool) -> bytes:
+    """The lines of a family's samples."""
+    return "".join(
+        f"{series_text(name, labels, utf8)} {number_text(value)}\n"
+        for name, labels, value in family.samples
+    ).encode("utf-8", errors="replace")
 
 
 def name_text(name: str, utf8: bool) -> str:

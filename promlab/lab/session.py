@@ -28,9 +28,8 @@ from promlab.errors import (
     PromlabError,
     ServerError,
 )
-from promlab.lab import setup
+from promlab.lab import expose, gateway, setup
 from promlab.lab.children import Child
-from promlab.lab.expose import add_to
 
 if TYPE_CHECKING:
     import os
@@ -293,7 +292,8 @@ class Lab:
             text = setup.with_exposed(self._source.text or own, self._folder)
             path.write_text(text, encoding="utf-8")
             self.targets_path = self._folder / "targets"
-            add_to(self.targets_path)
+            expose.add_to(self.targets_path)
+            gateway.add_to(self.targets_path)
         setup.check_config(path)
         arguments = [
             "serve",

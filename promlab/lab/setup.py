@@ -35,12 +35,18 @@ scrape_configs:
       - targets: ["{node}"]
 """
 
-# What promlab.expose() serves; job, interval and timeout are labels of the targets.
+# What promlab.expose() serves, and gateways that jobs push to: their metrics keep the labels of
+# the jobs. Job, interval and timeout are labels of the targets.
 EXPOSED_JOB = """\
 scrape_configs:
   - job_name: exposed
     file_sd_configs:
-      - files: [{files}]
+      - files: [{targets}]
+        refresh_interval: 5s
+  - job_name: pushgateway
+    honor_labels: true
+    file_sd_configs:
+      - files: [{gateways}]
         refresh_interval: 5s
 """
 
@@ -91,8 +97,10 @@ def with_exposed(text: str, folder: Path) -> str:
     import yaml
 
     job = folder / "exposed.yml"
-    targets = json.dumps(str(folder / "targets" / "*.json"))
-    job.write_text(EXPOSED_JOB.format(files=targets), encoding="utf-8")
+    targets, gateways = (
+        json.dumps(str(folder / "targets" / pattern)) for pattern in ("*.json", "*.gateway.yml")
+    )
+    job.write_text(EXPOSED_JOB.format(targets=targets, gateways=gateways), encoding="utf-8")
     try:
         document = yaml.safe_load(text) or {}
     except yaml.YAMLError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from promlab.exporters import protobuf
-from promlab.exporters.families import Family, gauge, render
+from promlab.exporters.families import Family, gauge, header, lines, render
 from promlab.exporters.negotiation import Choice
 from promlab.pushgateway.own_metrics import OwnMetrics, merged
 from promlab.pushgateway.store import (
@@ -32,11 +32,10 @@ def group_families(groups: Iterable[Group]) -> list[Family]:
     """When groups were pushed, and when some of them expire."""
     times = {name: gauge(name, help_) for name, help_ in _HELP.items()}
     for group in groups:
-        labels = dict(sorted({"instance": "", **dict(group.key)}.items()))
-        times[PUSH_TIME].add(group.pushed_s, labels)
-        times[FAILURE_TIME].add(group.failure_s, labels)
+        times[PUSH_TIME].add(group.pushed_s, group.labels)
+        times[FAILURE_TIME].add(group.failure_s, group.labels)
         if group.ttl_s:
-            times[EXPIRY_TIME].add(group.expires_s, labels)
+            times[EXPIRY_TIME].add(group.expires_s, group.labels)
     return list(times.values())
 
 
@@ -64,6 +63,9 @@ class Exposure:
         if utf8 != self._utf8:
             self._utf8, self._texts = utf8, {}
             store.changed |= {*store.by_name, *OF_GROUPS}
+            for holders in store.by_name.values():
+                for one in holders.values():
+                    one.lines = None
         if store.changed & OF_GROUPS:
             for family in group_families(store.in_order()):
                 self._texts[family.name] = render([family], utf8=utf8)
@@ -83,5 +85,9 @@ class Exposure:
         holders = self._store.by_name.get(name)
         if not holders:
             return b""
-        in_order = [holders[key].family for key in sorted(holders)]
-        return render(merged(in_order), utf8=self._utf8)
+        found = [holders[key] for key in self._store.order() if key in holders]
+        for one in found:
+            if one.lines is None:
+                one.lines = lines(one.family, self._utf8)
+        helped = next((one.family for one in found if one.family.help), found[0].family)
+        return b"".join([header(helped, self._utf8), *(one.lines or b"" for one in found)])

@@ -241,7 +241,8 @@ def replay(store: Store, record: Record) -> None:
         times = {one.name: one.time_s for one in record.times}
         for one in _stored(record):
             name = one.family.name
-            group.families[name] = one._replace(time_s=times.get(name, record.time_s))
+            one.time_s = times.get(name, record.time_s)
+            group.families[name] = one
         group.pushed_s, group.failure_s = record.time_s, record.failure_s
         group.ttl_s = record.ttl_s or 0.0
         store.restore(group)

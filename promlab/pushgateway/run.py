@@ -60,6 +60,7 @@ async def serve(settings: Settings) -> None:
             log_config=None,
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=300,  # longer than any scrape interval
             timeout_graceful_shutdown=5,
             backlog=1024,
         )

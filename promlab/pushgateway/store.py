@@ -8,7 +8,6 @@ without looking at all the rest. Nothing here does I/O: see `journal` and `app`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from promlab.errors import PromlabError
 from promlab.exporters.families import Family, LabelKey, label_key
@@ -25,12 +24,14 @@ class Inconsistent(PromlabError):
     """Metrics that can't be exposed together with those that are there."""
 
 
-class Stored(NamedTuple):
-    """A family of a group; `keys` are the labels of its metrics."""
+class Stored:
+    """A family of a group; `keys` are the labels of its metrics, `lines` their text, once known."""
 
-    family: Family
-    keys: tuple[LabelKey, ...]
-    time_s: float
+    __slots__ = ("family", "keys", "lines", "time_s")
+
+    def __init__(self, family: Family, keys: tuple[LabelKey, ...], time_s: float) -> None:
+        self.family, self.keys, self.time_s = family, keys, time_s
+        self.lines: bytes | None = None
 
     @classmethod
     def of(cls, family: Family, time_s: float) -> Stored:
@@ -46,10 +47,11 @@ class Stored(NamedTuple):
 class Group:
     """What was pushed under one grouping key. Times are Unix times, 0 for never."""
 
-    __slots__ = ("expires_s", "failure_s", "families", "key", "pushed_s", "ttl_s")
+    __slots__ = ("expires_s", "failure_s", "families", "key", "labels", "pushed_s", "ttl_s")
 
     def __init__(self, key: LabelKey) -> None:
         self.key = key
+        self.labels = dict(sorted({"instance": "", **dict(key)}.items()))
         self.families: dict[str, Stored] = {}
         self.pushed_s = self.failure_s = 0.0
         self.ttl_s = 0.0  # 0: it stays
@@ -68,6 +70,7 @@ class Store:
         self.groups: dict[LabelKey, Group] = {}
         self.by_name: dict[str, dict[LabelKey, Stored]] = {}
         self.changed: set[str] = set()  # names whose text is out of date
+        self._order: list[LabelKey] = []  # keys of all groups, sorted; empty: not known
         self._series: dict[tuple[str, LabelKey], LabelKey] = {}
         self._own, self._check, self._utf8 = own, check, utf8
 
@@ -118,6 +121,7 @@ class Store:
         group = self.groups.pop(key, None)
         if group is None:
             return False
+        self._order = []
         for name in list(group.families):
             self._drop(group, name)
         self.changed |= OF_GROUPS
@@ -140,7 +144,11 @@ class Store:
         self._set_ttl(self.groups[group.key], group.ttl_s, group.pushed_s or group.failure_s)
 
     def _group(self, key: LabelKey) -> Group:
-        return self.groups.setdefault(key, Group(key))
+        group = self.groups.get(key)
+        if group is None:
+            group = self.groups[key] = Group(key)
+            self._order = []
+        return group
 
     def _set_ttl(self, group: Group, ttl_s: float | None, now_s: float) -> None:
         if ttl_s is not None:
@@ -231,6 +239,12 @@ class Store:
                 return one.family.type
         return ""
 
+    def order(self) -> list[LabelKey]:
+        """Keys of all groups, sorted."""
+        if not self._order:
+            self._order = sorted(self.groups)
+        return self._order
+
     def in_order(self) -> Iterator[Group]:
         """All groups, by their labels."""
-        return iter(sorted(self.groups.values(), key=lambda group: group.key))
+        return (self.groups[key] for key in self.order())

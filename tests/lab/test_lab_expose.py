@@ -128,7 +128,8 @@ def test_any_configuration_gets_the_job(text: str, tmp_path: Path) -> None:
     assert document["scrape_config_files"][-1] == str(tmp_path / "exposed.yml")
     wanted = yaml.safe_load(text) or {}
     assert document | {"scrape_config_files": 0} == wanted | {"scrape_config_files": 0}
-    (job,) = yaml.safe_load((tmp_path / "exposed.yml").read_text())["scrape_configs"]
+    job, gateways = yaml.safe_load((tmp_path / "exposed.yml").read_text())["scrape_configs"]
+    assert gateways["honor_labels"] is True
     assert job["file_sd_configs"][0]["files"] == [str(tmp_path / "targets" / "*.json")]
 
 
@@ -149,3 +150,26 @@ def test_kernels_beside_the_lab_and_those_that_are_gone(
     assert group["labels"]["__scrape_interval__"] == "1s"
     exposed.close()
     assert not path.exists()
+
+
+@pytest.mark.slow
+def test_a_gateway_is_scraped_with_the_labels_of_its_jobs(registry: CollectorRegistry) -> None:
+    Gauge("rows", "Rows.", registry=registry).set(5)
+    with (
+        promlab.lab.pushgateway(name="first") as first,
+        promlab.start(name="pushed", quiet=True) as lab,
+        promlab.lab.pushgateway(name="second") as second,
+    ):
+        assert promlab.lab.pushgateway(name="first") is first
+        first.push(registry, "load", table="users")
+        second.push(registry, "load", table="orders")
+        assert first.groups()[0]["labels"] == {"job": "load", "table": "users"}
+        lab.ready()
+        for table in ("users", "orders"):
+            until(
+                lambda table=table: has_samples(lab.client, f'rows{{job="load",table="{table}"}}')
+            )
+        second.stop()
+        assert "stopped" in repr(second)
+        assert first.url in first._repr_html_()
+    assert not first.alive
