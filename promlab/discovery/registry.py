@@ -14,6 +14,7 @@ MECHANISMS = {
     "dockerswarm": "dockerswarm:DockerSwarmDiscovery",
     "ec2": "aws:Ec2Discovery",
     "http": "http:HttpDiscovery",
+    "kubernetes": "kubernetes:KubernetesDiscovery",
     "lightsail": "aws:LightsailDiscovery",
 }
 

@@ -13,10 +13,6 @@ from promlab.errors import ConfigError
 NOT_YET = {
     "agent_mode.with_remote_reads.yml": "remote_read",
     "conf.good.yml": "_sd_configs|query_log_file|remote_|tracing",
-    "kubernetes_empty_apiserver.good.yml": "kubernetes_sd_configs",
-    "kubernetes_selectors_ingress.good.yml": "kubernetes_sd_configs",
-    "kubernetes_selectors_pod.good.yml": "kubernetes_sd_configs",
-    "kubernetes_selectors_service.good.yml": "kubernetes_sd_configs",
     "remote_write_retry_on_rate_limit.good.yml": "remote_write",
     "roundtrip.good.yml": "azure_sd_configs",
     "scrape_config_files_glob.good.yml": "vultr_sd_configs",

@@ -41,7 +41,7 @@ SECTIONS = {
 }
 
 # Those that promlab can run; a test compares them with `promlab.discovery.registry`.
-AVAILABLE = frozenset(("dns", "docker", "dockerswarm", "ec2", "http", "lightsail"))
+AVAILABLE = frozenset(("dns", "docker", "dockerswarm", "ec2", "http", "kubernetes", "lightsail"))
 
 
 @lru_cache
