@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-from promlab.server.flags import add_flags, settings_of
+from promlab.server.flags import EXIT_OTHER_MODE, OtherMode, add_flags, settings_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,11 @@ def run(args: argparse.Namespace) -> int:
     from promlab.server.supervisor import Supervisor
     from promlab.web import log
 
-    settings = settings_of(vars(args))
+    try:
+        settings = settings_of(vars(args))
+    except OtherMode as error:
+        print(f"promlab: error: {error}", file=sys.stderr)
+        return EXIT_OTHER_MODE
     log.configure(settings.log_level, settings.log_format, "supervisor")
     lifeline.watch()
     return Supervisor(settings).run()

@@ -9,7 +9,7 @@ and (because aliases multiply) in the number of values that are read from it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import NoReturn
 
 import yaml
 
+from promlab.config.expand import expand_nodes
 from promlab.errors import ConfigError
 
 MAX_BYTES = 32 << 20
@@ -142,8 +143,11 @@ class At:
         return child
 
 
-def parse(text: str, file: str = "") -> At:
-    """The root of the first document in `text`. Raises ConfigError if it is not YAML."""
+def parse(text: str, file: str = "", environment: Mapping[str, str] | None = None) -> At:
+    """The root of the first document in `text`. Raises ConfigError if it is not YAML.
+
+    With an environment, `${VAR}` in values is expanded.
+    """
     if len(text) > MAX_BYTES:
         raise ConfigError(f"larger than {MAX_BYTES >> 20} MiB", path=file)
     try:
@@ -162,6 +166,8 @@ def parse(text: str, file: str = "") -> At:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"not valid YAML: {reason}", path=file) from None
+    if node is not None and environment is not None:
+        expand_nodes(node, file, environment)
     if node is None:
         mark = yaml.Mark(file, 0, 0, 0, None, 0)
         node = yaml.ScalarNode(_TAG + "null", "", mark, mark)

@@ -84,18 +84,27 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)([KMGTPE]i?)?B")
 _EXPONENTS = {prefix: 10 * (i + 1) for i, prefix in enumerate("KMGTPE")}
 
 
-def _size(at: At) -> int:
-    text = at.text()
+def parse_size(text: str) -> int:
+    """Bytes of a size as `format_size` prints it. Raises ValueError."""
     if text == "0":
         return 0
     found = _SIZE.fullmatch(text)
     if found is None:
-        at.fail(f"{text!r} is not a size: write a number and a unit, such as 512MB or 1GiB")
+        raise ValueError(
+            f"{text!r} is not a size: write a number and a unit, such as 512MB or 1GiB"
+        )
     number, prefix = found.groups()
     size = int(float(number) * 2 ** (_EXPONENTS[prefix[0]] if prefix else 0))
     if size >= 2**63:
-        at.fail(f"{text!r} is too large a size")
+        raise ValueError(f"{text!r} is too large a size")
     return size
+
+
+def _size(at: At) -> int:
+    try:
+        return parse_size(at.text())
+    except ValueError as error:
+        at.fail(str(error))
 
 
 def format_size(size: int) -> str:

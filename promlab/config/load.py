@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,18 +12,27 @@ from promlab.config.scrape import ScrapeConfig
 from promlab.config.support import missing, of_job
 
 
-def load(path: str | Path, *, supported_only: bool = True) -> Config:
-    """The configuration in a file.
+def load(
+    path: str | Path, *, supported_only: bool = True, environment: Mapping[str, str] | None = None
+) -> Config:
+    """The configuration in a file; with an environment, `${VAR}` in it is expanded.
 
     Raises ConfigError, whose text is one line with file, line, column and field, if the file
     can't be read, is not valid, or (with `supported_only`) asks for what promlab can't do yet.
     """
-    return load_text(read_text(path), path, supported_only=supported_only)
+    text = read_text(path)
+    return load_text(text, path, supported_only=supported_only, environment=environment)
 
 
-def load_text(text: str, path: str | Path = "", *, supported_only: bool = True) -> Config:
+def load_text(
+    text: str,
+    path: str | Path = "",
+    *,
+    supported_only: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
     """The configuration in a text; relative paths in it count from the folder of `path`."""
-    at = parse(text, str(path))
+    at = parse(text, str(path), environment)
     read = Config.read(at)
     config = read.settled(at)
     if supported_only:
@@ -34,16 +43,16 @@ def load_text(text: str, path: str | Path = "", *, supported_only: bool = True) 
     imported: list[ScrapeConfig] = []
     for pattern in config.scrape_config_files:
         for file in matching_files(pattern):
-            found, file_at = _imported(file, config, supported_only)
+            found, file_at = _imported(file, config, supported_only, environment)
             _unique(jobs, _named(found, file_at))
             imported += found
     return replace(config, imported=tuple(imported))
 
 
 def _imported(
-    file: str, config: Config, supported_only: bool
+    file: str, config: Config, supported_only: bool, environment: Mapping[str, str] | None
 ) -> tuple[tuple[ScrapeConfig, ...], At]:
-    at = parse(read_text(file), file)
+    at = parse(read_text(file), file, environment)
     read = ScrapeConfigFile.read(at).scrape_configs
     settled = []
     for job, (_, place) in zip(read, _named(read, at), strict=True):

@@ -24,7 +24,7 @@ from promlab.config.relabelling import relabel
 from promlab.model.labels import LabelTable, Symbols
 from promlab.rules.alert import Alert
 from promlab.rules.seams import Warn
-from promlab.rules.sender import HttpClient, Notification, Sender, SenderStats
+from promlab.rules.sender import BATCH, HttpClient, Notification, Sender, SenderStats
 from promlab.rules.status import rfc3339
 from promlab.templating.texts import table_link
 
@@ -54,12 +54,13 @@ class Notifier:
         *,
         warn: Warn = lambda line: None,
         capacity: int = CAPACITY,
+        batch: int = BATCH,
         drain_on_stop: bool = True,
         drain_s: float = DRAIN_S,
     ) -> None:
         self._make_client, self._external_url = make_client, external_url.rstrip("/")
         self._warn, self.capacity, self._drain_on_stop = warn, capacity, drain_on_stop
-        self._drain_s = drain_s
+        self._drain_s, self._batch = drain_s, batch
         self._external_labels: Mapping[str, str] = {}
         self._relabel: tuple[RelabelConfig, ...] = ()
         self._sets: list[_Set] = []
@@ -110,7 +111,9 @@ class Notifier:
         for url in found:
             if url not in each.senders:
                 timeout_s = each.config.timeout_ms / 1000
-                each.senders[url] = Sender(url, each.client, timeout_s, self._warn, self.capacity)
+                each.senders[url] = Sender(
+                    url, each.client, timeout_s, self._warn, self.capacity, self._batch
+                )
 
     def send(self, expr: str, alerts: Sequence[Alert]) -> None:
         """Queue alerts of a rule with this expression; returns at once."""

@@ -76,9 +76,15 @@ class Sender:
     """Queue and task of one Alertmanager."""
 
     def __init__(
-        self, url: str, client: HttpClient, timeout_s: float, warn: Warn, capacity: int
+        self,
+        url: str,
+        client: HttpClient,
+        timeout_s: float,
+        warn: Warn,
+        capacity: int,
+        batch: int = BATCH,
     ) -> None:
-        self.url, self.stats, self.capacity = url, SenderStats(), capacity
+        self.url, self.stats, self.capacity, self._batch = url, SenderStats(), capacity, batch
         self._client, self._timeout_s, self._warn = client, timeout_s, warn
         self._queue: deque[Notification] = deque()
         self._more = asyncio.Event()
@@ -120,7 +126,7 @@ class Sender:
             await self._more.wait()
             self._more.clear()
             while self._queue:
-                count = min(BATCH, len(self._queue))
+                count = min(self._batch, len(self._queue))
                 await self._post([self._queue.popleft() for _ in range(count)])
             self._idle.set()
 

@@ -48,7 +48,9 @@ async def quit_(context: Context, request: Request) -> Response:
 
 def _refused(context: Context, request: Request) -> Response | None:
     if request.method not in ("POST", "PUT"):
-        return text("Only POST or PUT requests allowed\n", 405)
+        response = text("Only POST or PUT requests allowed")
+        response.status = 405
+        return response
     if not context.settings.enable_lifecycle:
         return text("Lifecycle API is not enabled.", 403)
     return None

@@ -16,7 +16,7 @@ from promlab.promql.result import InstantVector, Matrix, QueryResult, RawMatrix,
 from promlab.promql.valuetype import ValueType
 from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
-from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter, success
+from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter
 from promlab.server.json_answer import encode_answer
 from promlab.server.params import limit_param, parse_step_ms, required_time, time_param
 from promlab.server.promql import is_constant, parse_query
@@ -80,13 +80,6 @@ async def query_range(context: Context, request: Request) -> Response:
     key = text, (end_ms - start_ms) // step_ms, step_ms
     ran = await _run(context, request, expr, key, evaluate, timeout_s)
     return await _answer(context, request, ran, limit)
-
-
-async def format_query(context: Context, request: Request) -> Response:
-    """The query, pretty-printed."""
-    from promlab.promql import pretty
-
-    return success(pretty(parse_query(await request.param("query"), context.features)))
 
 
 async def _run(

@@ -124,18 +124,26 @@ def _top(counts: dict[str, int], top: int) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in ranked]
 
 
-async def walreplay(_context: Context, _request: Request) -> Response:
-    """Progress of reading the log at the start; nothing is left to read once this answers."""
-    return success({"min": 0, "max": 0, "current": 0})
+async def blocks(context: Context, _request: Request) -> Response:
+    """Blocks on disk, the oldest first."""
+    return success({"blocks": await context.writer.ask("blocks")})
 
 
-async def notifications(_context: Context, _request: Request) -> Response:
-    """What every user should know about this server: nothing."""
-    return success([])
+async def walreplay(context: Context, _request: Request) -> Response:
+    """Progress of reading the log at the start, in percent; 0 of 0 where there is none."""
+    try:
+        return success(await context.writer.ask("replay"))
+    except PromlabError:  # The writer is not there yet: nothing has been read.
+        return success({"min": 0, "max": 100, "current": 0})
 
 
 async def metrics(context: Context, _request: Request) -> Response:
     """Metrics of all processes of this server."""
+    return Response(body=await metrics_text(context), content_type=METRICS)
+
+
+async def metrics_text(context: Context) -> bytes:
+    """Metrics of all processes, as text."""
     context.metrics.active.set(context.runner.active)
     context.metrics.ready.set(context.is_ready)
     text = context.metrics.render()
@@ -152,5 +160,4 @@ async def metrics(context: Context, _request: Request) -> Response:
     except PromlabError:
         pass  # The writer is being started again: what is known is still worth having.
     text += discovery_metrics(rows)
-    text += process_metrics(pids, context.settings.started_ms / 1000)
-    return Response(body=text, content_type=METRICS)
+    return text + process_metrics(pids, context.settings.started_ms / 1000)

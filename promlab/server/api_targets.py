@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+import yaml
+
+from promlab.config.config import Config
+from promlab.config.relabelling import relabel
+from promlab.config.scrape import ScrapeConfig
+from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.server.context import Context
-from promlab.server.envelope import success
+from promlab.server.envelope import ApiError, bad_parameter, success
 from promlab.server.params import number_param
 from promlab.server.promql import parse_matchers
 from promlab.web.http import Request, Response
@@ -37,6 +44,49 @@ async def targets(context: Context, request: Request) -> Response:
 async def scrape_pools(context: Context, _request: Request) -> Response:
     """Names of scrape pools."""
     return success({"scrapePools": sorted(await context.writer.ask("scrape_pools"))})
+
+
+def _job(config: Config, name: str) -> ScrapeConfig:
+    for job in config.jobs:
+        if job.job_name == name:
+            return job
+    raise ApiError("not_found", f'scrape pool "{name}" not found')
+
+
+async def scrape_pool_config(context: Context, request: Request) -> Response:
+    """The configuration of one scrape pool; secrets are not shown."""
+    pool = await request.param("scrapePool")
+    if not pool:
+        raise ApiError("bad_data", "scrapePool parameter is required")
+    job = _job((await context.evaluated()).config, pool)
+    return success({"yaml": yaml.safe_dump(job.plain(), sort_keys=False, allow_unicode=True)})
+
+
+async def relabel_steps(context: Context, request: Request) -> Response:
+    """What each relabelling rule of a pool makes of some labels."""
+    pool = await request.param("scrapePool")
+    if not pool:
+        raise ApiError("bad_data", "no scrapePool parameter provided")
+    labels = _labels(await request.param("labels"))
+    job = _job((await context.evaluated()).config, pool)
+    steps = []
+    for rule in job.relabel_configs:
+        table, _ = relabel(LabelTable.from_dicts([labels], Symbols()), [rule])
+        labels = table.row(0) if table.n else {}
+        shown = {"regex": rule.regex, **rule.plain()}
+        steps.append({"rule": shown, "output": labels, "keep": table.n > 0})
+        if not table.n:
+            break
+    return success({"steps": steps})
+
+
+def _labels(text: str) -> dict[str, str]:
+    if not text:
+        raise ApiError("bad_data", "no labels parameter provided")
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise bad_parameter("labels", error) from None
 
 
 async def metadata(context: Context, request: Request) -> Response:

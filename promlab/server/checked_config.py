@@ -7,8 +7,10 @@ that takes, and no scrape waits for it.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +36,7 @@ class _Source(msgspec.Struct):
     path: str
     text: str
     features: list[str]
+    expand_env: bool
 
 
 class _Problem(msgspec.Struct):
@@ -51,10 +54,20 @@ def load_checked(settings: Settings) -> Checked:
     """
     path = settings.config_file
     text = read_text(path)
-    config = load_text(text, path)
+    config = load_settled(text, settings)
     if any(matching_files(pattern) for pattern in config.rule_files):
-        _check_rules(_Source(path, text, settings.features))
+        _check_rules(_Source(path, text, settings.features, settings.expand_env))
     return Checked(config, text)
+
+
+def load_settled(text: str, settings: Settings) -> Config:
+    """The configuration in a text, read as this server reads it. Raises ConfigError."""
+    environment = _environment(settings.expand_env)
+    return load_text(text, settings.config_file, environment=environment)
+
+
+def _environment(expand: bool) -> Mapping[str, str] | None:
+    return os.environ if expand else None
 
 
 def _check_rules(source: _Source) -> None:
@@ -85,7 +98,7 @@ def _problem(source: _Source) -> _Problem | None:
     from promlab.rules.files import rule_groups
 
     try:
-        config = load_text(source.text, source.path)
+        config = load_text(source.text, source.path, environment=_environment(source.expand_env))
         for _ in rule_groups(config, frozenset(source.features)):
             pass
     except ConfigError as error:

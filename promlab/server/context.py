@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from promlab.errors import NotReady
 from promlab.model.storage import Querier
 from promlab.server.channel import ChannelClient
 from promlab.server.label_text import LabelText
+from promlab.server.notifications import STARTING, Notifications
 from promlab.server.queries import QueryEngine, QueryRunner
 from promlab.server.self_metrics import ReaderMetrics
 from promlab.server.settings import Settings
+from promlab.web.guard import Guard
 
 if TYPE_CHECKING:
     from promlab.server.rules import Rules
 
-
+T = TypeVar("T")
 _RULES_S = 10.0  # longest wait for the rules to be there
 
 
@@ -35,8 +38,14 @@ class Context:
     engine: QueryEngine | None = None
     label_text: LabelText | None = None
     rules: Rules | None = None
+    guard: Guard = field(default_factory=Guard)
+    stopping: bool = False
+    notifications: Notifications = field(init=False)
     started_s: float = field(default_factory=time.time)
     _rules_there: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.notifications = Notifications(self.settings.max_subscribers)
 
     @property
     def features(self) -> frozenset[str]:
@@ -52,6 +61,7 @@ class Context:
         """Queries can be answered from now on."""
         self.label_text = LabelText(querier.symbols)
         self.querier, self.engine = querier, engine
+        self.notifications.set(STARTING, False)
 
     def stored(self) -> Querier:
         """The querier. Raises NotReady."""
@@ -73,6 +83,10 @@ class Context:
         self.rules = rules
         rules.start()
         self._rules_there.set()
+
+    async def in_pool(self, work: Callable[[], T]) -> T:
+        """The result of what is worked out in a thread that is there for queries."""
+        return await asyncio.get_running_loop().run_in_executor(self.runner.pool, work)
 
     def evaluator(self) -> tuple[QueryEngine, LabelText]:
         """The engine, and what prints its labels. Raises NotReady."""

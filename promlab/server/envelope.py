@@ -62,12 +62,17 @@ def failure(error: BaseException) -> Response:
     """The answer to a request that failed, whatever with."""
     kind, message = kind_of(error)
     if isinstance(error, NotReady):
-        headers = [(b"x-prometheus-stopping", b"false")]
-        return Response(503, b"Service Unavailable", "text/plain; charset=utf-8", headers)
+        return unavailable()
     if not isinstance(error, PromlabError):
         log.error("A request failed", exc_info=error)
     envelope = {"status": "error", "errorType": kind, "error": message}
     return Response(STATUS[kind], _encode(envelope))
+
+
+def unavailable(*, stopping: bool = False) -> Response:
+    """The answer of a server that is not ready, or no longer."""
+    headers = [(b"x-prometheus-stopping", b"true" if stopping else b"false")]
+    return Response(503, b"Service Unavailable", "text/plain; charset=utf-8", headers)
 
 
 def kind_of(error: BaseException) -> tuple[str, str]:

@@ -31,7 +31,7 @@ def redirect(path: str) -> Response:
     """302 to another path of this server."""
     where = path.encode("ascii", "ignore")
     link = html.escape(path)
-    return Response(302, f'<a href="{link}">Found</a>.\n'.encode(), HTML, [(b"location", where)])
+    return Response(302, f'<a href="{link}">Found</a>.\n\n'.encode(), HTML, [(b"location", where)])
 
 
 async def home(context: Context, request: Request) -> Response:

@@ -106,6 +106,44 @@ async def limit_param(request: Request, name: str = "limit") -> int:
     return limit
 
 
+async def whole_param(request: Request, name: str, default: int, *, least: int = 1) -> int:
+    """A whole number of at least `least`. Raises ApiError."""
+    text = await request.param(name)
+    if not text:
+        return default
+    if not _INTEGER.match(text) or len(text) > 18:
+        raise bad_parameter(name, f'strconv.Atoi: parsing "{text}": invalid syntax')
+    if int(text) < least:
+        raise bad_parameter(name, f"must be at least {least}")
+    return int(text)
+
+
+_TRUE = {"1", "t", "T", "true", "TRUE", "True"}
+_FALSE = {"0", "f", "F", "false", "FALSE", "False"}
+
+
+async def bool_param(request: Request, name: str, *, default: bool = False) -> bool:
+    """A boolean in Go's spellings. Raises ApiError."""
+    text = await request.param(name)
+    if not text:
+        return default
+    if text not in _TRUE | _FALSE:
+        reason = f'strconv.ParseBool: parsing "{text}": invalid syntax'
+        raise bad_parameter(name, f"unable to parse boolean: {reason}")
+    return text in _TRUE
+
+
+async def choice_param(request: Request, name: str, choices: list[str]) -> str:
+    """One of some words; the first where none is given. Raises ApiError."""
+    text = await request.param(name)
+    if not text:
+        return choices[0]
+    if text not in choices:
+        known = ", ".join(choice for choice in choices if choice)
+        raise bad_parameter(name, f'unsupported value "{text}", supported values: {known}')
+    return text
+
+
 async def number_param(request: Request, name: str) -> int:
     """The limits of the metadata endpoints: any number; -1 for none. Raises ApiError."""
     text = await request.param(name)

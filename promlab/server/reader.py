@@ -9,37 +9,30 @@ kernels are loaded and the writer has opened the data directory.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import importlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator
-
-import uvicorn
 
 from promlab.errors import NotReady, ServerError
 from promlab.server import process
 from promlab.server.app import App
 from promlab.server.channel import ChannelClient
 from promlab.server.context import Context
+from promlab.server.notifications import RELOAD_FAILED, STARTING, STOPPING
 from promlab.server.queries import THREADS, QueryRunner
 from promlab.server.self_metrics import ReaderMetrics
 from promlab.server.settings import Settings
+from promlab.web.guard import Guard
+from promlab.web.log import facts
+from promlab.web.serving import GuardedServer
+from promlab.web.sockets import is_loopback
 
 log = logging.getLogger(__name__)
 
 _RETRY_S = 0.05
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to this module."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Captures none."""
-        yield
+_LOOK_S = 1.0
 
 
 async def main(settings: Settings, listeners: list[socket.socket]) -> int:
@@ -49,38 +42,62 @@ async def main(settings: Settings, listeners: list[socket.socket]) -> int:
         QueryRunner(settings.max_concurrency),
         ChannelClient(settings.channel_path),
         ReaderMetrics(settings.max_concurrency),
+        guard=Guard(settings.web_config_file),
     )
-    server = _Server(
-        uvicorn.Config(
-            App(context),
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=settings.max_connections + 1,
-            timeout_keep_alive=max(1, int(settings.read_timeout_s)),
-            timeout_graceful_shutdown=5,
-            backlog=1024,
-        )
+    context.notifications.set(STARTING, True)
+    server = GuardedServer(
+        App(context),
+        context.guard,
+        max_connections=settings.max_connections,
+        read_timeout_s=settings.read_timeout_s,
     )
+    _warn_if_open(settings, context.guard)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+        loop.add_signal_handler(number, lambda: _stop(context, server))
     getting_ready = asyncio.create_task(_become_ready(context))
     getting_ready.add_done_callback(lambda task: _ready_or_over(task, server))
-    await server.serve(sockets=listeners)
-    getting_ready.cancel()
-    await asyncio.gather(getting_ready, return_exceptions=True)
+    looking = asyncio.create_task(_look_after_writer(context))
+    await server.run_on(listeners)
+    for task in (getting_ready, looking):
+        task.cancel()
+    await asyncio.gather(getting_ready, looking, return_exceptions=True)
     if context.rules is not None:
         await context.rules.stop()
     await context.writer.close()
     return 0
 
 
-def _ready_or_over(task: asyncio.Task[None], server: _Server) -> None:
+def _stop(context: Context, server: GuardedServer) -> None:
+    """Answer what is asked, and nothing more; whoever listens is told first."""
+    context.stopping = True
+    context.notifications.set(STOPPING, True)
+    context.notifications.close()
+    server.should_exit = True
+
+
+def _warn_if_open(settings: Settings, guard: Guard) -> None:
+    reachable = [each for each in settings.listen_addresses if not is_loopback(each)]
+    if reachable and guard.is_open:
+        log.warning(
+            "Anybody who reaches this address can read all series and the configuration: "
+            "listen on 127.0.0.1, or ask for passwords with --web.config.file",
+            extra=facts(addresses=",".join(reachable)),
+        )
+
+
+async def _look_after_writer(context: Context) -> None:
+    """Tell everybody when the last reload of the configuration failed."""
+    while True:
+        try:
+            failed = not await context.writer.ask("reload_successful")
+            context.notifications.set(RELOAD_FAILED, failed)
+        except (NotReady, ServerError):
+            pass  # The writer is being started again.
+        await asyncio.sleep(_LOOK_S)
+
+
+def _ready_or_over(task: asyncio.Task[None], server: GuardedServer) -> None:
     if not task.cancelled() and task.exception() is not None:
         log.error("Can't get ready for queries", exc_info=task.exception())
         server.should_exit = True

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from promlab import __version__
-from promlab.config import Config, load_text
+from promlab.config import Config
 from promlab.config.alerting import AlertmanagerConfig
 from promlab.config.http_client import HttpClientConfig
 from promlab.discovery import Discovery, DiscoveryStats, Providers, TargetGroup
@@ -28,8 +28,10 @@ from promlab.rules.alerting import AlertingRule
 from promlab.rules.group import GroupOptions
 from promlab.rules.manager import RuleManager
 from promlab.rules.notifier import Notifier
+from promlab.rules.restore import RestoreOptions
 from promlab.rules.seams import Evaluator, SystemClock
 from promlab.server.channel import ChannelClient
+from promlab.server.checked_config import load_settled
 from promlab.server.discovery_metrics import Row, discovery_rows
 from promlab.server.queries import THREADS
 from promlab.server.settings import Settings
@@ -67,8 +69,17 @@ class Rules:
         self, settings: Settings, writer: ChannelClient, querier: Querier, engine: Evaluator
     ) -> None:
         self._settings, self._writer = settings, writer
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="rules")
-        self.notifier = Notifier(_client, settings.external_url, warn=_warn, drain_s=_DRAIN_S)
+        threads = max(THREADS, settings.max_concurrent_evals)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rules")
+        self.notifier = Notifier(
+            _client,
+            settings.external_url,
+            warn=_warn,
+            capacity=settings.notification_capacity,
+            batch=settings.notification_batch,
+            drain_on_stop=settings.drain_notifications,
+            drain_s=_DRAIN_S,
+        )
         options = GroupOptions(
             engine,
             querier,
@@ -77,9 +88,12 @@ class Rules:
             notify=self._notify,
             warn=_warn,
             executor=self._pool,
+            resend_delay_ms=settings.resend_delay_ms,
+            restore=RestoreOptions(settings.outage_tolerance_ms, settings.grace_period_ms),
         )
         features = frozenset(settings.features)
         self.manager = RuleManager(options, settings.external_url, features=features)
+        self._config: Config | None = None
         self._version = ""
         self._alertmanagers: tuple[AlertmanagerConfig, ...] = ()
         self._discovered: dict[str, int] = {}
@@ -87,6 +101,18 @@ class Rules:
         self._discoveries: list[Discovery] = []
         self._applying = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
+
+    @property
+    def config(self) -> Config:
+        """The configuration that counts. Raises NotReady."""
+        if self._config is None:
+            raise NotReady("the configuration is not loaded yet")
+        return self._config
+
+    @property
+    def external_labels(self) -> Mapping[str, str]:
+        """Labels that are added to what is sent to others."""
+        return self.config.global_.external_labels
 
     def start(self) -> None:
         """Follow the writer's configuration from now on."""
@@ -112,11 +138,11 @@ class Rules:
                 return
             # Noted first: one that can't be applied is not tried again each second.
             self._version = answer["version"]
-            path = self._settings.config_file
-            config = await asyncio.to_thread(load_text, answer["text"], path)
+            config = await asyncio.to_thread(load_settled, answer["text"], self._settings)
             self.notifier.apply(config)
             await self._discover(config)
             await self.manager.apply(config)
+            self._config = config
 
     def discovery_rows(self) -> list[Row]:
         """What the discovery of Alertmanagers counts."""

@@ -79,6 +79,9 @@ class ReaderMetrics:
             "Samples received by remote write that were dropped for their labels.",
             **more,
         )
+        self.federation_errors = Counter(
+            "prometheus_web_federation_errors", "Errors while federation was answered.", **more
+        )
         Info("prometheus_build", "The version that runs.", **more).info(
             {"version": __version__, "python": platform.python_version()}
         )

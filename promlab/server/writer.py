@@ -15,6 +15,7 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from promlab import __version__
 from promlab.config.config import matching_files
-from promlab.errors import ConfigError, NotReady, PromlabError, StorageError
+from promlab.errors import ConfigError, NotReady, PromlabError, ServerError, StorageError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.storage import Refs
 from promlab.server import process, writer_views
@@ -51,6 +52,7 @@ class Writer:
         self._manager: ScrapeManager | None = None
         self._loaded: Checked | None = None
         self._loads = 0
+        self._replayed = 0.0
         self._reload_lock = asyncio.Lock()
         self._committed: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -61,7 +63,7 @@ class Writer:
     async def start(self) -> None:
         """Open the data directory and start scraping."""
         loaded = await asyncio.to_thread(load_checked, self._settings)
-        head = self._head = await process.off_loop(_open_head, self._settings)
+        head = self._head = await process.off_loop(_open_head, self._settings, self._progress)
         from promlab.scrape.manager import ScrapeManager
 
         self._manager = ScrapeManager(
@@ -76,6 +78,10 @@ class Writer:
         if self._settings.config_reload_interval_s:
             self._tasks.append(asyncio.create_task(self._watch_config()))
         log.info("Scraping", extra=facts(jobs=len(loaded.config.jobs)))
+
+    def _progress(self, _what: str, share: float) -> None:
+        """How far opening the data directory is; called from the thread that opens it."""
+        self._replayed = share
 
     async def stop(self) -> None:
         """Stop scraping, commit, close the head."""
@@ -101,6 +107,12 @@ class Writer:
             "config": self._show_config,
             "config_text": self._config_text,
             "reload": self._reload_asked,
+            "reload_successful": self._reload_successful,
+            "replay": self._replay_progress,
+            "blocks": self._blocks,
+            "delete_series": self._delete_series,
+            "clean_tombstones": self._clean_tombstones,
+            "snapshot": self._snapshot,
         }
 
     async def reload(self) -> None:
@@ -226,6 +238,27 @@ class Writer:
         version = f"{self.id}.{self._loads}"
         return None if known == version else {"version": version, "text": self._loaded.text}
 
+    async def _reload_successful(self, _body: Any, _columns: Columns) -> Any:
+        # While the first configuration is being loaded, nothing has failed yet.
+        return self.reload_successful or not self._loads
+
+    async def _replay_progress(self, _body: Any, _columns: Columns) -> Any:
+        if self._head is not None:
+            return {"min": 0, "max": 0, "current": 0}
+        return {"min": 0, "max": 100, "current": round(self._replayed * 100)}
+
+    async def _blocks(self, _body: Any, _columns: Columns) -> Any:
+        return []
+
+    async def _delete_series(self, body: Any, _columns: Columns) -> Any:
+        raise ServerError("this storage can't delete series yet")
+
+    async def _clean_tombstones(self, _body: Any, _columns: Columns) -> Any:
+        raise ServerError("this storage has no tombstones yet")
+
+    async def _snapshot(self, _body: Any, _columns: Columns) -> Any:
+        raise ServerError("this storage can't be copied while it is used yet")
+
     async def _reload_asked(self, _body: Any, _columns: Columns) -> Any:
         await self.reload()
 
@@ -245,7 +278,7 @@ def _registered(head: Head, body: Any, columns: Columns) -> Refs:
     return head.refs(LabelTable(n, codes, symbols).recode(head.symbols))
 
 
-def _open_head(settings: Settings) -> Head:
+def _open_head(settings: Settings, progress: Callable[[str, float], None]) -> Head:
     """Opens the data directory; kernels first, all in a thread of its own."""
     process.load_kernels(
         ["promlab.exposition", "promlab.tsdb"], ["promlab.tsdb.head", "promlab.scrape.manager"]
@@ -254,7 +287,7 @@ def _open_head(settings: Settings) -> Head:
     from promlab.tsdb.options import HeadOptions
 
     options = HeadOptions(retention_s=settings.retention_ms / 1000)
-    return Head.open(settings.data_path, options=options)
+    return Head.open(settings.data_path, options=options, progress=progress)
 
 
 async def main(settings: Settings, listener: socket.socket) -> int:

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import ssl
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,17 +21,12 @@ from yarl import URL
 
 from promlab.config.http_client import HttpClientConfig, TLSConfig
 from promlab.config.secret import Secret
+from promlab.config.tls_files import VERSIONS, as_file
 from promlab.errors import ConfigError, ScrapeError
 from promlab.transport.direct import DirectClient, speaks_directly
 from promlab.transport.oauth2 import TokenSource
 
 _KEEP_ALIVE_S = 300.0
-_VERSIONS = {
-    "TLS10": ssl.TLSVersion.TLSv1,
-    "TLS11": ssl.TLSVersion.TLSv1_1,
-    "TLS12": ssl.TLSVersion.TLSv1_2,
-    "TLS13": ssl.TLSVersion.TLSv1_3,
-}
 
 
 def tls_context(config: TLSConfig) -> ssl.SSLContext:
@@ -61,13 +52,13 @@ def _own_context(config: TLSConfig) -> ssl.SSLContext:
         with warnings.catch_warnings():
             # Versions that nobody should use are still what some devices speak.
             warnings.simplefilter("ignore", DeprecationWarning)
-            context.minimum_version = _VERSIONS[config.min_version or "TLS12"]
+            context.minimum_version = VERSIONS[config.min_version or "TLS12"]
             if config.max_version:
-                context.maximum_version = _VERSIONS[config.max_version]
+                context.maximum_version = VERSIONS[config.max_version]
         if config.cert_file or config.cert:
             with (
-                _as_file(config.cert_file, config.cert) as cert,
-                _as_file(config.key_file, config.key.reveal()) as key,
+                as_file(config.cert_file, config.cert) as cert,
+                as_file(config.key_file, config.key.reveal()) as key,
             ):
                 context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError, ValueError) as error:
@@ -75,21 +66,6 @@ def _own_context(config: TLSConfig) -> ssl.SSLContext:
         path = getattr(error, "filename", None) or config.ca_file or config.cert_file
         raise ConfigError(f"unable to use TLS settings: {reason.lower()}", path=str(path)) from None
     return context
-
-
-@contextmanager
-def _as_file(path: str, text: str) -> Iterator[str]:
-    """The path, or that of a file for as long as it is needed: OpenSSL reads nothing else."""
-    if path:
-        yield path
-        return
-    descriptor, name = tempfile.mkstemp(prefix="promlab-")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        yield name
-    finally:
-        Path(name).unlink()
 
 
 class HttpClient:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -25,7 +25,7 @@ MAX_FORM_BYTES = 10 << 20
 _GZIP_FROM_BYTES = 1400
 
 Scope = dict[str, Any]
-Body = bytes | Iterator[bytes]
+Body = bytes | Iterator[bytes] | AsyncIterator[bytes]
 
 
 class BodyTooLarge(PromlabError):
@@ -120,7 +120,9 @@ class Response:
 
 def text(message: str, status: int = 200, **headers: str) -> Response:
     """A plain-text answer."""
-    pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
+    pairs = [(k.replace("_", "-").lower().encode(), v.encode()) for k, v in headers.items()]
+    if status >= 400:
+        pairs.append((b"x-content-type-options", b"nosniff"))
     return Response(status, message.encode(), TEXT, pairs)
 
 
@@ -142,7 +144,39 @@ async def send_response(request: Request, response: Response, send: Any) -> int:
             {"type": "http.response.body", "body": b"" if request.method == "HEAD" else body}
         )
         return len(body)
+    if isinstance(body, AsyncIterator):
+        return await _send_events(request, response, body, send)
     return await _send_chunks(response, body, compress, send)
+
+
+async def _send_events(
+    request: Request, response: Response, events: AsyncIterator[bytes], send: Any
+) -> int:
+    """Send what comes, when it comes, until there is no more or the client is gone."""
+    sent = 0
+    start = {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    await send(start)
+    gone = asyncio.ensure_future(request.gone())
+    try:
+        while True:
+            following = asyncio.ensure_future(anext(events, None))
+            await asyncio.wait([following, gone], return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+                return sent
+            event = following.result()
+            if event is None:
+                break
+            sent += len(event)
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+    finally:
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+    await send({"type": "http.response.body", "body": b""})
+    return sent
 
 
 async def _send_chunks(

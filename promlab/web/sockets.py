@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 
 from promlab.errors import AddressInUse, ServerError
@@ -16,6 +17,17 @@ def split_address(address: str) -> tuple[str, int]:
             f"--web.listen-address: {address!r} is not host:port, for instance 127.0.0.1:9090"
         )
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach a listen address. Raises ServerError."""
+    host, _ = split_address(address)
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def listen(address: str) -> socket.socket:

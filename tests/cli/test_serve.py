@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from promlab.errors import AddressInUse, ServerError
-from promlab.server.flags import ACTIVE, HARMLESS, REFUSED, add_flags, settings_of
+from promlab.server.flag_table import ACTIVE, HARMLESS, REFUSED
+from promlab.server.flags import OtherMode, add_flags, settings_of
 from promlab.server.settings import Settings, decode, encode, external_url, route_prefix
 from promlab.web.sockets import address_of, listen, split_address
 
@@ -60,7 +61,8 @@ def test_flags_are_taken() -> None:
 
 def test_flags_without_effect_are_taken() -> None:
     for flag in HARMLESS:
-        parse(f"--{flag.name}" if isinstance(flag.default, bool) else f"--{flag.name}=1")
+        argument = f"--{flag.name}" if isinstance(flag.default, bool) else f"--{flag.name}=1"
+        parse(argument, *(["--agent"] if "agent" in flag.name else []))
     parse("--no-auto-gomaxprocs")
 
 
@@ -69,6 +71,31 @@ def test_flags_that_promise_what_is_not_there_are_refused(name: str) -> None:
     argument = f"--{name}" if name in _switches() else f"--{name}=1"
     with pytest.raises(ServerError, match=f"--{re.escape(name)} is not available: "):
         parse(argument)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--agent", "--query.timeout=2m"], "server mode: --query.timeout"),
+        (["--agent", "--storage.tsdb.path=d"], "server mode: --storage.tsdb.path"),
+        (["--storage.agent.path=d"], "agent mode: --storage.agent.path"),
+    ],
+)
+def test_flags_of_the_other_mode_are_refused(arguments: list[str], words: str) -> None:
+    with pytest.raises(OtherMode, match=f"{re.escape(words)}$"):
+        parse(*arguments)
+
+
+def test_the_lab_api_is_on_only_where_nobody_else_can_reach_it() -> None:
+    assert not parse().enable_lab
+    assert parse("--web.listen-address=127.0.0.1:0", "--web.listen-address=[::1]:0").enable_lab
+    assert not parse("--web.listen-address=127.0.0.1:0", "--web.listen-address=:1").enable_lab
+    assert parse("--web.enable-lab-api=true").enable_lab
+    assert not parse("--web.enable-lab-api=false", "--web.listen-address=localhost:1").enable_lab
+
+
+def test_sizes_are_taken() -> None:
+    assert parse("--query.max-memory=512MB").max_query_bytes == 512 << 20
 
 
 def _switches() -> set[str]:

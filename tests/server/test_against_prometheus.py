@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from fake_server import client_of, make_context
 from running import until
+
+from promlab.config import load_text
+from promlab.server.settings import Settings
 
 pytestmark = pytest.mark.peers
 
@@ -67,7 +72,35 @@ REQUESTS = [
     ("alertmanagers", {}),
     ("format_query", {"query": "sum(up)by(job)"}),
     ("format_query", {}),
+    ("parse_query", {}),
+    ("parse_query", {"query": "sum("}),
     ("nope", {}),
+]
+TREES = [
+    "up",
+    'up{a="b",c!~"d.+"} offset 5m',
+    "rate(up[5m] offset -1m)",
+    "up @ 100.5",
+    "up @ start()",
+    "max_over_time(rate(up[5m])[1h:1m] @ end() offset 3m)",
+    "max_over_time(up[1h:])",
+    "a + on(x) group_left(y) b",
+    "a / ignoring(x) group_right b",
+    "a and ignoring(z) b",
+    "1 + 2",
+    "-(up)",
+    '"s"',
+    "topk by (x) (3, up)",
+    'count_values without (a) ("v", up)',
+    "a == bool 1",
+    "time()",
+    "hour()",
+    "round(up, 5)",
+    'label_join(up, "a", "b", "c", "d")',
+    "NaN + Inf - -1e100",
+    "1h",
+    "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))",
+    '{__name__=~"a.+", job=""}',
 ]
 
 
@@ -107,3 +140,53 @@ async def test_same_answer(
     assert ours.status_code == theirs.status_code
     assert ours.headers["content-type"] == theirs.headers["content-type"]
     assert ours.text == theirs.text
+
+
+@pytest.mark.parametrize("query", TREES)
+async def test_same_tree(prometheus: httpx.Client, client: httpx.AsyncClient, query: str) -> None:
+    where = {"params": {"query": query}}
+    theirs = await asyncio.to_thread(prometheus.get, "/api/v1/parse_query", **where)  # type: ignore[arg-type]
+    ours = await client.get("/api/v1/parse_query", **where)  # type: ignore[arg-type]
+    assert ours.json() == theirs.json()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/admin/tsdb/snapshot"),
+        ("POST", "/api/v1/admin/tsdb/delete_series?match[]=up"),
+        ("PUT", "/api/v1/admin/tsdb/clean_tombstones"),
+        ("GET", "/api/v1/admin/tsdb/snapshot"),
+        ("OPTIONS", "/api/v1/query"),
+        ("OPTIONS", "/api/v1/nothing"),
+        ("DELETE", "/api/v1/query"),
+        ("GET", "/federate"),
+        ("GET", "/federate?match[]=up["),
+        ("GET", "/nothing"),
+        ("GET", "/graph?g0.expr=up&g0.tab=1"),
+        ("POST", "/-/reload"),
+        ("GET", "/-/reload"),
+        ("POST", "/-/quit"),
+        ("GET", "/-/healthy"),
+        ("GET", "/-/ready"),
+    ],
+)
+async def test_same_status(
+    prometheus: httpx.Client,
+    settings: Settings,
+    method: str,
+    path: str,
+) -> None:
+    headers = {"Origin": "http://elsewhere"}
+    theirs = await asyncio.to_thread(prometheus.request, method, path, headers=headers)
+    context = make_context(msgspec.structs.replace(settings, enable_remote_write=False))
+    assert context.rules is not None
+    context.rules._config = load_text("")
+    async with client_of(context) as client:
+        ours = await client.request(method, path, headers=headers)
+    assert ours.status_code == theirs.status_code
+    for name in ("content-type", "location", "access-control-allow-origin", "vary", "allow"):
+        mine, other = ours.headers.get(name, ""), theirs.headers.get(name, "")
+        assert set(mine.split(", ")) == set(other.split(", ")), name
+    if theirs.status_code < 400 or "parse error" not in theirs.text:
+        assert ours.text == theirs.text

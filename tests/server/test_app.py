@@ -162,7 +162,7 @@ async def test_a_writer_that_is_away_is_not_an_error_of_the_client(
         ("GET", "/-/healthy", 200, "Prometheus Server is Healthy.\n"),
         ("HEAD", "/-/healthy", 200, ""),
         ("GET", "/-/ready", 200, "Prometheus Server is Ready.\n"),
-        ("GET", "/-/reload", 405, "Only POST or PUT requests allowed\n"),
+        ("GET", "/-/reload", 405, "Only POST or PUT requests allowed"),
         ("POST", "/-/reload", 403, "Lifecycle API is not enabled."),
         ("PUT", "/-/quit", 403, "Lifecycle API is not enabled."),
         ("GET", "/nope", 404, "404 page not found\n"),

@@ -1,0 +1,137 @@
+"""The table of all paths: what answers each, to which methods."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from promlab.server import (
+    api_admin,
+    api_assets,
+    api_features,
+    api_federate,
+    api_labels,
+    api_notifications,
+    api_parse,
+    api_query,
+    api_rules,
+    api_search,
+    api_self_metrics,
+    api_status,
+    api_targets,
+    api_tsdb,
+    pages,
+)
+from promlab.server.api_write import WriteReceiver
+from promlab.server.context import Context
+from promlab.web.http import Request, Response
+
+Handler = Callable[[Context, Request], Awaitable[Response]]
+Methods = frozenset[str]
+
+GET = frozenset({"GET", "HEAD"})
+FORM = frozenset({"GET", "HEAD", "POST"})
+POST = frozenset({"POST"})
+_CHANGE = frozenset({"POST", "PUT"})
+# These say themselves what they take, in plain text.
+_ANY = frozenset({"GET", "HEAD", "POST", "PUT"})
+
+# Answered also before the server is ready: what tells how far it is.
+EARLY = frozenset(
+    {
+        "/api/v1/status/walreplay",
+        "/api/v1/notifications",
+        "/api/v1/notifications/live",
+    }
+)
+
+
+# An agent stores nothing that could be asked for.
+_OF_QUERIES = (
+    "query", "format_query", "parse_query", "label", "series", "search/", "rules", "alerts",
+    "alertmanagers", "status/tsdb", "admin/", "read",
+)  # fmt: skip
+
+
+class Route(NamedTuple):
+    """What answers a path; `name` is its label in metrics."""
+
+    name: str
+    handler: Handler
+    methods: Methods
+
+    @property
+    def is_api(self) -> bool:
+        """Whether it is part of the HTTP API, whose answers other pages may read."""
+        return self.name.startswith("/api/")
+
+    @property
+    def serves_queries(self) -> bool:
+        """Whether an agent has no answer to it."""
+        path = self.name.removeprefix("/api/v1/")
+        return (self.is_api and path.startswith(_OF_QUERIES)) or self.name == "/federate"
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is refused until the server is ready."""
+        waiting = self.is_api or self.name == "/federate" or self.name.startswith("/consoles/")
+        return waiting and self.name not in EARLY
+
+
+_QUERIES: dict[str, tuple[Handler, Methods]] = {
+    "query": (api_query.query, FORM),
+    "query_range": (api_query.query_range, FORM),
+    "format_query": (api_parse.format_query, FORM),
+    "parse_query": (api_parse.parse_query_, FORM),
+    "labels": (api_labels.labels, FORM),
+    "label/{name}/values": (api_labels.label_values, GET),
+    "series": (api_labels.series, FORM),
+    "search/metric_names": (api_search.metric_names, FORM),
+    "search/label_names": (api_search.label_names, FORM),
+    "search/label_values": (api_search.label_values, FORM),
+}
+_STATE: dict[str, tuple[Handler, Methods]] = {
+    "metadata": (api_targets.metadata, GET),
+    "targets": (api_targets.targets, GET),
+    "targets/metadata": (api_targets.target_metadata, GET),
+    "targets/relabel_steps": (api_targets.relabel_steps, GET),
+    "scrape_pools": (api_targets.scrape_pools, GET),
+    "scrape_pools/config": (api_targets.scrape_pool_config, GET),
+    "rules": (api_rules.rules, GET),
+    "alerts": (api_rules.alerts, GET),
+    "alertmanagers": (api_rules.alertmanagers, GET),
+    "status/buildinfo": (api_status.buildinfo, GET),
+    "status/flags": (api_status.flags, GET),
+    "status/config": (api_status.config, GET),
+    "status/runtimeinfo": (api_status.runtimeinfo, GET),
+    "status/tsdb": (api_status.tsdb, GET),
+    "status/tsdb/blocks": (api_status.blocks, GET),
+    "status/walreplay": (api_status.walreplay, GET),
+    "status/self_metrics": (api_self_metrics.self_metrics, GET),
+    "features": (api_features.features, GET),
+    "notifications": (api_notifications.notifications, GET),
+    "notifications/live": (api_notifications.live, GET),
+}
+_CHANGES: dict[str, tuple[Handler, Methods]] = {
+    "admin/tsdb/delete_series": (api_tsdb.delete_series, _CHANGE),
+    "admin/tsdb/clean_tombstones": (api_tsdb.clean_tombstones, _CHANGE),
+    "admin/tsdb/snapshot": (api_tsdb.snapshot, _CHANGE),
+}
+_OTHER: dict[str, tuple[Handler, Methods]] = {
+    "/-/healthy": (api_admin.healthy, GET),
+    "/-/ready": (api_admin.ready, GET),
+    "/-/reload": (api_admin.reload, _ANY),
+    "/-/quit": (api_admin.quit_, _ANY),
+    "/metrics": (api_status.metrics, GET),
+    "/version": (api_status.version, GET),
+    "/federate": (api_federate.federate, GET),
+    "/user/{path*}": (api_assets.user_asset, GET),
+}
+
+
+def routes() -> dict[str, Route]:
+    """All paths. `{name}` stands for one variable segment, `{name*}` for all that follow."""
+    api = _QUERIES | _STATE | _CHANGES | {"write": (WriteReceiver(), POST)}
+    everything = {f"/api/v1/{path}": found for path, found in api.items()} | _OTHER
+    everything |= {path: (handler, GET) for path, handler in pages.PAGES.items()}
+    return {path: Route(path, *found) for path, found in everything.items()}
