@@ -26,6 +26,7 @@ COMMANDS = {
     "lab": "open JupyterLab beside a server that watches this machine",
     "exporter": "export metrics of this machine",
     "pushgateway": "let jobs push metrics that end before they could be scraped",
+    "alertmanager": "run the Alertmanager, headless, or check its configuration",
     "warmup": "compile the kernels now, so that nothing waits for them later",
 }
 

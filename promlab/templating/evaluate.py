@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from promlab.errors import PromlabError
 from promlab.templating import tree
@@ -44,6 +44,16 @@ class _Continue(Exception):
     """Goes on with the next element."""
 
 
+class Escaper(Protocol):
+    """What stands between a template's values and a text with a syntax of its own."""
+
+    def literal(self, text: str) -> str:
+        """Text of the template itself, as it is printed."""
+
+    def value(self, value: Any, text: str) -> str:
+        """A value whose plain text is given, as it is printed where it stands."""
+
+
 class Execution:
     """State of one execution."""
 
@@ -53,9 +63,10 @@ class Execution:
         functions: Functions,
         missing: str,
         limits: Limits,
+        escaper: Escaper | None = None,
     ) -> None:
         self._definitions, self._functions = definitions, functions
-        self._missing, self._limits = missing, limits
+        self._missing, self._limits, self._escaper = missing, limits, escaper
         self._out: list[str] = []
         self._size = 0
         self._steps = 0
@@ -127,12 +138,13 @@ class Execution:
     def _walk(self, dot: Any, node: Node) -> None:
         match node:
             case tree.Text(text=text):
-                self._print(text)
+                self._print(text if self._escaper is None else self._escaper.literal(text))
             case tree.Action(pipe=pipe):
                 value = self._pipeline(dot, pipe)
                 if not pipe.variables:
                     self._at(node)
-                    self._print("<no value>" if value is None else self._printable(value))
+                    text = "<no value>" if value is None else self._printable(value)
+                    self._print(text if self._escaper is None else self._escaper.value(value, text))
             case tree.If() | tree.With():
                 self._if_or_with(dot, node)
             case tree.Range():

@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from promlab.templating.builtins import BUILTINS
 from promlab.templating.errors import DEFAULT_LIMITS, Limits, TemplateError, quote
-from promlab.templating.evaluate import Execution
+from promlab.templating.evaluate import Escaper, Execution
 from promlab.templating.parser import parse as parse_definitions
 from promlab.templating.tree import Definition
 from promlab.templating.values import Function, Functions
 
 Missing = Literal["default", "zero", "error"]
 NO_FUNCTIONS: Functions = {}
+_MAX_TEXTS = 1000
 
 
 class TemplateSet:
@@ -33,6 +34,7 @@ class TemplateSet:
         self._functions: dict[str, Function] = {**BUILTINS, **functions}
         self._missing, self._limits = missing, limits
         self._definitions: dict[str, Definition] = {}
+        self._texts: dict[tuple[str, str], list[Definition]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -54,13 +56,32 @@ class TemplateSet:
         return self._run(self._definitions, definition, value, functions)
 
     def expand(
-        self, text: str, value: Any, *, name: str = "", functions: Functions = NO_FUNCTIONS
+        self,
+        text: str,
+        value: Any,
+        *,
+        name: str = "",
+        functions: Functions = NO_FUNCTIONS,
+        escaper: Escaper | None = None,
     ) -> str:
-        """The text of a template that is given here and may use those of the set."""
-        parsed = parse_definitions(name, text, self._functions)
+        """The text of a template that is given here and may use those of the set.
+
+        With an `escaper`, values are made safe for where they stand. Raises TemplateError.
+        """
+        parsed = self._parsed(name, text)
         definitions = dict(self._definitions)
         _merge(definitions, parsed)
-        return self._run(definitions, parsed[0], value, functions)
+        return self._run(definitions, parsed[0], value, functions, escaper)
+
+    def _parsed(self, name: str, text: str) -> list[Definition]:
+        """The same few texts are expanded again and again."""
+        found = self._texts.get((name, text))
+        if found is None:
+            found = parse_definitions(name, text, self._functions)
+            if len(self._texts) >= _MAX_TEXTS:
+                self._texts.clear()
+            self._texts[name, text] = found
+        return found
 
     def _run(
         self,
@@ -68,9 +89,10 @@ class TemplateSet:
         definition: Definition,
         value: Any,
         functions: Functions,
+        escaper: Escaper | None = None,
     ) -> str:
         callable_now = {**self._functions, **functions} if functions else self._functions
-        return Execution(definitions, callable_now, self._missing, self._limits).run(
+        return Execution(definitions, callable_now, self._missing, self._limits, escaper).run(
             definition, value
         )
 

@@ -1,10 +1,11 @@
-"""Go's time.Time and time.Duration, as far as templates see them: UTC, nanoseconds."""
+"""Go's time.Time and time.Duration, as far as templates see them: nanoseconds, a time zone."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from promlab.templating.errors import FunctionError
 from promlab.templating.values import Function, Functions, Stringer
@@ -78,12 +79,13 @@ def _rounded(n: int, multiple: int) -> int:
 
 
 class Time(Stringer):
-    """A moment in UTC, in nanoseconds since 1970."""
+    """A moment, in nanoseconds since 1970, shown in a time zone."""
 
-    def __init__(self, ns: int, go_type: str = "time.Time") -> None:
-        self.ns, self.go_type = ns, go_type
+    def __init__(self, ns: int, go_type: str = "time.Time", zone: tzinfo = UTC) -> None:
+        self.ns, self.go_type, self.zone = ns, go_type, zone
         try:
-            self._date = _EPOCH + timedelta(seconds=ns // SECOND)
+            date = _EPOCH + timedelta(seconds=ns // SECOND)
+            self._date = date if zone is UTC else date.astimezone(zone)
         except OverflowError:
             raise FunctionError("the time is out of range") from None
 
@@ -123,17 +125,29 @@ class Time(Stringer):
             "04": f"{date.minute:02d}", "4": str(date.minute),
             "05": f"{date.second:02d}", "5": str(date.second),
             "PM": "PM" if date.hour >= 12 else "AM", "pm": "pm" if date.hour >= 12 else "am",
-            "MST": "UTC", "Z07:00": "Z", "Z0700": "Z", "Z07": "Z",
-            "-07:00": "+00:00", "-0700": "+0000", "-07": "+00",
         }  # fmt: skip
-        return plain[word]
+        return plain[word] if word in plain else self._zone_part(word)
+
+    def _zone_part(self, word: str) -> str:
+        if word == "MST":
+            return self._date.tzname() or "UTC"
+        minutes = int((self._date.utcoffset() or timedelta()).total_seconds()) // 60
+        if word[0] == "Z":
+            if not minutes:
+                return "Z"
+            word = "-" + word[1:]
+        sign, (hours, rest) = "-" if minutes < 0 else "+", divmod(abs(minutes), 60)
+        return sign + {"-07:00": f"{hours:02d}:{rest:02d}", "-07": f"{hours:02d}"}.get(
+            word, f"{hours:02d}{rest:02d}"
+        )
 
     def template_methods(self) -> Functions:
         """Those methods of Go's Time that templates use."""
         date, ns = self._date, self.ns
         same = Function(lambda: self)
+        zone = self.zone
         return {
-            "Add": Function(lambda d: Time(ns + int(d)), ("int",)),
+            "Add": Function(lambda d: Time(ns + int(d), zone=zone), ("int",)),
             "AddDate": Function(self._add_date, ("int", "int", "int")),
             "After": Function(lambda other: ns > other.ns, ("time.Time",)),
             "Before": Function(lambda other: ns < other.ns, ("time.Time",)),
@@ -146,12 +160,12 @@ class Time(Stringer):
             "Minute": Function(lambda: date.minute),
             "Month": Function(lambda: Named(date.month, _MONTHS[date.month - 1], "time.Month")),
             "Nanosecond": Function(lambda: ns % SECOND),
-            "Round": Function(lambda m: Time(_rounded(ns, m)), ("int",)),
+            "Round": Function(lambda m: Time(_rounded(ns, m), zone=zone), ("int",)),
             "Second": Function(lambda: date.second),
             "String": Function(self.go_string),
             "Sub": Function(lambda other: Duration(ns - other.ns), ("time.Time",)),
-            "Truncate": Function(lambda m: Time(_truncated(ns, m)), ("int",)),
-            "UTC": same,
+            "Truncate": Function(lambda m: Time(_truncated(ns, m), zone=zone), ("int",)),
+            "UTC": Function(lambda: Time(ns)),
             "Unix": Function(lambda: ns // SECOND),
             "UnixMilli": Function(lambda: ns // 1_000_000),
             "UnixNano": Function(lambda: ns),
@@ -171,7 +185,8 @@ class Time(Stringer):
             moved = first + timedelta(days=date.day - 1 + days)
         except (OverflowError, ValueError):
             raise FunctionError("the time is out of range") from None
-        return Time(((moved - _EPOCH) // timedelta(seconds=1)) * SECOND + self.ns % SECOND)
+        seconds = (moved - _EPOCH) // timedelta(seconds=1)
+        return Time(seconds * SECOND + self.ns % SECOND, zone=self.zone)
 
 
 class Named(int, Stringer):
@@ -203,6 +218,16 @@ _LAYOUT = re.compile(
     r"January|Jan|Monday|Mon|MST|2006|002|__2|_2(?!006)|Z07:00|Z0700|Z07|-07:00|-0700|-07"
     r"|[.,](?:0+|9+)(?!\d)|01|02|03|04|05|06|15|PM|pm|[1-5]"
 )
+
+
+def in_zone(name: str, moment: Time) -> Time:
+    """The same moment as clocks of an IANA time zone show it. Raises FunctionError."""
+    if name in ("", "UTC", "Local"):
+        return Time(moment.ns)
+    try:
+        return Time(moment.ns, zone=ZoneInfo(name))
+    except (ValueError, OSError, KeyError):
+        raise FunctionError(f"unknown time zone {name}") from None
 
 
 def from_seconds(value: float) -> Any:

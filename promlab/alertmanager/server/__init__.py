@@ -1,0 +1,1 @@
+"""The Alertmanager's process: flags, HTTP API, page, metrics, reload."""

@@ -1,0 +1,286 @@
+"""All silences: created, changed, expired, asked whether they mute; kept on disk and with peers.
+
+Active and pending silences are found by one `name=value` of theirs, so that a million of them
+don't make an alert slower than a few. What mutes an alert is remembered until silences change.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from promlab.alertmanager.clock import Clock
+from promlab.alertmanager.matchers import Mode, show_all
+from promlab.alertmanager.silence import (
+    ACTIVE,
+    EXPIRED,
+    PENDING,
+    InvalidSilence,
+    Silence,
+    SilenceNotFound,
+    decode,
+)
+from promlab.errors import PromlabError
+from promlab.model.matchers import MatchType
+
+logger = logging.getLogger(__name__)
+
+_CACHED_ALERTS = 200_000
+
+
+class TooManySilences(PromlabError):
+    """A limit of the operator's is reached."""
+
+
+class Store(Protocol):
+    """Where silences survive the process."""
+
+    def load(self) -> list[tuple[str, bytes]]:
+        """All records."""
+
+    def put(self, records: Iterable[tuple[str, bytes]]) -> None:
+        """Keep records, for good when this returns. Raises StorageError."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Forget records."""
+
+
+class Silences:
+    """The silences of one Alertmanager."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        retention_ms: int,
+        max_silences: int = 0,
+        max_bytes: int = 0,
+        mode: Mode = Mode.FALLBACK,
+        log_changes: bool = False,
+    ) -> None:
+        self._store, self._clock, self._retention_ms = store, clock, retention_ms
+        self._max_silences, self._max_bytes = max_silences, max_bytes
+        self._mode, self._log_changes = mode, log_changes
+        self._silences: dict[str, Silence] = {}
+        self._by_label: dict[tuple[str, str], set[str]] = {}
+        self._others: set[str] = set()
+        self._version = 0
+        self._cache: dict[int, tuple[int, tuple[str, ...]]] = {}
+        self.changed: Callable[[Silence], None] = lambda silence: None
+        for _, raw in store.load():
+            self._insert(decode(raw))
+
+    def __len__(self) -> int:
+        return len(self._silences)
+
+    def __iter__(self) -> Iterator[Silence]:
+        return iter(list(self._silences.values()))
+
+    def get(self, silence_id: str) -> Silence:
+        """The silence with this id. Raises SilenceNotFound."""
+        try:
+            return self._silences[silence_id]
+        except KeyError:
+            raise SilenceNotFound(silence_id) from None
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of each state."""
+        now_ms = self._clock.now_ms()
+        counts = dict.fromkeys((ACTIVE, PENDING, EXPIRED), 0)
+        for silence in self._silences.values():
+            counts[silence.state(now_ms)] += 1
+        return counts
+
+    # Changes
+
+    def set(self, silence: Silence) -> str:
+        """Create a silence, or change the one whose id it has; returns the id that holds now.
+
+        A change of matchers, or of the start of what is active, ends the old silence and makes
+        a new one. Raises InvalidSilence, SilenceNotFound, TooManySilences, StorageError.
+        """
+        now_ms = self._clock.now_ms()
+        silence.check(self._mode)
+        self._check_size(silence)
+        known = self.get(silence.id) if silence.id else None
+        if known is not None and _can_change(known, silence, now_ms):
+            self._keep([replace(silence, updated_ms=now_ms)], "changed")
+            return silence.id
+        ended = known is not None and known.state(now_ms) != EXPIRED
+        self._check_count()
+        made = replace(
+            silence,
+            id=str(uuid.uuid4()),
+            starts_ms=max(silence.starts_ms, now_ms),
+            updated_ms=now_ms,
+        )
+        changes = [made]
+        if ended and known is not None:
+            changes.insert(0, _ended(known, now_ms))
+        self._keep(changes, "created")
+        return made.id
+
+    def expire(self, silence_id: str) -> None:
+        """End a silence now; one that has ended stays as it is. Raises SilenceNotFound."""
+        now_ms = self._clock.now_ms()
+        known = self.get(silence_id)
+        if known.state(now_ms) != EXPIRED:
+            self._keep([_ended(known, now_ms)], "expired")
+
+    def merge(self, silence: Silence) -> bool:
+        """Take a silence from a peer, if it is newer than what is known; False if it is not."""
+        known = self._silences.get(silence.id)
+        if known is not None and known.updated_ms >= silence.updated_ms:
+            return False
+        if silence.ends_ms + self._retention_ms < self._clock.now_ms():
+            return False
+        self._store.put([(silence.id, silence.encode())])
+        self._insert(silence)
+        return True
+
+    def collect(self) -> int:
+        """Forget silences that ended longer ago than they are kept; returns how many."""
+        limit_ms = self._clock.now_ms() - self._retention_ms
+        old = [each.id for each in self._silences.values() if each.ends_ms <= limit_ms]
+        if old:
+            self._store.delete(old)
+            for silence_id in old:
+                self._remove(silence_id)
+            self._version += 1
+        now_ms = self._clock.now_ms()
+        for silence in self._silences.values():
+            if silence.state(now_ms) == EXPIRED:
+                self._unindex(silence)
+        return len(old)
+
+    def _keep(self, changes: list[Silence], what: str) -> None:
+        # On disk first: what was acknowledged is never lost, what was not is not in force.
+        self._store.put([(each.id, each.encode()) for each in changes])
+        for silence in changes:
+            self._insert(silence)
+            self.changed(silence)
+            if self._log_changes:
+                logger.info(
+                    "Silence %s", what,
+                    extra={"facts": {
+                        "id": silence.id, "matchers": show_all(silence.matchers),
+                        "created_by": silence.created_by, "comment": silence.comment,
+                    }},
+                )  # fmt: skip
+
+    def _check_size(self, silence: Silence) -> None:
+        if self._max_bytes:
+            size = len(silence.encode())
+            if size > self._max_bytes:
+                raise TooManySilences(
+                    f"silence exceeded maximum size: {size} bytes (limit: {self._max_bytes} bytes)"
+                )
+
+    def _check_count(self) -> None:
+        if self._max_silences and len(self._silences) + 1 > self._max_silences:
+            raise TooManySilences(
+                f"exceeded maximum number of silences: {len(self._silences)} "
+                f"(limit: {self._max_silences})"
+            )
+
+    # What mutes
+
+    def muting(self, fingerprint: int, labels: Mapping[str, str]) -> list[str]:
+        """Ids of the active silences that match, sorted."""
+        if not self._by_label and not self._others:
+            return []
+        cached = self._cache.get(fingerprint)
+        if cached is None or cached[0] != self._version:
+            found = tuple(sorted(self._candidates(labels)))
+            if len(self._cache) >= _CACHED_ALERTS:
+                self._cache.clear()
+            cached = self._cache[fingerprint] = (self._version, found)
+        if not cached[1]:
+            return []
+        now_ms = self._clock.now_ms()
+        return [i for i in cached[1] if self._silences[i].state(now_ms) == ACTIVE]
+
+    def _candidates(self, labels: Mapping[str, str]) -> Iterator[str]:
+        ids = set(self._others)
+        for pair in labels.items():
+            ids |= self._by_label.get(pair, set())
+        return (i for i in ids if self._silences[i].matches(labels))
+
+    def _insert(self, silence: Silence) -> None:
+        if silence.id in self._silences:
+            self._remove(silence.id)
+        self._silences[silence.id] = silence
+        if silence.state(self._clock.now_ms()) != EXPIRED:
+            pair = _pair(silence)
+            if pair is None:
+                self._others.add(silence.id)
+            else:
+                self._by_label.setdefault(pair, set()).add(silence.id)
+        self._version += 1
+
+    def _remove(self, silence_id: str) -> None:
+        self._unindex(self._silences.pop(silence_id))
+
+    def _unindex(self, silence: Silence) -> None:
+        pair = _pair(silence)
+        if pair is None:
+            self._others.discard(silence.id)
+        elif pair in self._by_label:
+            self._by_label[pair].discard(silence.id)
+            if not self._by_label[pair]:
+                del self._by_label[pair]
+
+
+def _pair(silence: Silence) -> tuple[str, str] | None:
+    """A label that every alert it mutes has; the longest value says most."""
+    equal = [
+        (matcher.name, matcher.value)
+        for matcher in silence.matchers
+        if matcher.type is MatchType.EQUAL and matcher.value
+    ]
+    return max(equal, key=lambda pair: len(pair[1]), default=None)
+
+
+def _can_change(known: Silence, wanted: Silence, now_ms: int) -> bool:
+    if not known.same_matchers(wanted):
+        return False
+    match known.state(now_ms):
+        case "active":
+            same_start = known.starts_ms // 1000 == wanted.starts_ms // 1000
+            return same_start and wanted.ends_ms >= now_ms
+        case "pending":
+            return wanted.starts_ms >= now_ms
+    return False
+
+
+def _ended(silence: Silence, now_ms: int) -> Silence:
+    starts_ms = min(silence.starts_ms, now_ms)
+    return replace(silence, starts_ms=starts_ms, ends_ms=now_ms, updated_ms=now_ms)
+
+
+def listing(silences: Iterable[Silence], now_ms: int) -> list[Silence]:
+    """Silences as they are listed: active by soonest end, pending by start, expired by end."""
+
+    def place(silence: Silence) -> tuple[int, int]:
+        match silence.state(now_ms):
+            case "active":
+                return 0, silence.ends_ms
+            case "pending":
+                return 1, silence.starts_ms
+        return 2, -silence.ends_ms
+
+    return sorted(silences, key=place)
+
+
+__all__ = [
+    "InvalidSilence",
+    "SilenceNotFound",
+    "Silences",
+    "Store",
+    "TooManySilences",
+    "listing",
+]
