@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rules": BOTTOM | {"promql", "templating", "config"},
     "remote": BOTTOM | {"config"},
     "web": BOTTOM | {"config"},
-    "alertmanager": BOTTOM | {"config", "exposition", "templating", "scrape", "web"},
+    "alertmanager": BOTTOM | {"config", "exposition", "templating", "transport", "web"},
     "pushgateway": BOTTOM | {"config", "exposition", "templating", "web", "exporters"},
     "instrument": BOTTOM | {"exporters"},
     "exporters": BOTTOM | {"config", "exposition", "templating", "web"},

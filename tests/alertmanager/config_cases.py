@@ -322,7 +322,8 @@ WHOLE = {
     "-not yaml": "route: {receiver: a",
     "-a list": "- a",
     "+empty sections": "global:\ntemplates:\nroute: {receiver: a}\nreceivers: [{name: a}]",
-    "+no such template": "templates: [x/*.tmpl, y.tmpl]\nroute: {receiver: a}\nreceivers: [{name: a}]",
+    "+no such template": "templates: [x/*.tmpl, y.tmpl]\n"
+    "route: {receiver: a}\nreceivers: [{name: a}]",
     "-interval twice": "route: {receiver: a}\nreceivers: [{name: a}]\n"
     "time_intervals: [{name: t}, {name: t}]",
     "-interval in both": "route: {receiver: a}\nreceivers: [{name: a}]\n"
@@ -338,7 +339,8 @@ WHOLE = {
     "-no jira url": "route: {receiver: a}\n"
     "receivers: [{name: a, jira_configs: [{project: p, issue_type: t}]}]",
     "-no mattermost url": "route: {receiver: a}\nreceivers: [{name: a, mattermost_configs: [{}]}]",
-    "-no rocketchat token": "route: {receiver: a}\nreceivers: [{name: a, rocketchat_configs: [{}]}]",
+    "-no rocketchat token": "route: {receiver: a}\n"
+    "receivers: [{name: a, rocketchat_configs: [{}]}]",
     "-no telegram token": "route: {receiver: a}\n"
     "receivers: [{name: a, telegram_configs: [{chat_id: 1}]}]",
 }

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+
+import pytest
 
 from promlab.alertmanager.config import load_text
 from promlab.alertmanager.matchers import parse_all
+from promlab.alertmanager.notify import integration
 from promlab.alertmanager.silence import Silence
 from tests.alertmanager.virtual import SINK, START_MS, Lab, Received, Sinks, run, simple, until
+
+
+@pytest.fixture(autouse=True)
+def even_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses before retries without chance in them."""
+    monkeypatch.setattr(integration, "_SPREAD", 0.0)
 
 
 def within(received: list[Received], *windows: tuple[float, float]) -> None:
@@ -93,9 +103,9 @@ receivers:
         lab.push("test", start=1)
         await until(7)
         within(sinks.at("http://a/"), (2, 2.5), (6, 6.5))
-        # The failing one is tried again and again, and gets its first one when it answers.
-        assert len(sinks.tries["http://b/"]) > 3
-        assert 4.5 <= sinks.at("http://b/")[0].second <= 6.5
+        # Pauses of 0.5s, 0.75s, 1.125s, 1.6875s: the first try after 4.5s is the fifth.
+        within(sinks.at("http://b/"), (6, 6.5))
+        assert [round(t, 3) for t in sinks.tries["http://b/"]] == [2.0, 2.5, 3.25, 4.375, 6.062]
         assert lab.am.counters.failed == {}
         await lab.close()
 
@@ -140,7 +150,9 @@ def test_resolved_filter() -> None:
 route: {receiver: default, group_by: [alertname], group_wait: 1s, group_interval: 5s}
 receivers:
 - name: default
-  webhook_configs: [{url: "http://a/", send_resolved: true}, {url: "http://b/", send_resolved: false}]
+  webhook_configs:
+  - {url: "http://a/", send_resolved: true}
+  - {url: "http://b/", send_resolved: false}
 """
 
     async def scenario() -> None:
@@ -386,7 +398,7 @@ def test_repeats_are_checked_at_flushes_only() -> None:
         lab.push("a", resolve_timeout_s=1000)
         await until(40)
         seconds = [each.second for each in lab.sinks.at(SINK)]
-        gaps = [b - a for a, b in zip(seconds, seconds[1:], strict=False)]
+        gaps = [b - a for a, b in itertools.pairwise(seconds)]
         assert set(gaps) <= {10.0, 12.0}
         assert all(
             each.body["notification_reason"] == "repeat interval elapsed"

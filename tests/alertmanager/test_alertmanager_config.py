@@ -89,7 +89,8 @@ global: {{slack_api_url: "http://{secret}/", smtp_smarthost: "a:1", smtp_from: b
 route: {{receiver: a}}
 receivers:
 - name: a
-  webhook_configs: [{{url: "http://x/{secret}", http_config: {{basic_auth: {{username: u, password: {secret}}}}}}}]
+  webhook_configs:
+  - {{url: "http://x/{secret}", http_config: {{basic_auth: {{username: u, password: {secret}}}}}}}
   slack_configs: [{{}}]
   email_configs: [{{to: x, auth_secret: {secret}}}]
   opsgenie_configs: [{{}}]

@@ -87,7 +87,7 @@ class SessionClient:
 
     def _opened(self) -> Any:
         if self._http is None:
-            from promlab.scrape.session import HttpClient
+            from promlab.transport.session import HttpClient
 
             self._http = HttpClient(self._config, {"User-Agent": USER_AGENT})
         return self._http
@@ -117,7 +117,7 @@ def check(answer: Answer, retry: tuple[int, ...] = (), details: str = "") -> Non
 async def read_secret(path: str) -> str:
     """The text of a file with a secret. Raises NotifyError."""
     from promlab.errors import PromlabError
-    from promlab.scrape.session import read_secret as read
+    from promlab.transport.session import read_secret as read
 
     try:
         return await asyncio.to_thread(read, path)
