@@ -22,7 +22,7 @@ VERBS = {
     "targets": "what is scraped, and how that goes",
     "metrics": "metrics with type and help; a glob narrows: %promlab metrics node_*",
     "labels": "labels of a metric and how many values each has: %promlab labels up",
-    "use": "ask another server from now on: %promlab use http://localhost:9090 (or lab)",
+    "use": "ask another server from now on: %promlab use http://localhost:9090 (or a variable)",
     "logs": "last lines that the server wrote; a number says how many",
     "open": "a link to the server's page",
     "stop": "stop this kernel's server",
@@ -149,6 +149,8 @@ class PromlabMagic(Magics):  # type: ignore[misc]  # IPython's stubs are not rea
         return Listing(caption, ("label", "values", "for instance"), rows)
 
     def _use(self, url: str) -> Any:
+        named = self.shell.user_ns.get(url, url)  # a client, a lab, or a text with the address
+        url = str(getattr(named, "url", named))
         self.connection.use("" if url in ("", "lab") else url)
         return Link(self.connection.client().url)
 

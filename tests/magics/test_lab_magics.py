@@ -10,6 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 import promlab
+from promlab.client import Client
 from promlab.errors import ConfigError, NotRunning
 from promlab.lab.ec2 import cloud as clouds
 from promlab.magics import load_ipython_extension, unload_ipython_extension
@@ -87,3 +88,8 @@ def test_unloading_takes_all_magics_away(shell: InteractiveShell) -> None:
     unload_ipython_extension(shell)
     assert not any(shell.find_cell_magic(name) for name in names)
     load_ipython_extension(shell)
+
+
+def test_use_takes_a_variable(shell: InteractiveShell) -> None:
+    shell.user_ns["server"] = Client("127.0.0.1:9")
+    assert repr(shell.run_line_magic("promlab", "use server")) == "http://127.0.0.1:9/"
