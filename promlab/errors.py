@@ -18,6 +18,7 @@ status codes, the notebook maps them to a caret under the query.
     ├ StorageError
     │ ├ DirectoryLocked      another server owns the data directory
     │ └ WALCorruption        a damaged write-ahead log
+    ├ ScriptError            a test script that can't be read, with file:line
     ├ FrameError             a frame or file that can't be read as series
     ├ ClientError            an answer of a server that is not the wanted one
     └ ServerError
@@ -175,6 +176,15 @@ class WALCorruption(StorageError):
     def __init__(self, message: str, *, segment: str, offset: int) -> None:
         self.segment, self.offset = segment, offset
         super().__init__(f"{segment} at byte {offset}: {message}")
+
+
+class ScriptError(PromlabError):
+    """A test script that can't be read; `line` is 1-based (0 where unknown)."""
+
+    def __init__(self, message: str, *, path: str = "", line: int = 0) -> None:
+        self.message, self.path, self.line = message, path, line
+        where = ":".join(str(part) for part in (path, line) if part)
+        super().__init__(f"{where}: {message}" if where else message)
 
 
 class FrameError(PromlabError):

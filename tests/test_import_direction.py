@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": BOTTOM,
     "tsdb": BOTTOM,
     "promql": BOTTOM,
+    "promqltest": BOTTOM | {"promql"},
     "templating": BOTTOM,
     "transport": BOTTOM | {"config"},
     "discovery": BOTTOM | {"config", "transport"},

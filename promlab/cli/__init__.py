@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "check configurations, rules, metrics, or a running server",
     "query": "ask a server from the command line",
     "promql": "format and edit PromQL expressions",
+    "test": "run tests of queries",
     "debug": "fetch debug information from a server",
     "lab": "open JupyterLab beside a server that watches this machine",
     "exporter": "export metrics of this machine",

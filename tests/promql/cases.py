@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from promlab.promql.engine import Engine
-from tests.promql.conformance import OPTIONS, load, run_eval
-from tests.promql.fake import FakeQuerier
-from tests.promql.script import Eval, Expectation, Load, read_series, read_starts
+from promlab.promqltest.memory import MemoryQuerier
+from promlab.promqltest.runner import OPTIONS, load, run_eval
+from promlab.promqltest.script import Eval, Expectation, Load, read_series, read_starts
 
 MINUTE = 60_000
 
 
 def engine_with(*lines: str) -> Engine:
     """An engine over these series; `@st ...` gives the start times of the one after it."""
-    querier, starts = FakeQuerier(), []
+    querier, starts = MemoryQuerier(), []
     for line in lines:
         if line.startswith("@st "):
             starts = read_starts(line.removeprefix("@st "))

@@ -6,7 +6,7 @@ import math
 import random
 
 from promlab.model.samples import STALE_NAN
-from tests.promql.fake import FakeQuerier
+from promlab.promqltest.memory import MemoryQuerier
 
 MINUTES = 60
 BOUNDS = ("0.1", "0.5", "1", "5", "+Inf")
@@ -76,8 +76,8 @@ RANGED = ("1m", "90s", "5m", "5m30s", "17m", "1h")
 LABELS = ("job", "code", "instance", "room", "le")
 
 
-def data_set(rng: random.Random, start_ms: int) -> FakeQuerier:
-    data = FakeQuerier()
+def data_set(rng: random.Random, start_ms: int) -> MemoryQuerier:
+    data = MemoryQuerier()
     for job in "ab":
         for instance in ("1", "2"):
             for code in ("200", "404", "500"):

@@ -17,8 +17,8 @@ from typing import Any
 
 import cramjam
 
-from tests.promql.fake import FakeQuerier, Key, Sample
-from tests.promql.plain_histograms import Plain
+from promlab.promqltest.histograms import Plain
+from promlab.promqltest.memory import Key, MemoryQuerier, Sample
 
 
 class RealPrometheus:
@@ -58,7 +58,7 @@ class RealPrometheus:
         self._process.terminate()
         self._process.wait(20)
 
-    def load(self, data: FakeQuerier) -> None:
+    def load(self, data: MemoryQuerier) -> None:
         """Send all samples, oldest first; a series' floats and histograms in turn."""
         runs: dict[Key, list[list[int]]] = {}
         for labels, samples in data.samples.items():

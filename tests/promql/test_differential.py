@@ -16,7 +16,7 @@ from promlab.errors import PromQLError
 from promlab.promql.engine import Engine
 from promlab.promql.options import EngineOptions
 from promlab.promql.result import InstantVector, Matrix, QueryResult, Scalar
-from tests.promql.conformance import FEATURES
+from promlab.promqltest.runner import FEATURES
 from tests.promql.queries import MINUTES, Queries, data_set
 from tests.promql.real import RealPrometheus
 

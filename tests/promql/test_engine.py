@@ -20,15 +20,15 @@ from promlab.promql.functions import IMPLEMENTATIONS
 from promlab.promql.options import EngineOptions
 from promlab.promql.registry import FUNCTIONS
 from promlab.promql.result import InstantVector, Matrix, RawMatrix, Scalar, String
+from promlab.promqltest.memory import MemoryQuerier
+from promlab.promqltest.script import read_series
 from tests.promql.cases import engine_with
-from tests.promql.fake import FakeQuerier
-from tests.promql.script import read_series
 
 MINUTE = 60_000
 
 
 def engine_of(*lines: str, **options: object) -> Engine:
-    querier = FakeQuerier()
+    querier = MemoryQuerier()
     for line in lines:
         series = read_series(line)
         samples = [(i * MINUTE, x) for i, x in enumerate(series.values) if isinstance(x, float)]

@@ -9,14 +9,14 @@ from promlab.promql import fused_sums
 from promlab.promql.engine import Engine
 from promlab.promql.options import EngineOptions
 from promlab.promql.result import Matrix
-from tests.promql.fake import FakeQuerier
+from promlab.promqltest.memory import MemoryQuerier
 
 MINUTE = 60_000
 
 
-def data() -> FakeQuerier:
+def data() -> MemoryQuerier:
     rng = np.random.default_rng(5)
-    querier = FakeQuerier()
+    querier = MemoryQuerier()
     for i in range(150):
         gaps = rng.integers(1, 4, 40).cumsum() * 30_000 + (i % 3) * 7_000
         values = rng.integers(0, 90, 40).cumsum().astype(float)

@@ -18,9 +18,9 @@ from promlab.model.histograms import CUSTOM_SCHEMA, GAUGE, HistogramColumn, orde
 from promlab.promql.engine import Engine
 from promlab.promql.options import EngineOptions
 from promlab.promql.result import InstantVector, Matrix
-from tests.promql.conformance import FEATURES
-from tests.promql.fake import FakeQuerier
-from tests.promql.plain_histograms import Plain
+from promlab.promqltest.histograms import Plain
+from promlab.promqltest.memory import MemoryQuerier
+from promlab.promqltest.runner import FEATURES
 from tests.promql.real import RealPrometheus
 
 pytestmark = pytest.mark.peers
@@ -31,8 +31,8 @@ MINUTES = 60
 START_MS = 1_699_999_200_000
 
 
-def data_set(rng: random.Random) -> FakeQuerier:
-    data = FakeQuerier()
+def data_set(rng: random.Random) -> MemoryQuerier:
+    data = MemoryQuerier()
     for i in range(6):
         for name, schema, gauge in (("h_total", 0, False), ("fine", 3, False), ("g", 1, True)):
             labels = {"__name__": name, "i": str(i), "job": "ab"[i % 2]}

@@ -28,7 +28,7 @@ from promlab.promql.native_histograms import (
     equal_rows,
     texts,
 )
-from tests.promql.plain_histograms import Plain, parse_histogram, plain_row, table_of
+from promlab.promqltest.histograms import Plain, parse_histogram, plain_row, table_of
 
 counts = st.integers(0, 20).map(float)
 sides = st.dictionaries(st.integers(-6, 9), st.integers(1, 20).map(float), max_size=6)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from promlab.promql.engine import Engine
 from promlab.promql.options import EngineOptions
 from promlab.promql.result import Matrix
-from tests.promql.fake import FakeQuerier
+from promlab.promqltest.memory import MemoryQuerier
 from tests.promql.twins import TWINS, quantile, regression
 
 OPTIONS = EngineOptions(features=frozenset({"promql-experimental-functions"}), threads=1)
@@ -26,7 +26,7 @@ def samples_of(gaps: list[tuple[int, float]]) -> list[tuple[int, float]]:
 
 
 def engine_of(series: list[list[tuple[int, float]]]) -> Engine:
-    querier = FakeQuerier()
+    querier = MemoryQuerier()
     for i, samples in enumerate(series):
         querier.add({"__name__": "m", "i": str(i)}, samples)
     return Engine(querier, OPTIONS)

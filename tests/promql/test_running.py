@@ -12,10 +12,10 @@ from promlab.model.samples import SeriesBatch
 from promlab.model.storage import NO_HINTS, SelectHints
 from promlab.promql.engine import Engine
 from promlab.promql.running import RunningQueries, RunningQuery
-from tests.promql.fake import FakeQuerier
+from promlab.promqltest.memory import MemoryQuerier
 
 
-class Watched(FakeQuerier):
+class Watched(MemoryQuerier):
     """Notes what the engine is at while it reads, and may stop it."""
 
     engine: Engine

@@ -1,4 +1,4 @@
-"""A querier over plain Python data: what engine tests read instead of storage."""
+"""A querier over plain Python data: what tests and scripts read instead of storage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import NO_HINTS, SelectHints
-from tests.promql.plain_histograms import Plain, hinted_series, table_of
+from promlab.promqltest.histograms import Plain, hinted_series, table_of
 
 Key = tuple[tuple[str, str], ...]
 
@@ -19,7 +19,7 @@ Key = tuple[tuple[str, str], ...]
 Sample = float | Plain
 
 
-class FakeQuerier:
+class MemoryQuerier:
     """Series as dicts of value or histogram by t_ms; equal time lists are shared in answers."""
 
     def __init__(self) -> None:
@@ -35,13 +35,14 @@ class FakeQuerier:
         samples: Sequence[tuple[int, Sample]],
         starts: Mapping[int, int] | None = None,
     ) -> None:
+        """Add samples, and since when some of them count, to a series."""
         key = tuple(sorted((name, value) for name, value in labels.items() if value))
         found = self.samples.setdefault(key, {})
         found.update(samples)
         self.starts.setdefault(key, {}).update(starts or {})
         if any(isinstance(sample, Plain) for sample in found.values()):
             times = sorted(found)
-            kinds = [found[t] if isinstance(found[t], Plain) else None for t in times]
+            kinds = [x if isinstance(x, Plain) else None for x in map(found.__getitem__, times)]
             for t, histogram in zip(times, hinted_series(kinds), strict=True):
                 if histogram is not None:
                     found[t] = histogram
@@ -49,6 +50,7 @@ class FakeQuerier:
         self._tables.clear()
 
     def clear(self) -> None:
+        """Forget everything."""
         self.samples.clear()
         self.starts.clear()
         self.generation += 1
@@ -61,7 +63,9 @@ class FakeQuerier:
         end_ms: int,
         hints: SelectHints = NO_HINTS,
     ) -> SeriesBatch:
-        rows, offsets, times_at, times = [], [0], [], []
+        """Samples of all series that pass, in the order they were added."""
+        rows, offsets, times_at = [], [0], []
+        times: list[int] = []
         values: list[float] = []
         index: list[int] = []
         histograms: list[Plain] = []
@@ -110,9 +114,11 @@ class FakeQuerier:
         return found
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> LabelTable:
+        """Labels of all series that pass and have samples in that range."""
         return self.select(matchers, start_ms, end_ms).labels
 
     def label_names(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
+        """Sorted names of all labels of those series."""
         return sorted(
             {name for row in self.series(matchers, start_ms, end_ms).rows() for name in row}
         )
@@ -120,5 +126,6 @@ class FakeQuerier:
     def label_values(
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> list[str]:
+        """Sorted values of one label in those series."""
         rows = self.series(matchers, start_ms, end_ms).rows()
         return sorted({row[name] for row in rows if name in row})

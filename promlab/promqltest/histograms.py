@@ -40,7 +40,7 @@ class Plain:
         """Upper bound of a positive bucket."""
         if self.schema == CUSTOM_SCHEMA:
             return self.bounds[index] if index < len(self.bounds) else math.inf
-        return 2.0 ** (index * 2.0**-self.schema)
+        return float(2.0 ** (index * 2.0**-self.schema))
 
     def straddled(self, threshold: float) -> float:
         """The zero threshold that a threshold has to become to cut no filled bucket."""

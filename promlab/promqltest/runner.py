@@ -1,51 +1,41 @@
-"""Runs conformance scripts against an engine in this process, and says which cases fail."""
+"""Runs test scripts against an engine in this process, and says which cases fail.
+
+Every instant case is also asked as a step of a range query, and with `@` on its selectors at
+other times: both have to give the same.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from promlab.errors import PromlabError
-from promlab.model.histograms import HistogramColumn
-from promlab.promql.ast import (
-    Call,
-    Expr,
-    MatrixSelector,
-    Node,
-    Subquery,
-    VectorSelector,
-    rewrite,
-    walk,
-)
+from promlab.model.matchers import compile_regex
+from promlab.promql.ast import Call, Expr, Node, Subquery, VectorSelector, rewrite, walk
+from promlab.promql.checks import ALL_FEATURES
 from promlab.promql.engine import Engine
 from promlab.promql.options import EngineOptions
 from promlab.promql.plan import STEP_DEPENDENT
-from promlab.promql.result import (
-    InstantVector,
-    Matrix,
-    QueryResult,
-    RawMatrix,
-    Scalar,
-    String,
+from promlab.promql.result import InstantVector, Matrix, QueryResult, RawMatrix, Scalar, String
+from promlab.promqltest.compare import (
+    Mismatch,
+    Rows,
+    compare,
+    expect,
+    matrix_rows,
+    on_grid,
+    same,
+    with_histograms,
 )
-from tests.promql.fake import FakeQuerier
-from tests.promql.plain_histograms import Plain, plain_row
-from tests.promql.script import Clear, Eval, Labels, Load, read_script, time_ms
+from promlab.promqltest.histograms import Plain
+from promlab.promqltest.memory import MemoryQuerier
+from promlab.promqltest.script import Clear, Eval, Labels, Load, read_script, time_ms
 
-FEATURES = frozenset(
-    {
-        "promql-experimental-functions",
-        "promql-extended-range-selectors",
-        "promql-binop-fill-modifiers",
-        "promql-duration-expr",
-        "promql-delayed-name-removal",
-    }
-)
+FEATURES = ALL_FEATURES | {"promql-duration-expr", "promql-delayed-name-removal"}
 OPTIONS = EngineOptions(
     max_samples=10_000,
     delayed_name_removal=True,
@@ -54,17 +44,20 @@ OPTIONS = EngineOptions(
     start_timestamps=True,
 )
 OF_QUERY = frozenset({"start", "end", "range", "step"})
-Rows = list[tuple[Labels, dict[int, float | Plain]]]
 
 
-class Mismatch(Exception):
-    """An answer that is not the expected one."""
+class Case(NamedTuple):
+    """One `eval` that was run: where it stands, and what is wrong ("" where nothing is)."""
+
+    line: int
+    query: str
+    problem: str
 
 
-def run_script(path: Path) -> Iterator[tuple[str, str]]:
-    """`file:line` and what is wrong, for every case that does not pass."""
-    querier = FakeQuerier()
-    engine = Engine(querier, OPTIONS)
+def run_cases(path: Path, options: EngineOptions = OPTIONS) -> Iterator[Case]:
+    """Every case of a script, in its order. Raises ScriptError."""
+    querier = MemoryQuerier()
+    engine = Engine(querier, options)
     for command in read_script(path):
         match command:
             case Clear():
@@ -72,13 +65,28 @@ def run_script(path: Path) -> Iterator[tuple[str, str]]:
             case Load():
                 load(querier, command)
             case Eval():
-                try:
-                    run_eval(engine, command)
-                except Exception as error:
-                    yield f"{path.name}:{command.line}", f"{type(error).__name__}: {error}"
+                yield Case(command.line, command.query, _problem(engine, command))
 
 
-def load(querier: FakeQuerier, command: Load) -> None:
+def run_script(path: Path) -> Iterator[tuple[str, str]]:
+    """`file:line` and what is wrong, for every case that does not pass."""
+    for case in run_cases(path):
+        if case.problem:
+            yield f"{path.name}:{case.line}", case.problem
+
+
+def _problem(engine: Engine, case: Eval) -> str:
+    try:
+        run_eval(engine, case)
+    except Mismatch as error:
+        return str(error)
+    except PromlabError as error:
+        return f"failed: {error}"
+    return ""
+
+
+def load(querier: MemoryQuerier, command: Load) -> None:
+    """Store what a `load` says."""
     for series in command.series:
         samples = [
             (i * command.step_ms, value)
@@ -129,6 +137,7 @@ def custom_series(command: Load) -> list[tuple[Labels, list[tuple[int, Plain]]]]
 
 
 def run_eval(engine: Engine, case: Eval) -> None:
+    """Check one `eval`, also as a range query and with `@`. Raises Mismatch."""
     if case.expects("fail"):
         check_failure(engine, case)
         return
@@ -149,12 +158,14 @@ def run_eval(engine: Engine, case: Eval) -> None:
 
 
 def ask(engine: Engine, case: Eval) -> QueryResult:
+    """The answer to the query of an `eval`."""
     if case.step_ms:
         return engine.range(case.query, case.start_ms, case.end_ms, case.step_ms)
     return engine.instant(case.query, case.start_ms)
 
 
 def check_failure(engine: Engine, case: Eval) -> None:
+    """The query has to fail, with the expected message."""
     try:
         ask(engine, case)
     except PromlabError as error:
@@ -162,13 +173,14 @@ def check_failure(engine: Engine, case: Eval) -> None:
         for expected in case.expectations:
             if expected.how == "msg" and expected.text != message:
                 raise Mismatch(f"failed with {message!r}, not {expected.text!r}") from None
-            if expected.how == "regex" and not re.search(expected.text, message):
+            if expected.how == "regex" and not compile_regex(expected.text).search(message):
                 raise Mismatch(f"failed with {message!r}, not {expected.text!r}") from None
         return
     raise Mismatch("did not fail")
 
 
 def check_annotations(case: Eval, result: QueryResult) -> None:
+    """Warnings and infos have to be the expected ones."""
     for kind, found in (("warn", result.warnings), ("info", result.infos)):
         if case.expects(f"no_{kind}") and found:
             raise Mismatch(f"unexpected {kind}: {found}")
@@ -187,44 +199,49 @@ def check_annotations(case: Eval, result: QueryResult) -> None:
 
 
 def annotated(expected: Any, text: str) -> bool:
+    """Whether an annotation is an expected one."""
     if expected.how == "regex":
-        return re.search(expected.text, text) is not None
+        return compile_regex(expected.text).search(text) is not None
     return bool(expected.text == text)
 
 
 def check_instant(case: Eval, value: object) -> None:
+    """The answer to an instant query has to be the expected one."""
     t = case.start_ms
     for expected in case.expectations:
         if expected.kind == "string":
-            assert isinstance(value, String), value
-            assert value.value == expected.text, value.value
+            found_text = value.value if isinstance(value, String) else f"{value}"
+            expect(found_text == expected.text, f"{found_text!r} instead of {expected.text!r}")
             return
         if expected.kind == "range vector":
             check_raw(case, expected.text, value)
             return
     if case.scalar is not None:
-        assert isinstance(value, Scalar), value
+        if not isinstance(value, Scalar):
+            raise Mismatch(f"{value} instead of a scalar")
         if not same(case.scalar, value.value):
             raise Mismatch(f"{value.value} instead of {case.scalar}")
         return
-    assert isinstance(value, InstantVector), value
+    if not isinstance(value, InstantVector):
+        raise Mismatch(f"{value} instead of an instant vector")
     samples = with_histograms(value.values, value.histograms)
     found: Rows = [(value.labels.row(i), {t: x}) for i, x in enumerate(samples)]
-    wanted: Rows = [(series.labels, {t: series.values[0]}) for series in case.series]
+    wanted = on_grid(case, range(t, t + 1))
     compare(found, wanted, ordered=case.expects("ordered"))
 
 
 def check_raw(case: Eval, times: str, value: object) -> None:
-    assert isinstance(value, RawMatrix), value
+    """The samples of a range vector have to be the expected ones."""
+    if not isinstance(value, RawMatrix):
+        raise Mismatch(f"{value} instead of a range vector")
     start, end, step = re.findall(r"-?\d+\w*", times)
     found: Rows = []
     for s in range(value.batch.n):
         at, values = value.batch.series(s)
         column = value.batch.histograms
         if column is not None:
-            column = column.take(
-                slice(int(value.batch.offsets[s]), int(value.batch.offsets[s + 1]))
-            )
+            inside = slice(int(value.batch.offsets[s]), int(value.batch.offsets[s + 1]))
+            column = replace(column, index=column.index[inside])
         samples = with_histograms(values, column)
         found.append((value.batch.labels.row(s), dict(zip(at.tolist(), samples, strict=True))))
     grid = range(time_ms(start), time_ms(end) + 1, time_ms(step))
@@ -232,7 +249,9 @@ def check_raw(case: Eval, times: str, value: object) -> None:
 
 
 def check_range(case: Eval, value: object) -> None:
-    assert isinstance(value, Matrix), value
+    """The answer to a range query has to be the expected one."""
+    if not isinstance(value, Matrix):
+        raise Mismatch(f"{value} instead of a matrix")
     grid = range(case.start_ms, case.end_ms + 1, case.step_ms)
     if case.scalar is not None:
         wanted: Rows = [({}, dict.fromkeys(grid, case.scalar))]
@@ -240,79 +259,21 @@ def check_range(case: Eval, value: object) -> None:
         wanted = on_grid(case, grid)
     found = matrix_rows(value)
     keys = [sorted(labels.items()) for labels, _ in found]
-    assert keys == sorted(keys), "not sorted by labels"
+    expect(keys == sorted(keys), "the series are not sorted by their labels")
     compare(found, wanted, ordered=False)
-
-
-def on_grid(case: Eval, grid: range) -> Rows:
-    rows: Rows = []
-    for series in case.series:
-        pairs = zip(grid, series.values, strict=False)
-        rows.append((series.labels, {t: x for t, x in pairs if x is not None}))
-    return rows
-
-
-def matrix_rows(value: Matrix) -> Rows:
-    rows: Rows = []
-    for i in range(value.labels.n):
-        steps = np.flatnonzero(value.present[i])
-        assert len(steps), "a series without values"
-        times = value.t_ms[steps].tolist()
-        column = None if value.histograms is None else value.histograms.take((i, steps))
-        values = with_histograms(value.values[i, steps], column)
-        rows.append((value.labels.row(i), dict(zip(times, values, strict=True))))
-    return rows
-
-
-def with_histograms(values: Any, column: HistogramColumn | None) -> list[float | Plain]:
-    """Values as plain floats and histograms."""
-    if column is None:
-        return list(values.tolist())
-    pairs = zip(values.tolist(), column.index.tolist(), strict=True)
-    return [x if row < 0 else plain_row(column.table, row) for x, row in pairs]
-
-
-def same(a: float | Plain, b: float | Plain) -> bool:
-    """Whether a found value is the wanted one."""
-    if isinstance(a, Plain) or isinstance(b, Plain):
-        if not isinstance(a, Plain) or not isinstance(b, Plain):
-            return False
-        numbers = [(a.count, b.count), (a.sum, b.sum), (a.zero_count, b.zero_count)]
-        numbers.append((a.zero_threshold, b.zero_threshold))
-        for x, y in ((a.positive, b.positive), (a.negative, b.negative)):
-            numbers += [(x.get(i, 0.0), y.get(i, 0.0)) for i in {*x, *y}]
-        hinted = b.hint is None or a.hint == b.hint
-        equal = a.schema == b.schema and a.bounds == b.bounds and hinted
-        return equal and all(same(x, y) for x, y in numbers)
-    if math.isnan(a) or math.isnan(b):
-        return math.isnan(a) and math.isnan(b)
-    return a == b or abs(a - b) < 1e-6 * (abs(a) + abs(b))
-
-
-def compare(found: Rows, wanted: Rows, *, ordered: bool) -> None:
-    def by_labels(row: tuple[Labels, dict[int, float | Plain]]) -> list[tuple[str, str]]:
-        return sorted(row[0].items())
-
-    if not ordered:
-        found, wanted = sorted(found, key=by_labels), sorted(wanted, key=by_labels)
-    equal = len(found) == len(wanted) and all(
-        a == b and x.keys() == y.keys() and all(same(x[t], y[t]) for t in x)
-        for (a, x), (b, y) in zip(found, wanted, strict=True)
-    )
-    if not equal:
-        raise Mismatch(f"{found} instead of {wanted}")
 
 
 def check_as_range(engine: Engine, case: Eval) -> None:
     """The same as the middle step of a range query."""
     t = case.start_ms
     value = engine.range(case.query, t - 60_000, t + 60_000, 60_000).value
-    assert isinstance(value, Matrix), value
+    if not isinstance(value, Matrix):
+        raise Mismatch(f"{value} instead of a matrix")
     middle = [(labels, {t: row[t]}) for labels, row in matrix_rows(value) if t in row]
     if case.scalar is not None:
         compare(middle, [({}, {t: case.scalar})], ordered=False)
         return
-    wanted: Rows = [(series.labels, {t: series.values[0]}) for series in case.series]
+    wanted = on_grid(case, range(t, t + 1))
     compare(middle, wanted, ordered=False)
 
 
@@ -325,7 +286,7 @@ def check_fixed(engine: Engine, case: Eval, expr: Expr) -> None:
         moved = Eval(case.line, query, at, at, 0, case.expectations, case.series, case.scalar)
         try:
             check_instant(moved, engine.instant(query, at).value)
-        except (Mismatch, PromlabError, AssertionError) as error:
+        except (Mismatch, PromlabError) as error:
             raise Mismatch(f"{query} at {at}: {error}") from error
 
 
@@ -342,11 +303,6 @@ def fixed(expr: Expr, t_ms: int) -> Node:
     def fix(node: Node) -> Node:
         if (node.start, node.end) in places or not isinstance(node, VectorSelector | Subquery):
             return node
-        from dataclasses import replace
-
         return node if node.at is not None else replace(node, at=t_ms)
 
     return rewrite(expr, fix)
-
-
-__all__ = ["MatrixSelector", "run_script"]

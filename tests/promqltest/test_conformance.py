@@ -1,6 +1,6 @@
 """The conformance scripts, in process: every case passes.
 
-`python -m tests.promql.test_conformance [script]` prints those that do not.
+`python -m tests.promqltest.test_conformance [script]` prints those that do not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promql.conformance import run_script
+from promlab.promqltest.runner import run_script
 
 HERE = Path(__file__).parent
 SCRIPTS = (
