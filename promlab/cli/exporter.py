@@ -1,6 +1,7 @@
-"""`promlab exporter node`: export metrics of this machine, as node_exporter does.
+"""`promlab exporter KIND`: programs that turn somebody else's numbers into metrics.
 
-The flags are node_exporter's. A collector's own flags stand in its module.
+Each kind is a module `command` of its exporter: `SUMMARY`, `PORT`, `FLAGS`, `ARGUMENT` (what stands
+behind the flags, if anything) and `make(flags) -> Served`. The flags of `node` are node_exporter's.
 """
 
 from __future__ import annotations
@@ -11,56 +12,58 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from promlab.cli.flags import add_flag, add_switch
-from promlab.errors import ConfigError
+from promlab.errors import ConfigError, PromlabError
 
 if TYPE_CHECKING:
-    from promlab.exporters.serving import Collect
+    from promlab.exporters.served import Served
 
-PORT = 9100
+logger = logging.getLogger(__name__)
+
+KINDS = {
+    "node": "this machine: CPU, memory, disks, network, under node_exporter's names",
+    "from-frame": "a table in a file that changes: Parquet, CSV or JSON",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Flags of the command."""
-    from promlab.exporters.node.collectors import NAMES, collector_class
-
-    kinds = parser.add_subparsers(title="exporters", metavar="EXPORTER", required=True)
-    summary = "metrics of this machine: CPU, memory, disks, network, under node_exporter's names"
-    node = kinds.add_parser("node", help=summary, description=summary, allow_abbrev=False)
-    _web_flags(node.add_argument_group("web"))
-    _path_flags(node.add_argument_group("paths"))
-    collectors = node.add_argument_group("collectors")
-    add_flag(
-        collectors, "collector.disable-defaults", False, "switch off all that is not asked for"
-    )
-    for name in NAMES:
-        add_switch(collectors, f"collector.{name}", None, f"the {name} collector (on)")
-        for flag, (default, what) in collector_class(name).flags.items():
-            add_flag(collectors, f"collector.{name}.{flag}", default, what)
+    """Flags of the command; those of a kind are added when it is called for."""
+    kinds = parser.add_subparsers(title="exporters", metavar="EXPORTER", required=True, dest="kind")
+    wanted = next((argument for argument in sys.argv[1:] if argument in KINDS), "")
+    for name, summary in KINDS.items():
+        kind = kinds.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if name == wanted or wanted == "":
+            _add_flags(kind, _module(name))
 
 
-def _web_flags(group: Any) -> None:
-    where = f"host:port to listen on (:{PORT}: every address); port 0 takes a free one; repeatable"
-    add_flag(group, "web.listen-address", [], where)
-    add_flag(group, "web.telemetry-path", "/metrics", "path of the metrics (/metrics)")
-    add_flag(group, "web.max-requests", 40, "most scrapes at a time (40); 0: no limit")
-    add_flag(group, "web.disable-exporter-metrics", False, "leave out the exporter's own metrics")
+def _module(name: str) -> ModuleType:
+    return import_module(f"promlab.exporters.{name.replace('-', '_')}.command")
 
 
-def _path_flags(group: Any) -> None:
-    add_flag(group, "path.procfs", "/proc", "where the host's /proc is mounted")
-    add_flag(group, "path.sysfs", "/sys", "where the host's /sys is mounted")
-    add_flag(group, "path.rootfs", "/", "where the host's root file system is mounted")
-    add_flag(group, "path.udev.data", "/run/udev/data", "where udev keeps what it knows of devices")
+def _add_flags(parser: argparse.ArgumentParser, module: ModuleType) -> None:
+    web = parser.add_argument_group("web")
+    where = f"host:port to listen on (:{module.PORT}); port 0 takes a free one; repeatable"
+    add_flag(web, "web.listen-address", [], where)
+    add_flag(web, "web.telemetry-path", "/metrics", "path of the metrics (/metrics)")
+    add_flag(web, "web.max-requests", 40, "most scrapes at a time (40); 0: no limit")
+    own = parser.add_argument_group("exporter")
+    for name, (default, what) in module.FLAGS.items():
+        if default is None:
+            add_switch(own, name, None, what)
+        else:
+            add_flag(own, name, default, what)
+    argument = getattr(module, "ARGUMENT", None)
+    if argument:
+        parser.add_argument(argument[0], help=argument[1])
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes, or the parent is gone."""
     from promlab import lifeline
-    from promlab.exporters.node.exporter import NodeExporter
-    from promlab.exporters.node.host import Host
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     stopped = threading.Event()
@@ -68,29 +71,23 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopped.set())
     lifeline.watch()
     flags = {name: value for name, value in vars(args).items() if value is not None}
-    host = Host(
-        procfs=flags["path.procfs"].rstrip("/"),
-        sysfs=flags["path.sysfs"].rstrip("/"),
-        rootfs=flags["path.rootfs"],
-        udev=flags["path.udev.data"].rstrip("/"),
-        flags=flags,
-    )
-    exporter = NodeExporter(
-        host, enabled(flags), own_metrics=not flags["web.disable-exporter-metrics"]
-    )
-    _serve(exporter.collect, flags, stopped)
+    module = _module(args.kind)
+    served: Served = module.make(flags)
+    if served.reload is not None:
+        signal.signal(signal.SIGHUP, lambda *_: _reload(served))
+    _serve(served, flags, module.PORT, stopped)
     return 0
 
 
-def enabled(flags: Mapping[str, Any]) -> list[str]:
-    """Names of the collectors that the flags switch on."""
-    from promlab.exporters.node.collectors import NAMES
+def _reload(served: Served) -> None:
+    assert served.reload is not None
+    try:
+        served.reload()
+    except PromlabError as error:
+        logger.error("the configuration stays as it was: %s", error)
 
-    by_default = not flags["collector.disable-defaults"]
-    return [name for name in NAMES if flags.get(f"collector.{name}", by_default)]
 
-
-def _serve(collect: Collect, flags: Mapping[str, Any], stopped: threading.Event) -> None:
+def _serve(served: Served, flags: Mapping[str, Any], port: int, stopped: threading.Event) -> None:
     from promlab.exporters.serving import MetricsServer, parse_address
 
     path = flags["web.telemetry-path"]
@@ -98,13 +95,15 @@ def _serve(collect: Collect, flags: Mapping[str, Any], stopped: threading.Event)
         raise ConfigError(f"{path!r} must be a path like /metrics", field="--web.telemetry-path")
     servers: list[MetricsServer] = []
     try:
-        for text in flags.get("web.listen-address", [f":{PORT}"]):
+        for text in flags.get("web.listen-address", [f":{port}"]):
             server = MetricsServer(
-                parse_address(text, PORT),
-                collect,
+                parse_address(text, port),
+                served.collect,
                 path=path,
-                title="Node exporter",
+                title=served.title,
                 max_requests=flags["web.max-requests"],
+                routes=served.routes,
+                links=served.links,
             )
             servers.append(server)
         for server in servers:

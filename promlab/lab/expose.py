@@ -197,7 +197,13 @@ def _collector_of(source: Any, registry: Collector | None) -> Callable[[], Itera
         return lambda: families_of(chosen)
     if hasattr(source, "collect") and hasattr(source, "register"):
         return lambda: families_of(source)
-    raise ConfigError(f"can't expose {type(source).__name__}: give a registry", field="source")
+    from promlab.exporters.from_frame.frames import Shape, families_of_frame
+
+    shape = Shape(help="From a table of the notebook.")
+    if callable(source):
+        return lambda: families_of_frame(source(), shape)
+    families_of_frame(source, shape)  # what is wrong with it is said here, not at each scrape
+    return lambda: families_of_frame(source, shape)
 
 
 def _check_name(name: str) -> None:

@@ -40,11 +40,13 @@ scrape_configs:
 EXPOSED_JOB = """\
 scrape_configs:
   - job_name: exposed
+    scrape_native_histograms: true
     file_sd_configs:
       - files: [{targets}]
         refresh_interval: 5s
   - job_name: pushgateway
     honor_labels: true
+    scrape_native_histograms: true
     file_sd_configs:
       - files: [{gateways}]
         refresh_interval: 5s

@@ -15,12 +15,18 @@ from promlab import lifeline
 
 
 @pytest.fixture
-def run_exporter() -> Iterator[Callable[..., str]]:
+def run_exporter(run_kind: Callable[..., str]) -> Callable[..., str]:
     """Starts `promlab exporter node` on a free port and gives the URL of its metrics."""
+    return lambda *flags: run_kind("node", *flags)
+
+
+@pytest.fixture
+def run_kind() -> Iterator[Callable[..., str]]:
+    """Starts an exporter on a free port and gives the URL of its metrics."""
     with contextlib.ExitStack() as stack:
 
-        def run(*flags: str) -> str:
-            command = [sys.executable, "-m", "promlab", "exporter", "node"]
+        def run(kind: str, *flags: str) -> str:
+            command = [sys.executable, "-m", "promlab", "exporter", kind]
             process = lifeline.spawn(
                 [*command, "--web.listen-address=127.0.0.1:0", *flags],
                 stderr=subprocess.PIPE,

@@ -10,6 +10,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
+import polars as pl
 import pytest
 import yaml
 from notebook_server import has_samples, until
@@ -68,12 +70,28 @@ def test_the_default_registry() -> None:
         ({"interval": 0.001}, "shorter than 100ms"),
         ({"registry": 3}, "registry: not a prometheus_client registry, but int"),
         ({"name": ""}, "must not be empty"),
-        ({"source": object()}, "can't expose object"),
+        ({"source": object()}, "object is no table"),
+        ({"source": pl.DataFrame({"a": ["x"]})}, "no column of numbers"),
+        ({"source": pl.DataFrame({"a": [1, 2]})}, "the same labels"),
     ],
 )
 def test_bad_arguments(options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         promlab.expose(**options)
+
+
+def test_a_frame_and_a_function_that_gives_one() -> None:
+    table = pd.DataFrame({"city": ["Bern", "Chur"], "temperature": [1.5, 2.5], "n": [1, None]})
+    with promlab.expose(table, name="weather") as exposed:
+        assert 'temperature{city="Chur"} 2.5\n' in exposed.text()
+        assert 'n{city="Chur"}' not in read(exposed.url)
+        table.loc[0, "temperature"] = -3.0
+        assert 'temperature{city="Bern"} -3.0\n' in read(exposed.url)
+        made = [pl.DataFrame({"runs_total": [3]})]
+        promlab.expose(lambda: made[-1], name="weather")
+        assert "# TYPE runs_total counter\nruns_total 3.0\n" in read(exposed.url)
+        made.append(pl.DataFrame({"runs_total": [4]}))
+        assert "runs_total 4.0\n" in read(exposed.url)
 
 
 @pytest.mark.slow
@@ -92,6 +110,9 @@ def test_a_counter_is_on_a_graph_in_the_next_cell(registry: CollectorRegistry) -
         assert labels['of "the kernel"\n'] == after.address
         assert labels["before"] == before.address
         assert "scraped every 1s" in repr(before)
+        wait = promlab.NativeHistogram("wait_seconds", "Waiting.", registry=late, bucket_factor=2)
+        wait.observe(1.5)
+        until(lambda: has_samples(lab.client, "histogram_count(wait_seconds) == 1"))
         counter.inc()
         until(lambda: has_samples(lab.client, "early_total == 4"))
         after.close()

@@ -36,6 +36,9 @@ NAMES = (
 )
 
 
+OFF_BY_DEFAULT: frozenset[str] = frozenset()
+
+
 class Collector(Protocol):
     """What a collector's class offers."""
 
