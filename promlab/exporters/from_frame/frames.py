@@ -37,10 +37,12 @@ def to_polars(frame: Any) -> pl.DataFrame:
     """A Polars frame of a Polars, pandas or Arrow table. Raises ConfigError."""
     import polars as pl
 
+    table: pl.DataFrame
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if isinstance(frame, pl.DataFrame):
-        return frame
+        table = frame
+        return table
     if isinstance(frame, pl.Series):
         return frame.to_frame()
     module = type(frame).__module__.partition(".")[0]
