@@ -41,8 +41,7 @@ def to_polars(frame: Any) -> pl.DataFrame:
     if isinstance(frame, pl.LazyFrame):
         frame = frame.collect()
     if isinstance(frame, pl.DataFrame):
-        table = frame
-        return table
+        return frame
     if isinstance(frame, pl.Series):
         return frame.to_frame()
     module = type(frame).__module__.partition(".")[0]
@@ -50,7 +49,8 @@ def to_polars(frame: Any) -> pl.DataFrame:
         if hasattr(frame, "to_frame"):
             frame = frame.to_frame()
         named = any(name is not None for name in frame.index.names)
-        return pl.from_pandas(frame.reset_index() if named else frame)
+        table = pl.from_pandas(frame.reset_index() if named else frame)
+        return table
     if hasattr(frame, "__arrow_c_stream__"):
         return pl.DataFrame(frame)
     raise ConfigError(f"{type(frame).__name__} is no table: give a Polars or pandas frame")
