@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import PromlabError
+from promlab.model.histogram_checks import problems as histogram_problems
+from promlab.model.histogram_checks import reduced
+from promlab.model.histograms import CUSTOM_SCHEMA, Buckets, HistogramTable
 from promlab.model.labels import METRIC_NAME, LabelTable, Symbols
-from promlab.model.samples import Times, Values
+from promlab.model.samples import STALE_BITS, Times, Values
 from promlab.model.storage import Refs
 
 Indices = npt.NDArray[np.int64]
@@ -22,6 +25,13 @@ Bools = npt.NDArray[np.bool_]
 
 _KEEP = 2_000_000  # series; the table is emptied beyond
 _FIRST_SIZE = 1 << 12
+_STRUCTURE = {
+    1: "its message is damaged",
+    2: "its spans need as many counts as they have buckets",
+    3: "its spans overlap, or reach too far",
+}
+_MAX_SERIES = 2_000_000
+_NAMES = {1: "WriteRequest", 2: "io.prometheus.write.v2.Request"}
 _MAX_CELLS = 20_000_000  # names x new series of one request: what its label table may take
 
 
@@ -30,19 +40,40 @@ class BadWriteRequest(PromlabError):
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """Floats or histograms of a request, one after the other."""
+
+    series: Indices  # which series of the request each belongs to
+    t_ms: Times
+    start_ms: Times  # 0 where it is not known
+    values: Values  # of floats; nothing where there are histograms
+    histograms: HistogramTable | None = None  # a row a sample
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return len(self.series)
+
+
+@dataclass(frozen=True, slots=True)
 class WriteRequest:
     """One decoded request. `body` and the hashes are needed for series not yet known."""
 
     body: npt.NDArray[np.uint8]
+    version: int
+    symbols: Indices  # i64[symbols, 2] where each is in the body; version 2 only
     hash_a: npt.NDArray[np.uint64]  # u64[series]
     hash_b: npt.NDArray[np.uint64]
-    starts: Indices  # i64[series]
-    ends: Indices
-    series_of: Indices  # i64[samples]
-    t_ms: Times
-    values: Values
-    exemplars: int
-    histograms: int
+    places: Indices  # i64[series, 2]: where each message begins and ends
+    floats: Samples
+    histograms: Samples
+    problems: dict[int, str]  # histograms that are none, and why
+    exemplars: Indices  # i64[exemplars, 4]: series, begin, end, 0
+
+    @property
+    def n(self) -> int:
+        """Number of series."""
+        return len(self.hash_a)
 
 
 class SeriesCache:
@@ -57,26 +88,39 @@ class SeriesCache:
         self._count = 0
         self._a, self._b, self._refs = (np.zeros(_FIRST_SIZE, np.uint64) for _ in range(3))
 
-    def decode(self, body: bytes) -> WriteRequest:
-        """Columns of a request. Raises BadWriteRequest."""
-        from promlab.remote.write_kernels import count_series, read_series
+    def decode(self, body: bytes, version: int = 1) -> WriteRequest:
+        """Columns of a request of that version. Raises BadWriteRequest."""
+        from promlab.remote.write_kernels import count_parts, read_parts, read_symbols
 
         raw = np.frombuffer(body, np.uint8)
-        n, m, exemplars, histograms, bad_at = count_series(raw)
+        n, m, e, h, symbol_count, bad_at = count_parts(raw, version)
+        name = _NAMES[version]
         if bad_at >= 0:
-            raise BadWriteRequest(f"the body is not a WriteRequest: damaged at byte {bad_at}")
+            raise BadWriteRequest(f"the body is not a {name}: damaged at byte {bad_at}")
+        if n > _MAX_SERIES:
+            raise BadWriteRequest(f"{n:,} series in one request are more than {_MAX_SERIES:,}")
+        symbols = np.zeros((symbol_count, 2), np.int64)
+        read_symbols(raw, symbols)
         hash_a, hash_b = np.empty(n, np.uint64), np.empty(n, np.uint64)
-        starts, ends = np.empty(n, np.int64), np.empty(n, np.int64)
+        places = np.empty((n, 2), np.int64)
         series_of, t_ms, values = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m)
-        key_a, key_b = self._key_a, self._key_b
-        read_series(raw, key_a, key_b, hash_a, hash_b, starts, ends, series_of, t_ms, values)
+        start_ms = np.empty(m, np.int64)
+        histograms, exemplars = np.empty((h, 4), np.int64), np.empty((e, 4), np.int64)
+        bad = read_parts(
+            raw, version, symbols, self._key_a, self._key_b, hash_a, hash_b, places, series_of,
+            t_ms, values, start_ms, histograms, exemplars,
+        )  # fmt: skip
+        if bad >= 0:
+            raise BadWriteRequest(f"the body is not a {name}: labels of series {bad} are damaged")
+        floats = Samples(series_of, t_ms, start_ms, values)
+        found, problems = read_histograms(raw, histograms)
         return WriteRequest(
-            raw, hash_a, hash_b, starts, ends, series_of, t_ms, values, exemplars, histograms
+            raw, version, symbols, hash_a, hash_b, places, floats, found, problems, exemplars
         )
 
     def find(self, request: WriteRequest) -> tuple[Refs, Bools]:
         """Reference of each series, and whether it is known. u64[series], bool[series]."""
-        from promlab.remote.write_kernels import find_refs
+        from promlab.remote.series_table_kernels import find_refs
 
         n = len(request.hash_a)
         refs, known = np.zeros(n, np.uint64), np.zeros(n, np.bool_)
@@ -85,7 +129,7 @@ class SeriesCache:
 
     def keep(self, request: WriteRequest, which: Indices, refs: Refs) -> None:
         """Remember the references of these series of a request."""
-        from promlab.remote.write_kernels import keep_refs
+        from promlab.remote.series_table_kernels import keep_refs
 
         if self._count + len(which) > _KEEP:
             self.forget()
@@ -95,7 +139,7 @@ class SeriesCache:
         self._count += keep_refs(*table, request.hash_a[which], request.hash_b[which], refs)
 
     def _grow(self, at_least: int) -> None:
-        from promlab.remote.write_kernels import keep_refs
+        from promlab.remote.series_table_kernels import keep_refs
 
         used = (self._a != 0) | (self._b != 0)
         kept = self._a[used], self._b[used], self._refs[used]
@@ -109,20 +153,48 @@ def label_table(request: WriteRequest, which: Indices) -> tuple[LabelTable, Bool
 
     Each distinct text is decoded once. Raises BadWriteRequest where the body is damaged.
     """
-    from promlab.remote.write_kernels import read_labels
+    table, valid = texts_of(request, request.places[which])
+    valid &= table.column(METRIC_NAME) != 0
+    for column in table.columns.values():
+        column[~valid] = 0
+    return table, valid
 
-    starts, ends = request.starts[which], request.ends[which]
-    count = read_labels(request.body, starts, ends, np.zeros((0, 5), np.int64))
+
+def exemplars_of(request: WriteRequest) -> tuple[Times, Values, LabelTable, Bools]:
+    """Times, values and labels of a request's exemplars, and which are valid."""
+    from promlab.remote.write_label_kernels import read_exemplars
+
+    n = len(request.exemplars)
+    t_ms, values = np.empty(n, np.int64), np.empty(n)
+    if read_exemplars(request.body, request.exemplars, t_ms, values) >= 0:
+        raise BadWriteRequest("the body is not a write request: an exemplar is damaged")
+    labels, valid = texts_of(request, request.exemplars[:, 1:3])
+    return t_ms, values, labels, valid
+
+
+def texts_of(request: WriteRequest, places: Indices) -> tuple[LabelTable, Bools]:
+    """Labels of the messages that begin and end there; which are UTF-8, and none twice."""
+    from promlab.remote.write_label_kernels import read_label_refs, read_labels
+
+    n = len(places)
+    starts, ends = np.ascontiguousarray(places[:, 0]), np.ascontiguousarray(places[:, 1])
+
+    def read(rows: Indices) -> int:
+        if request.version == 1:
+            return int(read_labels(request.body, starts, ends, rows))
+        return int(read_label_refs(request.body, request.symbols, starts, ends, rows))
+
+    count = read(np.zeros((0, 5), np.int64))
     if count < 0:
-        raise BadWriteRequest("the body is not a WriteRequest: a label is damaged")
+        raise BadWriteRequest("the body is not a write request: a label is damaged")
     rows = np.zeros((count, 5), np.int64)
     if count:
-        read_labels(request.body, starts, ends, rows)
+        read(rows)
     names, name_of = _texts(request.body, rows[:, 1], rows[:, 2])
     values, value_of = _texts(request.body, rows[:, 3], rows[:, 4])
-    if len(names) * len(which) > _MAX_CELLS:
+    if len(names) * n > _MAX_CELLS:
         raise BadWriteRequest(f"{len(names):,} different label names in one request are too many")
-    valid = np.ones(len(which), np.bool_)
+    valid = np.ones(n, np.bool_)
     valid[rows[np.array([text is None for text in values], np.bool_)[value_of], 0]] = False
     symbols = Symbols()
     codes = symbols.codes(text or "" for text in values)
@@ -135,13 +207,10 @@ def label_table(request: WriteRequest, which: Indices) -> tuple[LabelTable, Bool
         if not name:  # None: not UTF-8; "": no name
             valid[series] = False
             continue
-        column = columns[name] = np.zeros(len(which), np.uint32)
+        column = columns[name] = np.zeros(n, np.uint32)
         column[series] = codes[value_of[here]]
         valid[series[1:][series[1:] == series[:-1]]] = False  # the same name twice
-    valid &= columns.get(METRIC_NAME, np.zeros(len(which), np.uint32)) != 0
-    for column in columns.values():
-        column[~valid] = 0
-    return LabelTable(len(which), columns, symbols), valid
+    return LabelTable(n, columns, symbols), valid
 
 
 def _texts(
@@ -162,3 +231,65 @@ def _decoded(part: bytes) -> str | None:
         return part.decode()
     except UnicodeDecodeError:
         return None
+
+
+def read_histograms(body: npt.NDArray[np.uint8], places: Indices) -> tuple[Samples, dict[int, str]]:
+    """Histograms from their messages, and which of them can't be stored, with the reason.
+
+    `places` has a row for each: series, begin, end, start time if it has none of its own.
+    """
+    from promlab.remote import write_histogram_kernels as k
+
+    n = len(places)
+    sizes = np.zeros((n, 4), np.int64)
+    k.measure_histograms(body, places, sizes)
+    starts = np.zeros((n + 1, 3), np.int64)
+    np.cumsum(sizes[:, :3], axis=0, out=starts[1:])
+    positive, negative, bound_count = starts[-1].tolist()
+    sides = [
+        (np.zeros(size, np.int32), np.zeros(size, np.float64)) for size in (positive, negative)
+    ]
+    integers, floats, bounds = np.zeros((n, 5), np.int64), np.zeros((n, 4)), np.zeros(bound_count)
+    k.read_histograms(
+        body, places, sizes, starts[:-1].copy(), integers, floats, *sides[0], *sides[1], bounds
+    )
+    schema = np.clip(integers[:, k.SCHEMA], -128, 127).astype(np.int8)
+    hint = integers[:, k.HINT]
+    custom, distinct = _bounds(bounds, starts[:, k.BOUNDS], schema == CUSTOM_SCHEMA)
+    table = HistogramTable(
+        schema,
+        floats[:, k.THRESHOLD].copy(),
+        floats[:, k.ZERO].copy(),
+        floats[:, k.COUNT].copy(),
+        floats[:, k.SUM].copy(),
+        np.where((hint >= 0) & (hint <= 3), hint, 0).astype(np.int8),
+        Buckets(starts[:, k.P_COUNT].copy(), *sides[0]),
+        Buckets(starts[:, k.N_COUNT].copy(), *sides[1]),
+        custom,
+        distinct,
+    )
+    is_stale = table.sum.view(np.uint64) == STALE_BITS
+    found = histogram_problems(table, integers[:, k.IS_FLOAT] == 1, sizes[:, k.BOUNDS] > 0)
+    found = {row: words for row, words in found.items() if not is_stale[row]}
+    for row in np.flatnonzero(sizes[:, k.PROBLEM]).tolist():
+        found[row] = _STRUCTURE[int(sizes[row, k.PROBLEM])]
+    samples = Samples(
+        places[:, 0].copy(),
+        integers[:, k.TIME].copy(),
+        integers[:, k.START].copy(),
+        np.zeros(n),
+        reduced(table),
+    )
+    return samples, found
+
+
+def _bounds(
+    bounds: Values, ends: Indices, custom: Bools
+) -> tuple[npt.NDArray[np.int32], tuple[tuple[float, ...], ...]]:
+    """Codes of the distinct custom bounds, -1 where a histogram has none."""
+    codes = np.full(len(custom), -1, np.int32)
+    distinct: dict[tuple[float, ...], int] = {}
+    for row in np.flatnonzero(custom).tolist():
+        own = tuple(bounds[ends[row] : ends[row + 1]].tolist())
+        codes[row] = distinct.setdefault(own, len(distinct))
+    return codes, tuple(distinct)

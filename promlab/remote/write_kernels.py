@@ -1,9 +1,9 @@
-"""A remote write body (protobuf, version 1) as columns.
+"""A remote write body (protobuf, version 1 or 2) as columns of samples.
 
-`count_series` checks the whole body and says how large the columns are; `read_series` fills
-them. A series is told by a keyed 128-bit hash of its labels' bytes (SipHash-1-3), so that its
-labels need to be looked at only once in its life; `find_refs` and `keep_refs` are the table
-from hashes to storage's references. The key is secret: nobody can make two series collide.
+`count_parts` checks the body's structure and says how large the columns are; `read_parts` fills
+them. A series is told by a keyed 128-bit hash of its labels, so that these need to be looked
+at only once in its life. What histograms, exemplars and labels hold is read by other kernels, from
+where these say they begin and end.
 """
 
 from __future__ import annotations
@@ -11,287 +11,195 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from promlab.jit import kernel
-
-Bytes = npt.NDArray[np.uint8]
-Indices = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint64]
+from promlab.remote.protobuf_kernels import BODY, double, field, varint
+from promlab.remote.series_table_kernels import sip_bytes, sip_end, sip_start
 
 _U: Any = np.uint64
-_BODY = "Array(uint8, 1, 'C', readonly=True)"
-_I = "Array(int64, 1, 'C', readonly=True)"
-_H = "Array(uint64, 1, 'C', readonly=True)"
 
-# Fields of the messages: WriteRequest, TimeSeries, Sample.
-_TIMESERIES = 1
-_LABELS, _SAMPLES, _EXEMPLARS, _HISTOGRAMS = 1, 2, 3, 4
-_VALUE, _TIME = 1, 2
-_BAD = -1
-
-
-@kernel()
-def _varint(body: Bytes, at: int, end: int) -> tuple[int, int]:
-    """A varint as u64, and where it ends; -1 where it is damaged."""
-    value = _U(0)
-    shift = _U(0)
-    while at < end and shift < _U(64):
-        byte = body[at]
-        at += 1
-        value |= _U(byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += _U(7)
-    return value, _BAD
+# Fields of the messages: those of version 1, then those of version 2.
+SYMBOLS = 4  # of a version 2 request
+LABELS, VALUE, TIME, START = 1, 1, 2, 3
+CREATED = 6  # of a version 2 series, in requests of older senders
+SAMPLES, EXEMPLARS, HISTOGRAMS = 2, 3, 4
+HISTOGRAMS_2, EXEMPLARS_2 = 3, 4
+SERIES, SERIES_2 = 1, 5
 
 
 @kernel()
-def _field(body: Bytes, at: int, end: int) -> tuple[int, int, int, int]:
-    """Number, wire type, and where the content of the next field begins and ends.
-
-    The content of a varint field is the varint itself. The end is -1 where it is damaged.
-    """
-    key, at = _varint(body, at, end)
-    if at < 0:
-        return 0, 0, 0, _BAD
-    number: Any = np.int64(key >> _U(3))
-    wire: Any = np.int64(key & _U(7))
-    stop: Any = _BAD
-    if wire == 0:
-        _, stop = _varint(body, at, end)
-    elif wire == 1:
-        stop = at + 8
-    elif wire == 5:
-        stop = at + 4
-    elif wire == 2:
-        length, at = _varint(body, at, end)
-        if at >= 0 and length <= _U(end - at):
-            stop = at + np.int64(length)
-    if number == 0 or stop > end:
-        stop = _BAD
-    return number, wire, at, stop
+def _kind(version: Any, number: Any) -> Any:
+    """What a field of a series holds, by the numbers of version 1; 0 for anything else."""
+    if version == 2:
+        if number == HISTOGRAMS_2:
+            return HISTOGRAMS
+        if number == EXEMPLARS_2:
+            return EXEMPLARS
+    return number if number <= 4 else 0
 
 
 @kernel()
-def _double(body: Bytes, at: int) -> float:
-    bits = np.zeros(1, np.uint64)
-    for i in range(8):
-        bits[0] |= _U(body[at + i]) << _U(8 * i)
-    value: float = bits.view(np.float64)[0]
-    return value
-
-
-@kernel(f"UniTuple(int64, 5)({_BODY})")
-def count_series(body: Bytes) -> tuple[int, int, int, int, int]:
-    """Series, samples, exemplars and histograms of a body, and where it is damaged, or -1."""
-    series = samples = exemplars = histograms = 0
-    at, end = 0, len(body)
+def _sample_is_good(body: Any, at: Any, end: Any) -> Any:
     while at < end:
-        number, wire, inner, stop = _field(body, at, end)
+        number, wire, _, after = field(body, at, end)
+        good = (number != VALUE or wire == 1) and (
+            (number != TIME and number != START) or wire == 0
+        )
+        if after < 0 or not good:
+            return False
+        at = after
+    return True
+
+
+@kernel(f"UniTuple(int64, 6)({BODY}, int64)")
+def count_parts(body: Any, version: Any) -> Any:
+    """Series, samples, exemplars, histograms, symbols; and where it is damaged, or -1."""
+    series = samples = exemplars = histograms = symbols = np.int64(0)
+    zero = np.int64(0)
+    at, end = zero, np.int64(len(body))
+    wanted = SERIES_2 if version == 2 else SERIES
+    while at < end:
+        number, wire, inner, stop = field(body, at, end)
         if stop < 0:
-            return 0, 0, 0, 0, at
+            return zero, zero, zero, zero, zero, at
         at = stop
-        if number != _TIMESERIES:
+        if version == 2 and number == SYMBOLS:
+            if wire != 2:
+                return zero, zero, zero, zero, zero, inner
+            symbols += 1
+        if number != wanted:
             continue
         if wire != 2:
-            return 0, 0, 0, 0, inner
+            return zero, zero, zero, zero, zero, inner
         series += 1
         while inner < stop:
-            number, wire, content, after = _field(body, inner, stop)
-            if after < 0 or (number <= _HISTOGRAMS and wire != 2):
-                return 0, 0, 0, 0, inner
+            number, wire, content, after = field(body, inner, stop)
+            kind = _kind(version, number)
+            refs = version == 2 and number == LABELS and wire == 0
+            if after < 0 or (kind > 0 and wire != 2 and not refs):
+                return zero, zero, zero, zero, zero, inner
             inner = after
-            if number == _SAMPLES:
+            if kind == SAMPLES:
                 samples += 1
-                while content < after:
-                    number, wire, _, past = _field(body, content, after)
-                    good = (number != _VALUE or wire == 1) and (number != _TIME or wire == 0)
-                    if past < 0 or not good:
-                        return 0, 0, 0, 0, content
-                    content = past
-            elif number == _EXEMPLARS:
+                if not _sample_is_good(body, content, after):
+                    return zero, zero, zero, zero, zero, content
+            elif kind == EXEMPLARS:
                 exemplars += 1
-            elif number == _HISTOGRAMS:
+            elif kind == HISTOGRAMS:
                 histograms += 1
-    return series, samples, exemplars, histograms, -1
+    return series, samples, exemplars, histograms, symbols, np.int64(-1)
 
 
-@kernel(inline=True)
-def _rotate(word: int, bits: int) -> int:
-    rotated: int = (word << _U(bits)) | (word >> _U(64 - bits))
-    return rotated
-
-
-@kernel()
-def _sip_round(state: Hashes) -> None:
-    """SipHash's round (Aumasson, Bernstein: "SipHash: a fast short-input PRF")."""
-    v0, v1, v2, v3 = state[0], state[1], state[2], state[3]
-    v0 += v1
-    v1 = _rotate(v1, 13) ^ v0
-    v0 = _rotate(v0, 32)
-    v2 += v3
-    v3 = _rotate(v3, 16) ^ v2
-    v0 += v3
-    v3 = _rotate(v3, 21) ^ v0
-    v2 += v1
-    v1 = _rotate(v1, 17) ^ v2
-    v2 = _rotate(v2, 32)
-    state[0], state[1], state[2], state[3] = v0, v1, v2, v3
+@kernel(f"void({BODY}, int64[:, ::1])")
+def read_symbols(body: Any, symbols: Any) -> None:
+    """Where each symbol of a version 2 body begins and ends."""
+    at = k = 0
+    while at < len(body):
+        number, _, inner, stop = field(body, at, len(body))
+        at = stop
+        if number == SYMBOLS:
+            symbols[k, 0], symbols[k, 1] = inner, stop
+            k += 1
 
 
 @kernel()
-def _sip_word(state: Hashes, word: int) -> None:
-    state[3] ^= word
-    _sip_round(state)
-    state[0] ^= word
-
-
-@kernel()
-def _sip_bytes(state: Hashes, body: Bytes, at: int, end: int) -> None:
-    _sip_word(state, _U(end - at))
+def _hash_refs(state: Any, body: Any, at: Any, end: Any, symbols: Any) -> Any:
+    """Take in the symbols that references name; whether all are there."""
     while at < end:
-        word = _U(0)
-        for i in range(min(8, end - at)):
-            word |= _U(body[at + i]) << _U(8 * i)
-        _sip_word(state, word)
-        at += 8
+        ref, at = varint(body, at, end)
+        if at < 0 or ref >= _U(len(symbols)):
+            return False
+        sip_bytes(state, body, symbols[ref, 0], symbols[ref, 1])
+    return True
 
 
 @kernel()
-def _sip_end(state: Hashes, mark: int) -> int:
-    state[2 if mark else 1] ^= _U(0xEE) ^ _U(mark)
-    for _ in range(3):
-        _sip_round(state)
-    hashed: int = state[0] ^ state[1] ^ state[2] ^ state[3]
-    return hashed
+def _put_sample(body: Any, at: Any, end: Any, created: Any, k: Any, t_ms: Any, values: Any,
+                start_ms: Any) -> None:  # fmt: skip
+    t_ms[k], values[k], start_ms[k] = 0, 0.0, created
+    while at < end:
+        number, _, value_at, after = field(body, at, end)
+        if number == VALUE:
+            values[k] = double(body, value_at)
+        elif number == TIME:
+            t_ms[k] = np.int64(varint(body, value_at, after)[0])
+        elif number == START:
+            start_ms[k] = np.int64(varint(body, value_at, after)[0])
+        at = after
+
+
+@kernel()
+def _created(body: Any, at: Any, end: Any) -> Any:
+    """The created timestamp of a version 2 series."""
+    while at < end:
+        number, wire, content, after = field(body, at, end)
+        if number == CREATED and wire == 0:
+            return np.int64(varint(body, content, after)[0])
+        at = after
+    return np.int64(0)
 
 
 @kernel(
-    f"void({_BODY}, uint64, uint64, uint64[::1], uint64[::1], int64[::1], int64[::1],"
-    " int64[::1], int64[::1], float64[::1])"
+    f"int64({BODY}, int64, int64[:, ::1], uint64, uint64, uint64[::1], uint64[::1], int64[:, ::1],"
+    " int64[::1], int64[::1], float64[::1], int64[::1], int64[:, ::1], int64[:, ::1])"
 )
-def read_series(
-    body: Bytes,
-    key_a: int,
-    key_b: int,
-    hash_a: Hashes,
-    hash_b: Hashes,
-    starts: Indices,
-    ends: Indices,
-    series_of: Indices,
-    t_ms: Indices,
-    values: npt.NDArray[np.float64],
-) -> None:
-    """Fills the columns from a body that `count_series` found sound.
+def read_parts(
+    body: Any,
+    version: Any,
+    symbols: Any,
+    key_a: Any,
+    key_b: Any,
+    hash_a: Any,
+    hash_b: Any,
+    places: Any,
+    series_of: Any,
+    t_ms: Any,
+    values: Any,
+    start_ms: Any,
+    histograms: Any,
+    exemplars: Any,
+) -> Any:
+    """Fills the columns from a body that `count_parts` found sound.
 
     Per series: the two hashes of its labels, and where its message begins and ends. Per
-    sample: the number of its series, time and value.
+    sample: the number of its series, time, value and start time. Per histogram and exemplar:
+    its series, where it begins and ends, and the series' created timestamp. Returns -1, or a
+    series whose references to symbols are wrong.
     """
-    s, k, at = 0, 0, 0
+    s = k = h = e = 0
+    at = np.int64(0)
     state = np.zeros(4, np.uint64)
+    wanted = SERIES_2 if version == 2 else SERIES
     while at < len(body):
-        number, _, inner, stop = _field(body, at, len(body))
+        number, _, inner, stop = field(body, at, len(body))
         at = stop
-        if number != _TIMESERIES:
+        if number != wanted:
             continue
-        starts[s], ends[s] = inner, stop
-        state[0] = _U(key_a) ^ _U(0x736F6D6570736575)
-        state[1] = _U(key_b) ^ _U(0x646F72616E646F6D)
-        state[2] = _U(key_a) ^ _U(0x6C7967656E657261)
-        state[3] = _U(key_b) ^ _U(0x7465646279746573)
+        places[s, 0], places[s, 1] = inner, stop
+        created = _created(body, inner, stop) if version == 2 else np.int64(0)
+        sip_start(state, key_a, key_b)
         while inner < stop:
-            number, _, content, after = _field(body, inner, stop)
+            number, _, content, after = field(body, inner, stop)
             inner = after
-            if number == _LABELS:
-                _sip_bytes(state, body, content, after)
-            elif number == _SAMPLES:
-                series_of[k], t_ms[k], values[k] = s, 0, 0.0
-                while content < after:
-                    number, _, value_at, past = _field(body, content, after)
-                    if number == _VALUE:
-                        values[k] = _double(body, value_at)
-                    elif number == _TIME:
-                        t_ms[k] = np.int64(_varint(body, value_at, past)[0])
-                    content = past
+            kind = _kind(version, number)
+            if kind == LABELS and version == 2:
+                if not _hash_refs(state, body, content, after, symbols):
+                    return s
+            elif kind == LABELS:
+                sip_bytes(state, body, content, after)
+            elif kind == SAMPLES:
+                series_of[k] = s
+                _put_sample(body, content, after, created, k, t_ms, values, start_ms)
                 k += 1
-        hash_a[s] = _sip_end(state, 0xEE)
-        hash_b[s] = _sip_end(state, 0)
+            elif kind == HISTOGRAMS:
+                row = histograms[h]
+                row[0], row[1], row[2], row[3] = s, content, after, created
+                h += 1
+            elif kind == EXEMPLARS:
+                row = exemplars[e]
+                row[0], row[1], row[2], row[3] = s, content, after, 0
+                e += 1
+        hash_a[s] = sip_end(state, 0xEE)
+        hash_b[s] = sip_end(state, 0)
         s += 1
-
-
-@kernel(f"int64({_BODY}, {_I}, {_I}, int64[:, ::1])")
-def read_labels(body: Bytes, starts: Indices, ends: Indices, out: Indices) -> int:
-    """Labels of the series whose messages begin and end there; returns how many, or -1.
-
-    A row of `out` is: number of the series, begin and end of the name, begin and end of the
-    value. Counts only where `out` has no rows.
-    """
-    count = 0
-    for s in range(len(starts)):
-        inner = starts[s]
-        while inner < ends[s]:
-            number, _, label, after = _field(body, inner, ends[s])
-            inner = after
-            if number != _LABELS:
-                continue
-            row = np.zeros(5, np.int64)
-            row[0] = s
-            while label < after:
-                number, wire, text, past = _field(body, label, after)
-                if past < 0 or (number <= 2 and wire != 2):
-                    return _BAD
-                if number <= 2:
-                    row[2 * number - 1], row[2 * number] = text, past
-                label = past
-            if len(out):
-                out[count] = row
-            count += 1
-    return count
-
-
-@kernel(f"void({_H}, {_H}, {_H}, {_H}, {_H}, uint64[::1], boolean[::1])")
-def find_refs(
-    table_a: Hashes,
-    table_b: Hashes,
-    table_refs: Hashes,
-    hash_a: Hashes,
-    hash_b: Hashes,
-    refs: Hashes,
-    known: npt.NDArray[np.bool_],
-) -> None:
-    """References of series by their hashes; the table is open-addressed, 0, 0 is free."""
-    mask = _U(len(table_a) - 1)
-    for s in range(len(hash_a)):
-        at = hash_a[s] & mask
-        known[s] = False
-        while table_a[at] != 0 or table_b[at] != 0:
-            if table_a[at] == hash_a[s] and table_b[at] == hash_b[s]:
-                refs[s] = table_refs[at]
-                known[s] = True
-                break
-            at = (at + _U(1)) & mask
-
-
-@kernel(f"int64(uint64[::1], uint64[::1], uint64[::1], {_H}, {_H}, {_H})")
-def keep_refs(
-    table_a: Hashes,
-    table_b: Hashes,
-    table_refs: Hashes,
-    hash_a: Hashes,
-    hash_b: Hashes,
-    refs: Hashes,
-) -> int:
-    """Puts series into the table, which must have room; returns how many were new."""
-    mask = _U(len(table_a) - 1)
-    added = 0
-    for s in range(len(hash_a)):
-        at = hash_a[s] & mask
-        while table_a[at] != 0 or table_b[at] != 0:
-            if table_a[at] == hash_a[s] and table_b[at] == hash_b[s]:
-                break
-            at = (at + _U(1)) & mask
-        if table_a[at] == 0 and table_b[at] == 0:
-            added += 1
-        table_a[at], table_b[at], table_refs[at] = hash_a[s], hash_b[s], refs[s]
-    return added
+    return np.int64(-1)

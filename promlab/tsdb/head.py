@@ -55,6 +55,28 @@ _LOG = logging.getLogger(__name__)
 _SLICE = 1 << 16  # samples or series handled between two chances for other threads
 
 
+class Loose(NamedTuple):
+    """Loose samples, ready to be stored."""
+
+    series: U32
+    t_ms: Longs
+    bits: Longs
+    references: bool  # whether some of `bits` refer to histograms
+    start_ms: Times | None
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return len(self.series)
+
+
+class Verdicts(NamedTuple):
+    """Of each sample TAKEN, SAME, DUPLICATE, ... (head_kernels); bits that a duplicate met."""
+
+    verdicts: npt.NDArray[np.uint8]
+    existing: Longs
+
+
 class HeadStats(NamedTuple):
     """What /metrics and /status/tsdb show of the head; times in ms, None without samples."""
 
@@ -309,6 +331,12 @@ class Head:
         self, refs: Refs, t_ms: Times, values: Values, extras: SampleExtras = NO_EXTRAS
     ) -> AppendOutcome:
         """Samples of any series at any times; see `Appender`."""
+        return self.append_prepared(self.prepare(refs, t_ms, values, extras))
+
+    def prepare(
+        self, refs: Refs, t_ms: Times, values: Values, extras: SampleExtras = NO_EXTRAS
+    ) -> Loose:
+        """Loose samples as they will be stored; nothing else may be appended in between."""
         bits = np.ascontiguousarray(values, np.float64).view(np.int64)
         times = np.ascontiguousarray(t_ms, np.int64)
         series = np.asarray(refs).astype(np.uint32)
@@ -317,10 +345,32 @@ class Head:
         histograms, starts = extras
         if histograms is not None:
             bits = self.references(series, times, bits, histograms, distinct=False)
+        return Loose(series, times, bits, histograms is not None, starts)
+
+    def judge(self, loose: Loose) -> Verdicts:
+        """What would become of each of these samples, and what stands in the way of a duplicate."""
+        verdicts, existing = np.empty(loose.n, np.uint8), np.zeros(loose.n, np.int64)
+        k.judge_loose(
+            loose.series,
+            loose.t_ms,
+            loose.bits,
+            loose.references,
+            self.last_t,
+            self.last_bits,
+            self._floor,
+            self.late_floor,
+            verdicts,
+            existing,
+        )
+        return Verdicts(verdicts, existing)
+
+    def append_prepared(self, loose: Loose) -> AppendOutcome:
+        """Append what `prepare` gave."""
+        series, times, starts = loose.series, loose.t_ms, loose.start_ms
         if starts is None:
-            return self._append_loose(series, times, bits, histograms is not None)
+            return self._append_loose(series, times, loose.bits, loose.references)
         mine = np.flatnonzero((starts != 0) & self.may_take(series, times))
-        done = self._append_loose(series, times, bits, histograms is not None)
+        done = self._append_loose(series, times, loose.bits, loose.references)
         if len(mine):
             values = starts[mine].astype(np.float64)
             self._append_starts(self.starts_of(series[mine]), times[mine], values.view(np.int64))

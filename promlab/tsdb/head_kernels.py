@@ -50,6 +50,7 @@ ENTRY_LONGS = 6  # owner << 1 | loose, first t, last t, offset, n << 32 | bytes,
 NEVER = -(2**63)
 LATE_NEVER = 2**63 - 1
 NO_ROOM, NOT_NEWEST = -1, -2
+TAKEN, SAME, DUPLICATE, OUT_OF_ORDER, TOO_OLD, OUT_OF_BOUNDS = range(6)
 ROW_RECORD, LOOSE_RECORD = 1, 2
 ROW_HEADER, LOOSE_HEADER = 22, 10
 REPLAY_DONE, REPLAY_EXTENT, REPLAY_FULL, REPLAY_LOOSE, REPLAY_BAD = 0, 1, 2, 3, 4
@@ -286,6 +287,45 @@ def accept_loose(
         else:
             out_of_order += 1
     return taken, duplicate, out_of_order, too_old, late
+
+
+@kernel("void(u4[::1], i8[::1], i8[::1], b1, i8[::1], i8[::1], i8, i8, u1[::1], i8[::1])")
+def judge_loose(
+    refs: Any,
+    t_ms: Any,
+    bits: Any,
+    references: Any,
+    last_t: Any,
+    last_bits: Any,
+    floor: Any,
+    late_floor: Any,
+    verdicts: Any,
+    existing: Any,
+) -> None:
+    """What `accept_loose` would do with each sample; changes nothing.
+
+    `existing` gets the value that a duplicate would have replaced.
+    """
+    old_t, old_bits = np.empty(len(refs), np.int64), np.empty(len(refs), np.int64)
+    for i in range(len(refs)):
+        ref, t, x = refs[i], t_ms[i], bits[i]
+        if x == HOLE or (x >> 48 == HISTOGRAM and not references):
+            x = np.int64(NAN)
+        old_t[i], old_bits[i] = last_t[ref], last_bits[ref]
+        if t >= floor and t == last_t[ref] and t != NEVER:
+            verdicts[i] = SAME if last_bits[ref] == x else DUPLICATE
+            existing[i] = last_bits[ref]
+        elif t >= floor and (t > last_t[ref] or t == NEVER):
+            verdicts[i] = TAKEN
+            last_t[ref], last_bits[ref] = t, x
+        elif t >= late_floor:
+            verdicts[i] = TAKEN
+        elif late_floor != LATE_NEVER:
+            verdicts[i] = TOO_OLD
+        else:
+            verdicts[i] = OUT_OF_BOUNDS if t < floor else OUT_OF_ORDER
+    for i in range(len(refs) - 1, -1, -1):
+        last_t[refs[i]], last_bits[refs[i]] = old_t[i], old_bits[i]
 
 
 @kernel("i8(u4[::1], i8, i8[::1])")
