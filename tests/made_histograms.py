@@ -24,10 +24,10 @@ def histogram(
     total = zero_count + sides[0].counts.sum() + sides[1].counts.sum()
     return HistogramTable(
         np.array([schema], np.int8),
-        np.array([zero_threshold]),
-        np.array([zero_count]),
-        np.array([total if count is None else count]),
-        np.array([sum]),
+        np.array([zero_threshold], np.float64),
+        np.array([zero_count], np.float64),
+        np.array([total if count is None else count], np.float64),
+        np.array([sum], np.float64),
         np.array([hint], np.int8),
         *sides,
         np.array([0 if bounds else -1], np.int32),

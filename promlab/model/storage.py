@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -166,3 +166,23 @@ class Querier(Protocol):
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> list[str]:
         """Sorted values that one label takes in those series."""
+
+
+class SeriesExemplars(NamedTuple):
+    """Exemplars of one series: (labels, time in ms, value) each, in the order they came."""
+
+    labels: dict[str, str]
+    exemplars: list[tuple[dict[str, str], int, float]]
+
+
+@runtime_checkable
+class ExemplarQuerier(Protocol):
+    """Reads exemplars."""
+
+    def exemplars(
+        self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
+    ) -> list[SeriesExemplars]:
+        """Those in a range, of the series that pass all matchers of one of the selectors.
+
+        Sorted by the series' labels.
+        """

@@ -42,6 +42,9 @@ ACTIVE = [
     Flag("web.enable-lab-api", None, "allow adding targets and rules and stopping queries by HTTP "
          "request; default: only where nothing but loopback is listened on", "true|false"),
     Flag("web.enable-remote-write-receiver", False, "accept remote write requests"),
+    Flag("web.remote-write-receiver.accepted-protobuf-messages",
+         ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"],
+         "remote write messages to accept; can be repeated", "NAME"),
     Flag("web.page-title", "promlab", "title of the pages", "TEXT"),
     Flag("web.cors.origin", ".*", "anchored regular expression of allowed origins", "REGEX"),
     Flag("storage.tsdb.path", "data/", "folder of stored samples", "PATH"),
@@ -74,7 +77,6 @@ HARMLESS = [
     Flag("web.local-assets", "", ""),
     Flag("web.console.templates", "consoles", ""),
     Flag("web.console.libraries", "console_libraries", ""),
-    Flag("web.remote-write-receiver.accepted-protobuf-messages", ["prometheus.WriteRequest"], ""),
     Flag("storage.tsdb.min-block-duration", "2h", ""),
     Flag("storage.tsdb.max-block-duration", "36h", ""),
     Flag("storage.tsdb.wal-segment-size", "0", ""),

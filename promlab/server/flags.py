@@ -114,6 +114,9 @@ def _web(flags: dict[str, Any]) -> dict[str, Any]:
         "enable_lifecycle": flags["web.enable-lifecycle"],
         "enable_admin": flags["web.enable-admin-api"],
         "enable_remote_write": flags["web.enable-remote-write-receiver"],
+        "accepted_write_messages": _write_messages(
+            flags["web.remote-write-receiver.accepted-protobuf-messages"]
+        ),
         "page_title": flags["web.page-title"],
         "cors_origin": _regex("web.cors.origin", flags["web.cors.origin"]),
         "drain_notifications": flags["alertmanager.drain-notification-queue-on-shutdown"],
@@ -176,6 +179,12 @@ def _as_text(value: Any) -> str:
             return ",".join(value)
         case _:
             return str(value)
+
+
+def _write_messages(given: list[str]) -> tuple[str, ...]:
+    known = ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"]
+    flag = "web.remote-write-receiver.accepted-protobuf-messages"
+    return tuple(_one_of(flag, name, known) for text in given for name in text.split(","))
 
 
 def _positive(flag: str, text: str) -> int:

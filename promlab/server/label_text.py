@@ -23,6 +23,12 @@ _OVERLAY_BIT = np.uint32(1 << 31)
 _escape = msgspec.json.Encoder().encode
 
 
+def label_set(labels: dict[str, str]) -> str:
+    """A label set as messages show it: `{__name__="up", job="a"}`."""
+    pairs = (f"{name}={_escape(value).decode()}" for name, value in sorted(labels.items()))
+    return "{" + ", ".join(pairs) + "}"
+
+
 class Pieces(NamedTuple):
     """Piece p is `arena[offsets[p]:offsets[p+1]]`; `rows[s]` are the pieces of series s."""
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from promlab.server import (
     api_admin,
     api_assets,
+    api_exemplars,
     api_features,
     api_federate,
     api_labels,
@@ -81,6 +82,7 @@ class Route(NamedTuple):
 _QUERIES: dict[str, tuple[Handler, Methods]] = {
     "query": (api_query.query, FORM),
     "query_range": (api_query.query_range, FORM),
+    "query_exemplars": (api_exemplars.query_exemplars, FORM),
     "format_query": (api_parse.format_query, FORM),
     "parse_query": (api_parse.parse_query_, FORM),
     "labels": (api_labels.labels, FORM),

@@ -32,6 +32,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     enable_admin: bool = False
     enable_lab: bool = False  # targets and rules by request, queries to be stopped
     enable_remote_write: bool = False
+    accepted_write_messages: tuple[str, ...] = (
+        "prometheus.WriteRequest",
+        "io.prometheus.write.v2.Request",
+    )
     page_title: str = ""
     cors_origin: str = ".*"
     max_connections: int = 512

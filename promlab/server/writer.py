@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMMIT_S = 0.1
+_GATHER_S = 0.005
 
 
 class Writer:
@@ -55,6 +56,7 @@ class Writer:
         self._replayed = 0.0
         self._reload_lock = asyncio.Lock()
         self._committed: asyncio.Future[None] | None = None
+        self._wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.reload_successful = False
         self.reloaded_s = 0.0
@@ -73,6 +75,7 @@ class Writer:
             features=frozenset(self._settings.features),
         )
         await self._manager.apply(loaded.config)
+        self._configure_head(loaded)
         self._load_done(loaded)
         self._tasks = [asyncio.create_task(self._commit_for_ever())]
         if self._settings.config_reload_interval_s:
@@ -96,7 +99,7 @@ class Writer:
     def handlers(self) -> dict[str, Handler]:
         """What the reader may ask for."""
         return {
-            "append": self._append,
+            "write": self._write,
             "refs": self._refs,
             "record": self._record,
             "targets": self._targets,
@@ -121,12 +124,22 @@ class Writer:
             try:
                 loaded = await asyncio.to_thread(load_checked, self._settings)
                 await self._scraping().apply(loaded.config)
+                self._configure_head(loaded)
             except PromlabError as error:
                 self.reload_successful = False
                 log.error("Reloading the configuration failed", extra=facts(err=str(error)))
                 raise
             self._load_done(loaded)
             log.info("Reloaded the configuration", extra=facts(file=self._settings.config_file))
+
+    def _configure_head(self, loaded: Checked) -> None:
+        """What of the storage the configuration says, and a reload may change."""
+        storage = loaded.config.storage
+        keeps = "exemplar-storage" in self._settings.features
+        self._storage().configure(
+            late_window_s=storage.tsdb.out_of_order_time_window_ms / 1000,
+            max_exemplars=max(0, storage.exemplars.max_exemplars) if keeps else 0,
+        )
 
     def _load_done(self, loaded: Checked) -> None:
         self._loaded = loaded
@@ -153,7 +166,10 @@ class Writer:
 
     async def _commit_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(COMMIT_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), COMMIT_S)
+                await asyncio.sleep(_GATHER_S)  # what others write meanwhile is committed too
+            self._wanted.clear()
             waiting, self._committed = self._committed, None
             try:
                 self._storage().commit()
@@ -171,6 +187,7 @@ class Writer:
         """Returns after the next commit. Raises StorageError if it fails."""
         if self._committed is None:
             self._committed = asyncio.get_running_loop().create_future()
+            self._wanted.set()
         await asyncio.shield(self._committed)
 
     # --- requests -------------------------------------------------------------------------
@@ -185,13 +202,16 @@ class Writer:
             raise NotReady("scraping has not begun yet")
         return self._manager
 
-    async def _append(self, body: Any, columns: Columns) -> Any:
+    async def _write(self, body: Any, columns: Columns) -> Any:
         head = self._storage()
         if body["writer"] != self.id:
             return {"writer": self.id}
-        outcome = head.append_loose(columns["refs"], columns["t_ms"], columns["values"])
+        from promlab.server.writer_appends import write
+
+        done = write(head, body, columns)
         await self._commit()
-        return {"writer": self.id, **outcome._asdict()}
+        done.body["writer"] = self.id
+        return done
 
     async def _refs(self, body: Any, columns: Columns) -> Any:
         refs = _registered(self._storage(), body, columns)

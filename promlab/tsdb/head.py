@@ -155,6 +155,7 @@ class Head:
         self.wal = WAL(self.path / "wal", self.catalog.flush)
         self.histograms = HistogramStore(self.path / "histograms", self.warn)
         self.exemplars = ExemplarStore(self.path / "exemplars", self.options.max_exemplars)
+        self._late_ms = int(self.options.late_window_s * 1000)
         self.last_t: Longs = np.full(1024, k.NEVER, np.int64)
         self.last_bits: Longs = np.zeros(1024, np.int64)
         self.min_time, self.max_time = 2**63 - 1, k.NEVER
@@ -174,6 +175,11 @@ class Head:
         self._keeper.drop_old_epochs(self._epoch)
         self.replay_s = self.options.clock() - started
         progress("ready", 1.0)
+
+    def configure(self, *, late_window_s: float, max_exemplars: int) -> None:
+        """Change what may be changed while the head is open; see `HeadOptions`."""
+        self._late_ms = int(late_window_s * 1000)
+        self.exemplars.most = max_exemplars
 
     def warn(self, text: str) -> None:
         """Tell whoever runs the server of damage that was found."""
@@ -236,10 +242,9 @@ class Head:
     @property
     def late_floor(self) -> int:
         """Times from here on may come out of order."""
-        window_ms = int(self.options.late_window_s * 1000)
-        if not window_ms or self.max_time == k.NEVER:
+        if not self._late_ms or self.max_time == k.NEVER:
             return k.LATE_NEVER
-        return self.max_time - window_ms
+        return self.max_time - self._late_ms
 
     def references(
         self, series: U32, t_ms: Longs, bits: Longs, histograms: HistogramColumn, *, distinct: bool
@@ -264,9 +269,7 @@ class Head:
     def append_row(self, group: int, t_ms: int, row: Row) -> AppendOutcome:
         """One row of a group (see `Group.append`)."""
         series, width = self.catalog.slots_of(group)
-        some_are_late = self.options.late_window_s and (
-            (t_ms < self.last_t[series[row.slots]]).any()
-        )
+        some_are_late = self._late_ms and ((t_ms < self.last_t[series[row.slots]]).any())
         if t_ms < self._floor or some_are_late:
             return self._append_late_row(series, t_ms, row)
         slots, bits, starts = row.slots, row.bits, len(row.start_slots)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from promlab.errors import StorageError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
-from promlab.model.storage import NO_HINTS, SelectHints
+from promlab.model.storage import NO_HINTS, SelectHints, SeriesExemplars
 from promlab.tsdb import control
 from promlab.tsdb import select_kernels as k
 from promlab.tsdb.decoding import Located, Pieces, Tails, decode, with_starts
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 
 Longs = npt.NDArray[np.int64]
 _PIECES_A_SOURCE = 8
-
-
-class SeriesExemplars(NamedTuple):
-    """Exemplars of one series: (labels, time in ms, value) each."""
-
-    labels: dict[str, str]
-    exemplars: list[tuple[dict[str, str], int, float]]
 
 
 class Reader:
@@ -128,10 +121,7 @@ class Reader:
     def exemplars(
         self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
     ) -> list[SeriesExemplars]:
-        """Exemplars in a range of the series that pass all matchers of one of the selectors.
-
-        Sorted by the series' labels; those of one series in the order they came.
-        """
+        """Exemplars in a range of the series that pass all matchers of one of the selectors."""
         with self._lock:
             mapped = self._fresh()
             batches = mapped.exemplars.newest(int(mapped.page[control.EXEMPLARS]))

@@ -2,31 +2,36 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
+from typing import Any
 
 import cramjam
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_histograms import histogram, plain
+from write_bodies import (
+    Histogram,
+    Series,
+    message,
+    varint,
+    version_1,
+    version_2,
+    zigzag,
+)
 
 from promlab.remote.snappy import BadSnappy, declared_size, uncompress
-from promlab.remote.write import BadWriteRequest, SeriesCache, WriteRequest, label_table
+from promlab.remote.write import (
+    BadWriteRequest,
+    SeriesCache,
+    WriteRequest,
+    exemplars_of,
+    label_table,
+)
 
 Labels = list[tuple[bytes, bytes]]
 Samples = list[tuple[float, int]]
-
-
-def varint(number: int) -> bytes:
-    number &= 2**64 - 1
-    out = b""
-    while number > 127:
-        out += bytes([number & 127 | 128])
-        number >>= 7
-    return out + bytes([number])
-
-
-def message(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def series(labels: Labels, samples: Samples, extra: bytes = b"") -> bytes:
@@ -38,12 +43,12 @@ def series(labels: Labels, samples: Samples, extra: bytes = b"") -> bytes:
 
 def decoded(request: WriteRequest) -> list[tuple[dict[str, str], Samples]]:
     """The request as plain Python: the model that the kernels are held against."""
-    which = np.arange(len(request.starts))
+    which, floats = np.arange(request.n), request.floats
     table, valid = label_table(request, which)
     found = []
     for s in which.tolist():
-        mine = request.series_of == s
-        samples = list(zip(request.values[mine].tolist(), request.t_ms[mine].tolist(), strict=True))
+        mine = request.floats.series == s
+        samples = list(zip(floats.values[mine].tolist(), floats.t_ms[mine].tolist(), strict=True))
         found.append((table.row(s) if valid[s] else {}, samples))
     return found
 
@@ -77,8 +82,8 @@ def test_any_request_comes_back(wanted: list[tuple[dict[str, str], Samples]]) ->
 def test_staleness_marker_keeps_its_bits() -> None:
     marker = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
     request = SeriesCache().decode(series(NAME, [(marker, 1)]))
-    assert math.isnan(request.values[0])
-    assert request.values.view(np.uint64)[0] == 0x7FF0000000000002
+    assert math.isnan(request.floats.values[0])
+    assert request.floats.values.view(np.uint64)[0] == 0x7FF0000000000002
 
 
 @pytest.mark.parametrize(
@@ -109,11 +114,204 @@ def test_empty_values_are_no_labels() -> None:
     assert table.row(0) == {"__name__": "up"}
 
 
-def test_exemplars_and_histograms_are_counted_and_unknown_fields_skipped() -> None:
+def test_unknown_fields_are_skipped() -> None:
     extra = message(3, b"") + message(4, b"") + message(4, b"") + message(99, b"?") + b"\x78\x01"
     request = SeriesCache().decode(series(NAME, [(1, 1)], extra) + message(3, b"metadata"))
-    assert (len(request.starts), request.exemplars, request.histograms) == (1, 1, 2)
-    assert request.values.tolist() == [1]
+    assert (request.n, len(request.exemplars), request.histograms.n) == (1, 1, 2)
+    assert request.floats.values.tolist() == [1]
+
+
+counts = st.dictionaries(st.integers(-300, 300), st.integers(0, 2**40), max_size=8)
+wide = st.floats(0, 1e300)
+
+
+@st.composite
+def histograms(draw: st.DrawFn) -> Histogram:
+    made = Histogram(
+        schema=draw(st.integers(-4, 8)),
+        positive=draw(counts),
+        negative=draw(counts),
+        zero_count=draw(st.integers(0, 2**40)),
+        zero_threshold=draw(st.sampled_from([0.0, 2.0**-128, 0.5])),
+        sum=draw(st.floats(allow_nan=False)),
+        hint=draw(st.integers(0, 3)),
+        floats=draw(st.booleans()),
+    )
+    if draw(st.booleans()):
+        made.schema, made.negative, made.zero_count, made.zero_threshold = -53, {}, 0, 0.0
+        made.bounds = tuple(sorted(draw(st.sets(st.floats(-1e9, 1e9), max_size=4))))
+        made.positive = dict.fromkeys(draw(st.sets(st.integers(0, len(made.bounds)))), 5)
+    made.count = made.zero_count + sum(made.positive.values()) + sum(made.negative.values())
+    if made.floats:
+        made.positive = {i: count / 3 for i, count in made.positive.items()}
+    return made
+
+
+def model_of(request: WriteRequest) -> list[Series]:
+    """The request as what was sent: the model that the kernels are held against."""
+    labels, valid = label_table(request, np.arange(request.n))
+    assert valid.all()
+    e_t, e_values, e_labels, e_valid = exemplars_of(request)
+    assert e_valid.all()
+    found = []
+    for s in range(request.n):
+        samples: list = []
+        for part in (request.floats, request.histograms):
+            for row in np.flatnonzero(part.series == s).tolist():
+                value = float(part.values[row])
+                if part.histograms is not None:
+                    value = plain(part.histograms, row)
+                samples.append((int(part.t_ms[row]), value, int(part.start_ms[row])))
+        mine = np.flatnonzero(request.exemplars[:, 0] == s).tolist() if e_labels.n else []
+        exemplars = [(e_labels.row(e), float(e_values[e]), int(e_t[e])) for e in mine]
+        found.append(Series(labels.row(s), samples, exemplars))
+    return found
+
+
+def as_found(made: Histogram) -> tuple:
+    custom = made.bounds if made.schema == -53 else ()
+    code = {"bounds": custom} if custom else {}
+    table = histogram(
+        schema=made.schema, positive=made.positive, negative=made.negative,
+        zero_count=made.zero_count, zero_threshold=made.zero_threshold, count=made.count,
+        sum=made.sum, **code,
+    )  # fmt: skip
+    return plain(table, 0)
+
+
+times = st.integers(-(2**50), 2**50)
+samples = st.tuples(times, st.one_of(st.floats(allow_nan=False), histograms()), times)
+labels = st.dictionaries(text, text, max_size=3)
+sent = st.lists(
+    st.builds(
+        Series,
+        labels.map(lambda found: {"__name__": "m", **found}),
+        st.lists(samples, max_size=4),
+        st.lists(st.tuples(labels, st.floats(allow_nan=False), times), max_size=3),
+    ),
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(sent, st.sampled_from([1, 2]))
+def test_any_request_with_histograms_and_exemplars_comes_back(
+    wanted: list[Series], version: int
+) -> None:
+    request = SeriesCache().decode(
+        version_1(wanted) if version == 1 else version_2(wanted), version
+    )
+    assert request.problems == {}
+    found = model_of(request)
+    assert len(found) == len(wanted)
+    for a, b in zip(found, wanted, strict=True):
+        assert a.labels == dict(sorted(b.labels.items()))
+        expected = [
+            (t, as_found(v) if isinstance(v, Histogram) else v, start if version == 2 else 0)
+            for t, v, start in b.samples
+        ]
+        expected.sort(key=lambda sample: isinstance(sample[1], tuple))
+        assert a.samples == expected
+        assert a.exemplars == [
+            (dict(sorted(pairs.items())), value, t) for pairs, value, t in b.exemplars
+        ]
+
+
+def one(made: Histogram, **changes: Any) -> WriteRequest:
+    body = version_1([Series({"__name__": "h"}, [(1, replace(made, **changes), 0)])])
+    return SeriesCache().decode(body)
+
+
+GOOD = Histogram(count=6, positive={0: 1, 1: 2}, zero_count=3)
+CUSTOM = Histogram(schema=-53, count=3, positive={0: 1, 2: 2}, bounds=(1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("made", "changes", "words"),
+    [
+        (GOOD, {"schema": 53}, "schema must be"),
+        (GOOD, {"schema": -5}, "schema must be"),
+        (GOOD, {"schema": 2**30}, "schema must be"),
+        (GOOD, {"count": 7}, "count does not equal"),
+        (GOOD, {"bounds": (1.0,)}, "must not have custom bounds"),
+        (GOOD, {"zero_threshold": -1.0}, "zero threshold is negative"),
+        (GOOD, {"positive": {0: 4, 1: -1}}, "bucket's observation count is negative"),
+        (GOOD, {"floats": True, "zero_count": -1.0}, "zero bucket's observation count"),
+        (GOOD, {"floats": True, "count": math.nan}, "observation count is negative"),
+        (GOOD, {"sum": math.nan, "count": 5}, "count does not equal"),
+        (CUSTOM, {"bounds": (2.0, 1.0)}, "strictly increasing"),
+        (CUSTOM, {"bounds": (1.0, math.inf)}, "finite"),
+        (CUSTOM, {"positive": {0: 1, 3: 2}}, "too few"),
+        (CUSTOM, {"negative": {0: 1}, "count": 4}, "no negative ones"),
+        (CUSTOM, {"zero_count": 1, "count": 4}, "zero count of 0"),
+        (CUSTOM, {"zero_threshold": 1.0}, "zero threshold of 0"),
+    ],
+)
+def test_histograms_that_make_no_sense(made: Histogram, changes: Any, words: str) -> None:
+    assert one(made).problems == {}
+    found = one(made, **changes).problems
+    assert list(found) == [0]
+    assert words in found[0]
+
+
+def test_skewed_counts_are_allowed_for_nan_and_floats() -> None:
+    assert one(GOOD, sum=math.nan, count=7).problems == {}
+    assert one(GOOD, floats=True, count=7.5).problems == {}
+
+
+def test_spans_have_to_fit_their_counts() -> None:
+    head = message(1, message(1, b"__name__") + message(2, b"h"))
+    span = message(11, b"\x08" + zigzag(0) + b"\x10" + varint(2**31))
+    overlap = message(11, b"\x08" + zigzag(0) + b"\x10\x01") + message(
+        11, b"\x08" + zigzag(-1) + b"\x10\x01"
+    )
+    deltas = message(12, zigzag(1) + zigzag(0))
+    for content, words in ((span + deltas, "as many counts"), (overlap + deltas, "overlap")):
+        found = SeriesCache().decode(message(1, head + message(4, content)))
+        assert words in found.problems[0]
+
+
+def test_fine_resolutions_are_reduced() -> None:
+    made = Histogram(schema=10, count=10, positive={-4: 1, -3: 2, 0: 3, 1: 4}, negative={})
+    table = one(made).histograms.histograms
+    assert (table.schema[0], table.count[0]) == (8, 10)
+    # Four buckets become one: index i is now ceil(i / 4).
+    assert table.positive.indices.tolist() == [-1, 0, 1]
+    assert table.positive.counts.tolist() == [1.0, 5.0, 4.0]
+
+
+def test_references_to_symbols_have_to_be_there() -> None:
+    symbols = message(4, b"") + message(4, b"__name__") + message(4, b"m")
+    value = message(2, b"\x09" + bytes(8))
+    good = message(5, message(1, b"\x01\x02") + value)
+    assert SeriesCache().decode(symbols + good, 2).floats.n == 1
+    unpacked = message(5, b"\x08\x01\x08\x02" + value)
+    request = SeriesCache().decode(symbols + unpacked, 2)
+    assert label_table(request, np.arange(1))[0].row(0) == {"__name__": "m"}
+    with pytest.raises(BadWriteRequest, match="labels of series 0 are damaged"):
+        SeriesCache().decode(symbols + message(5, message(1, b"\x01\x03") + value), 2)
+    odd = SeriesCache().decode(symbols + message(5, message(1, b"\x01\x02\x01") + value), 2)
+    with pytest.raises(BadWriteRequest, match="label is damaged"):
+        label_table(odd, np.arange(1))
+
+
+@settings(deadline=None, max_examples=300)
+@given(sent, st.integers(0, 2000), st.integers(0, 255), st.sampled_from([1, 2]))
+def test_damaged_histograms_and_exemplars_are_refused_or_harmless(
+    series: list[Series], at: int, byte: int, version: int
+) -> None:
+    body = bytearray(version_1(series) if version == 1 else version_2(series))
+    if body:
+        body[at % len(body)] = byte
+    for damaged in (bytes(body), bytes(body[: at % max(1, len(body))])):
+        try:
+            request = SeriesCache().decode(damaged, version)
+            label_table(request, np.arange(request.n))
+            exemplars_of(request)
+        except BadWriteRequest:
+            continue
+        table = request.histograms.histograms
+        assert len(table.positive.counts) == int(table.positive.offsets[-1])
 
 
 @settings(deadline=None)
@@ -124,7 +322,7 @@ def test_damage_is_refused_or_harmless(noise: bytes, at: int, byte: int) -> None
     for body in (noise, bytes(good), bytes(good[: at % len(good)])):
         try:
             request = SeriesCache().decode(body)
-            table, valid = label_table(request, np.arange(len(request.starts)))
+            table, valid = label_table(request, np.arange(request.n))
         except BadWriteRequest:
             continue
         assert all(table.row(int(s)) for s in np.flatnonzero(valid))

@@ -1,0 +1,42 @@
+"""/api/v1/query_exemplars: exemplars of all series that a query selects."""
+
+from __future__ import annotations
+
+from promlab.model.float_text import format_float
+from promlab.model.storage import ExemplarQuerier, SeriesExemplars
+from promlab.promql import ast
+from promlab.server.context import Context
+from promlab.server.envelope import bad_parameter, success
+from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS, time_param
+from promlab.server.promql import parse_query
+from promlab.web.http import Request, Response
+
+
+async def query_exemplars(context: Context, request: Request) -> Response:
+    """Exemplars between two times."""
+    start_ms = await time_param(request, "start", MIN_TIME_MS)
+    end_ms = await time_param(request, "end", MAX_TIME_MS)
+    if end_ms < start_ms:
+        raise bad_parameter("end", "end timestamp must not be before start timestamp")
+    expr = parse_query(await request.param("query"), context.features)
+    selectors = [node.matchers for node in ast.walk(expr) if isinstance(node, ast.VectorSelector)]
+    querier = context.stored()
+    if not selectors or not isinstance(querier, ExemplarQuerier):
+        return success([])
+
+    def printed() -> list[dict[str, object]]:
+        return [_series(found) for found in querier.exemplars(selectors, start_ms, end_ms)]
+
+    return success(await context.runner.call(request.scope["path"], printed))
+
+
+def _series(found: SeriesExemplars) -> dict[str, object]:
+    exemplars = [
+        {"labels": labels, "value": format_float(value), "timestamp": _seconds(t_ms)}
+        for labels, t_ms, value in found.exemplars
+    ]
+    return {"seriesLabels": found.labels, "exemplars": exemplars}
+
+
+def _seconds(t_ms: int) -> float | int:
+    return t_ms / 1000 if t_ms % 1000 else t_ms // 1000
