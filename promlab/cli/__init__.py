@@ -28,6 +28,7 @@ COMMANDS = {
     "exporter": "export metrics of this machine",
     "pushgateway": "let jobs push metrics that end before they could be scraped",
     "alertmanager": "run the Alertmanager, headless, or check its configuration",
+    "completion": "print a script with which a shell completes commands and flags",
     "warmup": "compile the kernels now, so that nothing waits for them later",
 }
 
@@ -35,10 +36,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code (2 for a bad configuration)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
-        prog="promlab", description="Prometheus, whole, in Python.", allow_abbrev=False
-    )
-    parser.add_argument("--version", action="version", version=f"promlab, version {__version__}")
+    parser = _parser()
     _add_commands(parser, "promlab.cli", COMMANDS, arguments)
     args = parser.parse_args(arguments)
     try:
@@ -57,13 +55,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def whole_parser() -> argparse.ArgumentParser:
+    """The parser with every command configured: for completion and documentation."""
+    parser = _parser()
+    _add_commands(parser, "promlab.cli", COMMANDS, None)
+    return parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="promlab", description="Prometheus, whole, in Python.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"promlab, version {__version__}")
+    return parser
+
+
 def _add_commands(
     parser: argparse.ArgumentParser,
     package: str,
     summaries: Mapping[str, str],
-    arguments: Sequence[str],
+    arguments: Sequence[str] | None,
 ) -> None:
-    """Subparsers for all names; only the one that is called for is imported and configured."""
+    """Subparsers for all names; only the one that is called for is imported and configured.
+
+    All are where `arguments` is None.
+    """
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, summary in summaries.items():
         command = commands.add_parser(
@@ -73,12 +89,12 @@ def _add_commands(
             allow_abbrev=False,
             prog=f"{parser.prog} {name}",
         )
-        if name not in arguments[:1]:
+        if arguments is not None and name not in arguments[:1]:
             continue
         module = import_module(f"{package}.{name.replace('-', '_')}")
         group = getattr(module, "COMMANDS", None)
         if group is not None:
-            _add_commands(command, module.__name__, group, arguments[1:])
+            _add_commands(command, module.__name__, group, arguments and arguments[1:])
         else:
             module.configure(command)
             command.set_defaults(run=module.run)

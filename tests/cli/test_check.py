@@ -194,3 +194,65 @@ def test_a_missing_file_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -
     assert main(["check", "config", "nowhere.yml"]) == 2
     assert main(["check", "rules", "nowhere.yml"]) == 2
     assert capsys.readouterr().err.count("nowhere.yml: there is no such file") == 2
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tls_server_config:\n  cert_file: gone\n",
+        "tls_server_config: {cert_file: gone, key_file: gone}\n",
+        "basic_auth_users:\n  a: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi\n",
+        "basic_auth_users: {a: plain}\n",
+        "foo: 1\n",
+        "http_server_config: {http2: false, headers: {X-Frame-Options: deny}}\n",
+        "http_server_config: {headers: {X-Frame-Options: nope}}\n",
+        "",
+    ],
+)
+def test_web_configurations_get_promtools_verdict(peers: Path, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text(text)
+    theirs = subprocess.run([peers / "promtool", "check", "web-config", file], capture_output=True)
+    assert main(["check", "web-config", str(file)]) == theirs.returncode
+
+
+class TestServiceDiscovery:
+    CONFIG = """\
+global: {scrape_interval: 10m}
+scrape_configs:
+- job_name: dropped
+  static_configs: [{targets: [localhost:9090]}]
+  relabel_configs: [{source_labels: [__address__], regex: 'z.*', action: keep}]
+- job_name: files
+  file_sd_configs: [{files: [sd.json]}]
+"""
+
+    @pytest.mark.peers
+    @pytest.mark.parametrize("job", ["dropped", "files"])
+    def test_discovered_labels_are_promtools(
+        self, peers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], job: str
+    ) -> None:
+        file = tmp_path / "p.yml"
+        file.write_text(self.CONFIG)
+        targets = [{"targets": ["x:1", "y"], "labels": {"a": "b"}}]
+        (tmp_path / "sd.json").write_text(json.dumps(targets))
+        command = [peers / "promtool", "check", "service-discovery", "--timeout=1s", file, job]
+        theirs = json.loads(subprocess.run(command, capture_output=True).stdout)
+        assert main(["check", "service-discovery", "--timeout=1s", str(file), job]) == 0
+        ours = json.loads(capsys.readouterr().out)
+        assert [each["discoveredLabels"] for each in ours] == [
+            each["discoveredLabels"] for each in theirs
+        ]
+        public = [
+            {name: value for name, value in each["labels"].items() if name[:2] != "__"}
+            for each in theirs
+        ]
+        assert [each["labels"] for each in ours] == public
+
+    def test_an_unknown_job_names_those_that_there_are(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "p.yml").write_text(self.CONFIG)
+        assert main(["check", "service-discovery", str(tmp_path / "p.yml"), "none"]) == 1
+        assert "Select one of:\n\tdropped\n\tfiles\n" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 COMMANDS = {
     "config": "check configuration files, and the rule files that they name",
+    "web-config": "check files for --web.config.file",
+    "service-discovery": "show what the discovery of a job finds",
     "rules": "check rule files",
     "metrics": "read metrics from standard input and say what is wrong with them",
     "healthy": "check that a server is healthy",
