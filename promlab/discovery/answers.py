@@ -113,6 +113,12 @@ class Answer:
             found.expected("a list")
         return [Answer(item, f"{found.path}[{i}]") for i, item in enumerate(found.value)]
 
+    def needed_items(self, key: str) -> list[Answer]:
+        """The elements of a list that must be there: an answer without it is about nothing."""
+        if type(self.value) is dict and key not in self.value:
+            raise DiscoveryError(f"unexpected answer: {self.path} has no {key!r}")
+        return self.items(key)
+
     def entries(self, *keys: str) -> Iterator[tuple[str, Answer]]:
         """Keys and values of the object there."""
         found = self.at(*keys)

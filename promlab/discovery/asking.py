@@ -69,7 +69,7 @@ class Asker:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | list[str]] | None = None,
         body: bytes | None = None,
         accepted: tuple[int, ...] = (),
         timeout_s: float = 0.0,
@@ -94,7 +94,7 @@ class Asker:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | list[str]] | None = None,
         body: bytes | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An open response, redirects followed, whatever its status. It has no time limit."""

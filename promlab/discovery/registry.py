@@ -9,13 +9,24 @@ from promlab.config.mechanisms.base import Mechanism
 from promlab.discovery.base import Discoverer, Surroundings
 
 MECHANISMS = {
+    "consul": "consul:ConsulDiscovery",
+    "digitalocean": "hosters:DigitalOceanDiscovery",
     "dns": "dns:DnsDiscovery",
     "docker": "docker:DockerDiscovery",
     "dockerswarm": "dockerswarm:DockerSwarmDiscovery",
     "ec2": "aws:Ec2Discovery",
+    "eureka": "eureka:EurekaDiscovery",
+    "hetzner": "hosters:HetznerDiscovery",
     "http": "http:HttpDiscovery",
+    "ionos": "hosters:IonosDiscovery",
     "kubernetes": "kubernetes:KubernetesDiscovery",
     "lightsail": "aws:LightsailDiscovery",
+    "linode": "hosters:LinodeDiscovery",
+    "marathon": "marathon:MarathonDiscovery",
+    "nomad": "nomad:NomadDiscovery",
+    "puppetdb": "puppetdb:PuppetDbDiscovery",
+    "scaleway": "hosters:ScalewayDiscovery",
+    "vultr": "hosters:VultrDiscovery",
 }
 
 

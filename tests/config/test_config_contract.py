@@ -15,7 +15,6 @@ NOT_YET = {
     "conf.good.yml": "_sd_configs|query_log_file|remote_|tracing",
     "remote_write_retry_on_rate_limit.good.yml": "remote_write",
     "roundtrip.good.yml": "azure_sd_configs",
-    "scrape_config_files_glob.good.yml": "vultr_sd_configs",
 }
 # Bad because of what a file says that they import, and that file is not there.
 LOADS = {"scrape_config_files_double_import.bad.yml", "scrape_config_files_duplicate.bad.yml"}

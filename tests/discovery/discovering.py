@@ -38,11 +38,11 @@ class Watched:
                 if sorted(labels["__address__"] for labels in found) == sorted(addresses):
                     return found
 
-    async def failed(self, mechanism: str, timeout_s: float = 30.0) -> None:
-        """Wait until a refresh of this mechanism has failed."""
-        async with asyncio.timeout(timeout_s):
-            while not self.stats.refresh_failures[mechanism, "a"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+    async def failed(self, mechanism: str, *, more_than: int = 0) -> None:
+        """Wait until more refreshes of this mechanism than so many have failed."""
+        async with asyncio.timeout(30):
+            while self.stats.refresh_failures[mechanism, "a"] <= more_than:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

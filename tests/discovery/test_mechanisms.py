@@ -1,0 +1,109 @@
+"""What holds for every mechanism: its labels, its manners, what garbage does to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from case import Case
+from cases import CASES
+from discovering import discovered, discovering
+
+from promlab.config import load_text
+from promlab.config.discovery_sections import MECHANISMS
+from promlab.config.mechanisms import AVAILABLE, NOT_YET, SECTIONS, section_of
+from promlab.discovery import registry
+from promlab.errors import ConfigError
+
+REFRESHED = [case for case in CASES if "kubernetes" not in case.name]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_what_it_finds(case: Case, tmp_path: Path) -> None:
+    mechanism = case.section.partition("_sd_configs")[0]
+    with case.served(tmp_path / case.name) as (section, api):
+        found = await discovered(section)
+        assert len(found) == case.targets
+        for labels in found:
+            wanted = "__meta_url" if mechanism == "http" else f"__meta_{mechanism}_"
+            assert any(name.startswith(wanted) for name in labels)
+        assert all(request.headers["User-Agent"].startswith("promlab/") for request in api.seen)
+
+
+def answer(text: str, kind: str = "application/json", status: int = 200) -> Any:
+    return lambda _: web.Response(text=text, content_type=kind, status=status)
+
+
+GARBAGE = {
+    "html": answer("<html>sorry", "text/html"),
+    "refused": answer("s3cret? no", status=401),
+    "no json": answer('{"a": '),
+    "text": answer('"text"'),
+    "number": answer("17"),
+    "list of numbers": answer("[1, 2]"),
+    "deep": answer("[" * 50_000),
+    "wrong inside": answer(json.dumps({
+        key: [{"id": 5, "name": 5, "networks": 5, "ipv4": 5, "server": 5, "entities": 5}]
+        for key in ("apps", "servers", "droplets", "instances", "items", "data", "networks")
+    })),
+    "nothing": answer('{"error": "later"}'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFRESHED, ids=lambda case: case.name)
+async def test_garbage_is_survived(
+    case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mechanism = case.section.partition("_sd_configs")[0]
+    with case.served(tmp_path / case.name) as (section, api):
+        often = section.replace("_sd_configs: [{", "_sd_configs: [{refresh_interval: 20ms, ", 1)
+        async with discovering(often) as watched:
+            assert len(await watched.next()) == case.targets
+            for reason, garbage in GARBAGE.items():
+                before = watched.stats.refresh_failures[mechanism, "a"]
+                api.routes = {"GET *": garbage, "POST *": garbage}
+                await watched.failed(mechanism, more_than=before)
+                assert watched.updates.empty(), f"{reason} changed targets"
+    assert "s3cret" not in caplog.text.replace("s3cret? no", "")
+    ours = [record for record in caplog.records if record.name.startswith("promlab")]
+    assert not any(record.exc_info for record in ours), "a traceback was logged"
+
+
+def test_every_mechanism_is_run_or_refused_by_name() -> None:
+    assert registry.MECHANISMS.keys() == AVAILABLE
+    assert AVAILABLE.isdisjoint(NOT_YET)
+    assert SECTIONS.keys() <= set(MECHANISMS)
+    for name in sorted(set(MECHANISMS) - AVAILABLE - SECTIONS.keys()):
+        with pytest.raises(ConfigError, match=f"{name} service discovery is not supported yet"):
+            load_text(f"scrape_configs: [{{job_name: a, {name}_sd_configs: [{{}}]}}]")
+
+
+def test_a_section_that_is_refused_is_checked_first() -> None:
+    for name in sorted(NOT_YET):
+        with pytest.raises(ConfigError) as caught:
+            load_text(f"scrape_configs: [{{job_name: a, {name}_sd_configs: [{{nonsense: 1}}]}}]")
+        assert "nonsense" in str(caught.value)
+    gce = "scrape_configs: [{job_name: a, gce_sd_configs: [{project: a, zone: b}]}]"
+    with pytest.raises(ConfigError, match="gce service discovery is not supported yet"):
+        load_text(gce)
+
+
+def test_every_mechanism_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/discovery.md").read_text()
+    rows = [line for line in page.splitlines() if "_configs`" in line.partition("|")[2]]
+    shown = {line.split("`")[1]: line for line in rows}
+    wanted = {f"{name}_sd_configs" for name in MECHANISMS} | {"file_sd_configs", "static_configs"}
+    assert shown.keys() == wanted
+    for name in MECHANISMS:
+        says = "yes" if name in AVAILABLE else "refused by name"
+        assert says in shown[f"{name}_sd_configs"], name
+
+
+def test_sections_name_their_mechanism() -> None:
+    for name in SECTIONS:
+        section = section_of(name)
+        assert section is not None
+        assert section.mechanism == name
