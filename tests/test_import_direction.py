@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "discovery": BOTTOM | {"config", "transport"},
     "scrape": BOTTOM | {"exposition", "config", "discovery", "transport"},
     "rules": BOTTOM | {"promql", "templating", "config"},
+    "ruletest": BOTTOM | {"config", "promql", "promqltest", "rules"},
     "remote": BOTTOM | {"config"},
     "web": BOTTOM | {"config"},
     "alertmanager": BOTTOM | {"config", "exposition", "templating", "transport", "web"},

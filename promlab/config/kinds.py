@@ -64,8 +64,13 @@ def _unsigned(at: At) -> int:
     return number
 
 
+# YAML 1.1 wants a point and a sign in `1e30`, Prometheus's reader does not.
+_PLAIN_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
 def _number(at: At) -> float:
-    if at.tag not in ("int", "float"):
+    plain = at.tag == "str" and getattr(at.node, "style", None) is None
+    if at.tag not in ("int", "float") and not (plain and _PLAIN_FLOAT.fullmatch(at.text())):
         at.expected("a number")
     try:
         return float(at.text().replace("_", "").lstrip("+").replace(".inf", "inf"))

@@ -18,9 +18,9 @@ from promlab.config.config import Config
 from promlab.config.rules import RuleConfig, RuleGroupConfig
 from promlab.rules.alert import Alert, AlertHistory
 from promlab.rules.alerting import AlertingRule
+from promlab.rules.build import rule_of
 from promlab.rules.files import rule_groups
 from promlab.rules.group import Group, GroupOptions
-from promlab.rules.recording import RecordingRule
 from promlab.rules.rule import Rule
 
 
@@ -140,15 +140,8 @@ class RuleManager:
         )
 
     def _rule(self, config: RuleConfig, external: Mapping[str, str]) -> Rule:
-        if config.record:
-            return RecordingRule(config.record, config.expr, config.labels)
-        return AlertingRule(
-            config.alert,
-            config.expr,
-            config.labels,
-            config.annotations,
-            for_ms=config.for_ms,
-            keep_firing_for_ms=config.keep_firing_for_ms,
+        return rule_of(
+            config,
             external_labels=external,
             external_url=self._external_url,
             history=self.history,

@@ -1,5 +1,6 @@
-"""`promlab test`: tests that users write for their queries."""
+"""`promlab test`: tests that users write for their rules and queries."""
 
 COMMANDS = {
+    "rules": "run unit tests of recording and alerting rules",
     "promql": "run scripts of queries and expected answers, as promqltest writes them",
 }

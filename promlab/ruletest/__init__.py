@@ -1,0 +1,1 @@
+"""Unit tests of rules, as promtool runs them: `promlab test rules`."""
