@@ -32,6 +32,7 @@ lab: $(VENV)/lab.installed
 
 test: $(VENV)/dev.installed
 	scripts/browser
+	scripts/haproxy
 	VENV=$(VENV) scripts/check
 
 format: $(VENV)/dev.installed
