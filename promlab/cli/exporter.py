@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 KINDS = {
     "node": "this machine: CPU, memory, disks, network, under node_exporter's names",
+    "blackbox": "probes over HTTP, TCP, DNS and ICMP, by modules in a file",
     "haproxy": "statistics of HAProxy, over HTTP or its socket",
     "from-frame": "a table in a file that changes: Parquet, CSV or JSON",
 }

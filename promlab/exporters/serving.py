@@ -138,7 +138,7 @@ class MetricsServer(ThreadingHTTPServer):
     def answer(self, path: str, request: Request) -> Answer:
         """What a page says; metrics within the bound of scrapes at a time."""
         route = self.routes.get(path)
-        if path != self.path and path != "/probe":
+        if path not in (self.path, "/probe"):
             return route(request) if route else Answer(404, b"404 page not found\n")
         if self.running is not None and not self.running.acquire(blocking=False):
             return Answer(503, b"too many scrapes at a time: try again\n")
@@ -201,6 +201,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self.do_GET()
+
+    def do_POST(self) -> None:
+        if not self.path.startswith("/-/"):
+            self._answer(Answer(405, b"Method Not Allowed\n", allow="GET, HEAD"))
+            return
+        self.close_connection = True  # a body, if there is one, is of no use
+        self.do_GET()
+
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def _answer(self, answer: Answer) -> None:
         body = answer.body
