@@ -69,7 +69,7 @@ _PLAIN_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
 
 
 def _number(at: At) -> float:
-    plain = at.tag == "str" and getattr(at.node, "style", None) is None
+    plain = at.tag == "str" and not getattr(at.node, "style", None)
     if at.tag not in ("int", "float") and not (plain and _PLAIN_FLOAT.fullmatch(at.text())):
         at.expected("a number")
     try:
