@@ -27,7 +27,7 @@ MASKED = 0x80
 MAX_ROWS = 256  # most rows of a chunk
 _MAX_EXPONENT = 12
 _LIMIT = 9.0e15  # integers below are exact in a double
-_POWERS = 10.0 ** np.arange(_MAX_EXPONENT + 1)
+POWERS = 10.0 ** np.arange(_MAX_EXPONENT + 1)
 _CRC = np.array([zlib.crc32(bytes([i])) for i in range(256)], np.uint32)
 _CRC ^= np.uint32(zlib.crc32(b"\0"))
 COLUMN_MAX = 64 + 11 * MAX_ROWS  # bytes that one column can take at most
@@ -170,11 +170,11 @@ def decode_times(buffer: Any, p: Any, end: Any, n: Any, out: Any) -> Any:
 
 
 @kernel()
-def _scaled(bits: Any, values: Any, n: Any, integers: Any) -> Any:
+def scaled(bits: Any, values: Any, n: Any, integers: Any) -> Any:
     """Exponent of ten that makes all values exact integers (written out), or -1."""
     exponent = 0
     while exponent <= _MAX_EXPONENT:
-        power = _POWERS[exponent]
+        power = POWERS[exponent]
         exact = True
         for i in range(n):
             x = values[i] * power
@@ -257,7 +257,7 @@ def encode_values(bits: Any, values: Any, n: Any, integers: Any, out: Any, p: An
     if same:
         out[p] = CONSTANT
         return put_long(out, p + 1, bits[0])
-    exponent = _scaled(bits, values, n, integers)
+    exponent = scaled(bits, values, n, integers)
     if exponent >= 0:
         return _encode_integers(integers, n, exponent, out, p)
     return _encode_planes(bits, n, out, p)
@@ -316,7 +316,7 @@ def _decode_integers(
 ) -> Any:
     if p >= end or buffer[p] > _MAX_EXPONENT:
         return -1
-    power = _POWERS[buffer[p]]
+    power = POWERS[buffer[p]]
     p += 1
     last = step = np.int64(0)
     for i in range(n):

@@ -57,16 +57,47 @@ class Selection:
     starts_of: Longs | None = None  # which of this selection each of those belongs to
 
 
-class SeriesIndex:
-    """All series of a log. Implements `SeriesLogReader`."""
+class Verdicts:
+    """What matchers said of strings: of each distinct one, once; shared by indexes."""
 
-    def __init__(self) -> None:
-        self.symbols = Symbols()
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+        self._known: dict[Matcher, npt.NDArray[np.int8]] = {}
+
+    def passes(self, matcher: Matcher, codes: Codes) -> npt.NDArray[np.bool_]:
+        """Which of these strings pass."""
+        verdicts = self._known.get(matcher)
+        if verdicts is None or len(verdicts) < len(self.symbols):
+            longer = np.full(len(self.symbols) * 5 // 4 + 16, -1, np.int8)
+            if verdicts is not None:
+                longer[: len(verdicts)] = verdicts
+            if len(self._known) > _SELECTIONS:
+                self._known.clear()
+            verdicts = self._known[matcher] = longer
+        open_codes = codes[verdicts[codes] < 0]
+        for code in np.unique(open_codes).tolist():
+            verdicts[code] = matcher.matches(self.symbols.text(code))
+        passes: npt.NDArray[np.bool_] = verdicts[codes] == 1
+        return passes
+
+
+class SeriesIndex:
+    """All series of a log, or of a block. Implements `SeriesLogReader`.
+
+    Codes of a log count its own symbols; those of the index are those of `symbols`, which
+    other indexes may share.
+    """
+
+    def __init__(self, verdicts: Verdicts | None = None) -> None:
+        self.verdicts = verdicts or Verdicts(Symbols())
+        self.symbols = self.verdicts.symbols
+        self._codes = np.zeros(1024, np.uint32)  # of the log's symbols
+        self._logged = 1
+        self._same_codes = True
         self.count = 0
         self.records = 0  # grows with every record: what a plan depends on
         self._columns: dict[int, Column] = {}
         self._room = 1024
-        self._verdicts: dict[Matcher, npt.NDArray[np.int8]] = {}
         self._selections: OrderedDict[tuple[Matcher, ...], Selection] = OrderedDict()
         self.groups = 0
         self.rings = 0
@@ -79,11 +110,24 @@ class SeriesIndex:
 
     def on_symbols(self, texts: Sequence[str]) -> None:
         """Symbols of the log."""
-        for text in texts:
-            self.symbols.code(text)
+        first, end = self._logged, self._logged + len(texts)
+        if end > len(self._codes):
+            longer = np.zeros(end * 5 // 4, np.uint32)
+            longer[:first] = self._codes[:first]
+            self._codes = longer
+        new = self._codes[first:end] = self.symbols.codes(texts)
+        self._logged = end
+        if self._same_codes and len(new):
+            self._same_codes = int(new[0]) == first and int(new[-1]) == end - 1
 
     def on_series(self, n: int, names: U32, columns: U32) -> None:
         """Series of the log."""
+        if not self._same_codes:
+            names, columns = self._codes[names], self._codes[columns]
+        self.add(n, names, columns)
+
+    def add(self, n: int, names: U32, columns: Sequence[U32] | U32) -> None:
+        """The next n series, in codes of `symbols`."""
         first, end = self.count, self.count + n
         if end > self._room:
             self._room = end * 5 // 4
@@ -232,16 +276,4 @@ class SeriesIndex:
             code = self.symbols.find(matcher.value)
             equal = codes == np.uint32(code) if code is not None else np.zeros(len(codes), bool)
             return equal if matcher.type is MatchType.EQUAL else ~equal
-        verdicts = self._verdicts.get(matcher)
-        if verdicts is None or len(verdicts) < len(self.symbols):
-            longer = np.full(len(self.symbols) * 5 // 4 + 16, -1, np.int8)
-            if verdicts is not None:
-                longer[: len(verdicts)] = verdicts
-            if len(self._verdicts) > _SELECTIONS:
-                self._verdicts.clear()
-            verdicts = self._verdicts[matcher] = longer
-        open_codes = codes[verdicts[codes] < 0]
-        for code in np.unique(open_codes).tolist():
-            verdicts[code] = matcher.matches(self.symbols.text(code))
-        passes: npt.NDArray[np.bool_] = verdicts[codes] == 1
-        return passes
+        return self.verdicts.passes(matcher, codes)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from promlab.tsdb.reader import Reader
+from promlab.tsdb.data import DataReader
 
 
-def open(path: str | Path) -> Reader:
+def open(path: str | Path) -> DataReader:
     """A reader of a data directory, running or not. Raises StorageError if it is none."""
-    return Reader(path)
+    return DataReader(path)

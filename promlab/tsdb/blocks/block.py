@@ -1,0 +1,337 @@
+"""Reads one block: its labels as an index, its rows as columns, its lists page by page.
+
+Nothing is read before it is needed, and what was read is kept within bounds: the columns that
+tell where samples are (row groups), and lists of times. A block never changes, so any number
+of threads may read it; loading its index is the caller's to guard, since symbols are shared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.errors import StorageError
+from promlab.model.histograms import Buckets, HistogramTable
+from promlab.tsdb.blocks import block_kernels as k
+from promlab.tsdb.blocks import layout, tombstones
+from promlab.tsdb.blocks.meta import Meta, read_meta
+from promlab.tsdb.blocks.parquet_read import ColumnChunk, ParquetFile, RowGroup
+from promlab.tsdb.blocks.write import tail_checksum
+from promlab.tsdb.index import SeriesIndex, Verdicts
+
+Longs = npt.NDArray[np.int64]
+_KEPT_ROWS = 1 << 18  # rows of row groups that stay decoded
+_KEPT_TIMES = 1 << 20  # times that stay decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One row group of samples: its columns, and where each row's items are."""
+
+    group: RowGroup
+    series: Longs
+    times: Longs
+    count: Longs
+    min_time: Longs
+    max_time: Longs
+    scale: Longs
+    column: Longs  # 0: items are in n, 1: in x
+    page: Longs  # of that column
+    from_at: Longs  # first item within the page
+
+
+class DamagedBlock(StorageError):
+    """A block that turned out to be damaged while it was read."""
+
+    def __init__(self, block: Block, error: StorageError) -> None:
+        self.block = block
+        super().__init__(str(error))
+
+
+@contextlib.contextmanager
+def blaming(block: Block) -> Iterator[None]:
+    """Any StorageError in here comes from this block: raised as DamagedBlock."""
+    try:
+        yield
+    except DamagedBlock:
+        raise
+    except StorageError as error:
+        raise DamagedBlock(block, error) from None
+
+
+class Block:
+    """A block's folder, opened. Raises StorageError if it is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.meta: Meta = read_meta(path)
+        for name, (size, crc) in self.meta.files.items():
+            file = path / name
+            try:
+                found = file.stat().st_size
+                if found != size or tail_checksum(file) != crc:
+                    raise StorageError(f"{file} is damaged: size or checksum does not fit")
+            except OSError as error:
+                raise StorageError(f"cannot read {file}: {error.strerror}") from None
+        if path.name != self.meta.ulid:
+            raise StorageError(f"{path} is not the folder of block {self.meta.ulid}")
+        self._series = ParquetFile(path / layout.SERIES)
+        self._samples = ParquetFile(path / layout.SAMPLES)
+        self._times = ParquetFile(path / layout.TIMES)
+        has = layout.HISTOGRAMS in self.meta.files
+        self._histograms = ParquetFile(path / layout.HISTOGRAMS) if has else None
+        self.tombstones = tombstones.read(path)
+        self.series_count = self._series.rows
+        self._lock = threading.Lock()
+        self._rows: OrderedDict[int, Rows] = OrderedDict()
+        self._lists: OrderedDict[tuple[int, int], Longs] = OrderedDict()
+        self._index: SeriesIndex | None = None
+        self._time_groups: Longs | None = None
+
+    # --- labels -------------------------------------------------------------------------
+
+    def index(self, verdicts: Verdicts) -> SeriesIndex:
+        """Labels, in the codes of `verdicts.symbols`. Hold the lock of that table."""
+        if self._index is None or self._index.symbols is not verdicts.symbols:
+            index = SeriesIndex(verdicts)
+            for group in self._series.groups:
+                names, columns = [], []
+                for column in group.columns:
+                    if column == layout.SERIES_ID:
+                        continue
+                    codes, texts = self._series.texts(group, column)
+                    own = np.append(index.symbols.codes(texts), 0).astype(np.uint32)
+                    names.append(index.symbols.code(layout.column_label(column)))
+                    columns.append(own[codes])
+                index.add(group.rows, np.array(names, np.uint32), columns)
+            self._index = index
+        return self._index
+
+    @property
+    def label_names(self) -> list[str]:
+        """Names of all labels."""
+        names = self._series.groups[0].columns if self._series.groups else {}
+        return [layout.column_label(name) for name in names if name != layout.SERIES_ID]
+
+    # --- rows ---------------------------------------------------------------------------
+
+    def overlaps(self, start: int, end: int) -> bool:
+        """Whether it may have samples with start <= t <= end."""
+        return self.meta.min_time <= end and self.meta.max_time > start
+
+    def rows(self, series: Longs, start: int, end: int) -> Iterator[tuple[Rows, Longs, Longs]]:
+        """Rows of some series (ascending) that overlap start <= t <= end.
+
+        Of each row group: its columns, the rows, and which of `series` each belongs to.
+        """
+        if not len(series):
+            return
+        for number, group in enumerate(self._samples.groups):
+            chunk, first, last = (
+                group.columns[name] for name in ("series", "min_time", "max_time")
+            )
+            if _outside(first, last, start, end):
+                continue
+            low = int(np.searchsorted(series, chunk.low if chunk.low is not None else 0))
+            if low == len(series) or (chunk.high is not None and series[low] > chunk.high):
+                continue
+            rows = self._load_rows(number, group)
+            at = np.searchsorted(series, rows.series)
+            hit = series[np.minimum(at, len(series) - 1)] == rows.series
+            hit &= (rows.min_time <= end) & (rows.max_time >= start)
+            which = np.flatnonzero(hit)
+            if len(which):
+                yield rows, which, at[which]
+
+    def _load_rows(self, number: int, group: RowGroup) -> Rows:
+        with self._lock:
+            found = self._rows.get(number)
+            if found is not None:
+                self._rows.move_to_end(number)
+                return found
+        file = self._samples
+        names = ("series", "times", "count", "min_time", "max_time", "scale")
+        series, times, count, first, last, scale = (file.ints(group, name) for name in names)
+        if len(count) and int(count.min()) < 1:
+            raise StorageError(f"{file.path} is damaged: a row has no samples")
+        column = (scale == k.FLOATS).astype(np.int64)
+        page, from_at = np.empty(group.rows, np.int64), np.empty(group.rows, np.int64)
+        for kind, name in enumerate(("n", "x")):
+            mine = column == kind
+            page[mine], from_at[mine] = places(group.columns[name], np.where(mine, count, 0), mine)
+        rows = Rows(group, series, times, count, first, last, scale, column, page, from_at)
+        with self._lock:
+            self._rows[number] = rows
+            while sum(len(one.series) for one in self._rows.values()) > _KEPT_ROWS:
+                if len(self._rows) == 1:
+                    break
+                self._rows.popitem(last=False)
+        return rows
+
+    def items(self, group: RowGroup, column: int, page: int) -> Longs:
+        """Items of one page of n (0) or x (1)."""
+        return self._samples.items(group.columns[("n", "x")[column]], page)
+
+    def starts(self, rows: Rows, which: Longs) -> tuple[Longs, Longs]:
+        """Items of start_ms, and where those of each row begin (-1: it has none)."""
+        chunk = rows.group.columns["start_ms"]
+        if chunk.values == rows.group.rows and len(chunk.pages_at) == 1:
+            items = self._samples.items(chunk, 0)
+            if not len(items):
+                return items, np.full(len(which), -1, np.int64)
+        items = self._samples.lists(rows.group, "start_ms")
+        counts = self._samples.list_counts(rows.group, "start_ms")
+        at = np.cumsum(counts) - counts
+        return items, np.where(counts[which] > 0, at[which], -1)
+
+    # --- times --------------------------------------------------------------------------
+
+    def time_lists(self, wanted: Longs) -> tuple[Longs, Longs]:
+        """Some lists of times (ascending numbers), one after the other, and their starts."""
+        file = self._times
+        if self._time_groups is None:
+            self._time_groups = np.array([group.first_row for group in file.groups], np.int64)
+        if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < file.rows:
+            raise StorageError(f"{file.path} is damaged: a list of times is missing")
+        of_group = np.searchsorted(self._time_groups, wanted, side="right") - 1
+        parts, counts = [], []
+        for number in np.unique(of_group).tolist():
+            group = file.groups[number]
+            rows = wanted[of_group == number] - group.first_row
+            sizes = self._kept(number, -1, group)
+            chunk = group.columns["t_ms"]
+            page, from_at = places(chunk, sizes, np.ones(group.rows, bool))
+            for one in np.unique(page[rows]).tolist():
+                mine = rows[page[rows] == one]
+                items = self._kept(number, one, group)
+                if int((from_at[mine] + sizes[mine]).max()) > len(items):
+                    raise file.damaged(int(chunk.pages_at[one]))
+                parts.append(_gather(items, from_at[mine], sizes[mine]))
+                counts.append(sizes[mine])
+        flat = np.concatenate([np.zeros(0, np.int64), *parts])
+        ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *counts]))
+        return flat, ends.astype(np.int64)
+
+    def _kept(self, number: int, page: int, group: RowGroup) -> Longs:
+        """Items of a page of times, or (page -1) the sizes of a row group's lists."""
+        key = (number, page)
+        with self._lock:
+            found = self._lists.get(key)
+            if found is not None:
+                self._lists.move_to_end(key)
+                return found
+        if page < 0:
+            items = self._times.ints(group, "count")
+        else:
+            items = self._times.items(group.columns["t_ms"], page)
+        with self._lock:
+            self._lists[key] = items
+            while sum(map(len, self._lists.values())) > _KEPT_TIMES and len(self._lists) > 1:
+                self._lists.popitem(last=False)
+        return items
+
+    # --- histograms ---------------------------------------------------------------------
+
+    def histograms(self, wanted: Longs) -> HistogramTable:
+        """Some histograms (ascending numbers of rows)."""
+        file = self._histograms
+        if file is None or (len(wanted) and int(wanted[-1]) >= file.rows):
+            raise StorageError(f"{self.path} is damaged: histograms are missing")
+        tables = []
+        for group in file.groups:
+            rows = wanted[(wanted >= group.first_row) & (wanted < group.first_row + group.rows)]
+            if len(rows):
+                tables.append(_histograms(file, group).take(rows - group.first_row))
+        return HistogramTable.stack(tables) if tables else HistogramTable.empty()
+
+    def verify(self) -> None:
+        """Read every page. Raises StorageError for the first that is damaged."""
+        labels = 0
+        for group in self._series.groups:
+            for column in group.columns:
+                if column != layout.SERIES_ID:
+                    self._series.texts(group, column)
+            labels += group.rows
+        for group in self._times.groups:
+            if int(self._times.ints(group, "count").sum()) != len(self._times.lists(group, "t_ms")):
+                raise StorageError(f"{self._times.path} is damaged: items are missing")
+        samples = 0
+        for number, group in enumerate(self._samples.groups):
+            rows = self._load_rows(number, group)
+            samples += int(rows.count.sum())
+            for column in (0, 1):
+                name = ("n", "x")[column]
+                if int(rows.count[rows.column == column].sum()) != len(
+                    self._samples.lists(group, name)
+                ):
+                    raise StorageError(f"{self._samples.path} is damaged: items are missing")
+            self._samples.lists(group, "start_ms")
+            if len(rows.series) and int(rows.series.max()) >= labels:
+                raise StorageError(f"{self._samples.path} is damaged: a series has no labels")
+            if len(rows.times) and int(rows.times.max()) >= self._times.rows:
+                raise StorageError(f"{self._samples.path} is damaged: a list of times is missing")
+        if samples != self.meta.samples:
+            raise StorageError(f"{self.path} is damaged: it has {samples} samples")
+        if self._histograms is not None:
+            for group in self._histograms.groups:
+                _histograms(self._histograms, group)
+
+
+def _outside(first: ColumnChunk, last: ColumnChunk, start: int, end: int) -> bool:
+    return (first.low is not None and first.low > end) or (
+        last.high is not None and last.high < start
+    )
+
+
+def places(
+    chunk: ColumnChunk, counts: Longs, mine: npt.NDArray[np.bool_]
+) -> tuple[Longs, Longs]:
+    """Page of each of these rows, and its first item there; `counts` are those of all rows."""
+    before = np.cumsum(counts) - counts
+    rows = np.flatnonzero(mine)
+    page = np.searchsorted(chunk.first_rows, rows, side="right") - 1
+    return page, before[rows] - before[chunk.first_rows[page]]
+
+
+def _gather(items: Longs, at: Longs, counts: Longs) -> Longs:
+    total = np.cumsum(counts) - counts
+    return items[np.repeat(at - total, counts) + np.arange(int(counts.sum()))]
+
+
+def _histograms(file: ParquetFile, group: RowGroup) -> HistogramTable:
+    bounds: dict[tuple[float, ...], int] = {}
+    sizes = file.list_counts(group, "bounds")
+    flat = file.lists(group, "bounds").view(np.float64)
+    ends = np.cumsum(sizes)
+    custom = np.full(group.rows, -1, np.int32)
+    for row in np.flatnonzero(sizes).tolist():
+        one = tuple(flat[ends[row] - sizes[row] : ends[row]].tolist())
+        custom[row] = bounds.setdefault(one, len(bounds))
+    sides = {}
+    for side in ("positive", "negative"):
+        counts = file.list_counts(group, side)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        indices = file.lists(group, side).astype(np.int32)
+        values = file.lists(group, f"{side}_counts").view(np.float64)
+        if not len(indices) == len(values) == int(offsets[-1]):
+            raise StorageError(f"{file.path} is damaged: buckets are missing")
+        sides[side] = Buckets(offsets, indices, values)
+    return HistogramTable(
+        file.ints(group, "schema").astype(np.int8),
+        file.floats(group, "zero_threshold"),
+        file.floats(group, "zero_count"),
+        file.floats(group, "count"),
+        file.floats(group, "sum"),
+        file.ints(group, "hint").astype(np.int8),
+        sides["positive"],
+        sides["negative"],
+        custom,
+        tuple(bounds),
+    )

@@ -1,0 +1,97 @@
+"""All blocks of a data directory, as one reader sees them.
+
+Looks again when the directory has changed. A block that another one was made from is left
+out, so that a compaction is seen as a whole or not at all. One that can't be read is left
+out too, with an error in the log: the rest serves.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from promlab.errors import StorageError
+from promlab.tsdb.blocks import layout
+from promlab.tsdb.blocks.block import Block
+from promlab.tsdb.blocks.meta import is_ulid
+
+_LOG = logging.getLogger(__name__)
+_TICK_S = 0.05  # two changes within a tick of the file system's clock look like one
+
+
+def block_names(directory: Path) -> list[str]:
+    """Names of all folders that are blocks, oldest first."""
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(e.name for e in entries if is_ulid(e.name) and e.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+def touch(directory: Path) -> None:
+    """Tell readers that something in a block's folder has changed."""
+    os.utime(directory)
+
+
+class BlockCatalog:
+    """The blocks of `directory`. Not thread-safe: its reader holds a lock."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.generation = 0  # grows with every change
+        self.damaged: dict[str, str] = {}
+        self._open: dict[str, tuple[int, Block]] = {}
+        self._current: tuple[Block, ...] = ()
+        self._seen = -1
+
+    def refresh(self) -> tuple[Block, ...]:
+        """Blocks of now, oldest first; those of other resolutions are among them."""
+        try:
+            changed = self.directory.stat().st_mtime_ns
+        except OSError:
+            changed = 0
+        if changed != self._seen:
+            quiet = abs(time.time() - changed / 1e9) > _TICK_S
+            self._look()
+            self._seen = changed if quiet else -1
+        return self._current
+
+    def _look(self) -> None:
+        now: dict[str, tuple[int, Block]] = {}
+        names = block_names(self.directory)
+        for name in names:
+            version = _version(self.directory / name)
+            known = self._open.get(name)
+            if known is not None and known[0] == version:
+                now[name] = known
+            elif name not in self.damaged:
+                try:
+                    now[name] = version, Block(self.directory / name)
+                except StorageError as error:
+                    if (self.directory / name).is_dir():
+                        self.set_aside(name, str(error))
+        self.damaged = {name: why for name, why in self.damaged.items() if name in names}
+        replaced = {parent for _, block in now.values() for parent in block.meta.parents}
+        current = [block for name, (_, block) in now.items() if name not in replaced]
+        current.sort(key=lambda block: (block.meta.min_time, block.meta.ulid))
+        self._open = now
+        if tuple(current) != self._current:
+            self._current = tuple(current)
+            self.generation += 1
+
+    def set_aside(self, name: str, why: str) -> None:
+        """Leave a block out from now on."""
+        _LOG.error("block %s can't be read, its samples are left out: %s", name, why)
+        self.damaged[name] = why
+        self._open.pop(name, None)
+        self._current = tuple(b for b in self._current if b.path.name != name)
+        self.generation += 1
+
+
+def _version(directory: Path) -> int:
+    try:
+        return (directory / layout.TOMBSTONES).stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,358 @@
+"""Rows of any number of blocks, and the head's batch, as one batch.
+
+Planned before anything is decoded: every piece (the part of a row that is asked for) gets its
+place in the result, then pages are decoded straight to there. Series whose pieces have equal
+times share one list of times. Only series that are in two places at the same time are sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.errors import StorageError, TooManySamples
+from promlab.model.histograms import HistogramColumn, HistogramTable
+from promlab.model.labels import LabelTable
+from promlab.model.samples import SeriesBatch
+from promlab.tsdb.blocks import block_kernels as k
+from promlab.tsdb.blocks.block import Block, Rows, blaming
+from promlab.tsdb.blocks.layout import HISTOGRAM_ROW
+from promlab.tsdb.blocks.tombstones import Tombstones
+
+Longs = npt.NDArray[np.int64]
+
+
+class BlockPart(NamedTuple):
+    """Series of a block (its own numbers, ascending), and which row of the result each is."""
+
+    block: Block
+    series: Longs
+    to: Longs
+
+
+class HeadPart(NamedTuple):
+    """The head's batch, which row of the result each series is, and what is deleted of those."""
+
+    batch: SeriesBatch
+    to: Longs
+    deleted: Tombstones | None = None
+
+
+class _Source(NamedTuple):
+    """What pieces are decoded from: rows of a block, or (None) the head's batch."""
+
+    block: Block | None
+    rows: Rows | None
+
+
+class _Pieces(NamedTuple):
+    """Columns of pieces; `low` is the first sample within the row (or the head's values)."""
+
+    series: Longs
+    source: Longs
+    row: Longs
+    low: Longs
+    count: Longs
+    t_at: Longs
+
+    def take(self, which: npt.NDArray[np.generic]) -> _Pieces:
+        return _Pieces(*(column[which] for column in self))
+
+
+def assemble(
+    labels: LabelTable,
+    parts: Sequence[BlockPart],
+    head: HeadPart | None,
+    start_ms: int,
+    end_ms: int,
+    max_samples: int = 0,
+) -> SeriesBatch:
+    """Samples with start_ms <= t <= end_ms of all parts. Raises StorageError, TooManySamples."""
+    plan = _Plan(start_ms, end_ms)
+    for part in parts:
+        with blaming(part.block):
+            plan.add_block(part)
+    if head is not None:
+        plan.add_head(head)
+    return plan.batch(labels, max_samples)
+
+
+class _Plan:
+    def __init__(self, start_ms: int, end_ms: int) -> None:
+        self._range = start_ms, end_ms
+        self._pieces: list[_Pieces] = []
+        self._sources: list[_Source] = []
+        self._times: list[Longs] = []
+        self._times_used = 0
+        self._head: SeriesBatch | None = None
+
+    def add_block(self, part: BlockPart) -> None:
+        """Pieces of a block's rows."""
+        found = list(part.block.rows(part.series, *self._range))
+        if not found:
+            return
+        wanted = np.unique(np.concatenate([rows.times[which] for rows, which, _ in found]))
+        flat, ends = part.block.time_lists(wanted)
+        low, high = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.int64)
+        k.trim_lists(flat, ends, *self._range, low, high)
+        for rows, which, at in found:
+            lists = np.searchsorted(wanted, rows.times[which])
+            if (np.diff(ends)[lists] != rows.count[which]).any():
+                raise StorageError(f"{part.block.path} is damaged: times and values differ")
+            pieces = _Pieces(
+                part.to[at],
+                np.full(len(which), len(self._sources), np.int64),
+                which,
+                low[lists],
+                high[lists] - low[lists],
+                self._times_used + ends[lists] + low[lists],
+            )
+            if part.block.tombstones:
+                own = part.series[at]
+                pieces = _without(pieces, own, part.block.tombstones, flat, self._times_used)
+            self._pieces.append(pieces.take(pieces.count > 0))
+            self._sources.append(_Source(part.block, rows))
+        self._add_times(flat)
+
+    def add_head(self, part: HeadPart) -> None:
+        """One piece a series of the head."""
+        batch = part.batch
+        n = batch.n
+        pieces = _Pieces(
+            part.to,
+            np.full(n, len(self._sources), np.int64),
+            np.arange(n),
+            batch.offsets[:-1].copy(),
+            np.diff(batch.offsets),
+            self._times_used + batch.times_at,
+        )
+        if part.deleted:
+            pieces = _without(pieces, part.to, part.deleted, batch.t_ms, self._times_used)
+        self._pieces.append(pieces.take(pieces.count > 0))
+        self._sources.append(_Source(None, None))
+        self._head = batch
+        self._add_times(batch.t_ms)
+
+    def _add_times(self, t_ms: Longs) -> None:
+        self._times.append(t_ms)
+        self._times_used += len(t_ms)
+
+    def batch(self, labels: LabelTable, max_samples: int) -> SeriesBatch:
+        """Decode all pieces."""
+        if not self._pieces:
+            return SeriesBatch.empty(labels.symbols)
+        pieces = _Pieces(*(np.concatenate(columns) for columns in zip(*self._pieces, strict=True)))
+        times = np.concatenate(self._times)
+        total = int(pieces.count.sum())
+        if max_samples and total > max_samples:
+            raise TooManySamples(max_samples)
+        first = times[pieces.t_at]
+        order = np.lexsort([first, pieces.series])
+        pieces, first = pieces.take(order), first[order]
+        found, piece_at = np.unique(pieces.series, return_index=True)
+        pieces_at = np.append(piece_at, len(pieces.series)).astype(np.int64)
+        to_at = np.cumsum(pieces.count) - pieces.count
+        offsets = np.append(to_at[piece_at], total).astype(np.int64)
+        bits, histograms, start_ms = self._decode(pieces, to_at, total)
+        times_at, t_ms = _join(pieces, pieces_at, times)
+        if len(found) != labels.n:
+            labels = labels.take(found)
+        last = times[pieces.t_at + pieces.count - 1]
+        again = (pieces.series[1:] == pieces.series[:-1]) & (first[1:] <= last[:-1])
+        batch = SeriesBatch(
+            labels, offsets, times_at, t_ms, bits.view(np.float64), histograms, start_ms
+        )
+        if again.any():
+            flagged = np.zeros(len(found), np.uint8)
+            flagged[np.searchsorted(found, pieces.series[1:][again])] = 1
+            batch = _sorted(batch, flagged)
+        return batch
+
+    def _decode(
+        self, pieces: _Pieces, to_at: Longs, total: int
+    ) -> tuple[Longs, HistogramColumn | None, Longs | None]:
+        out = np.empty(total, np.int64)
+        extras = _Extras(total)
+        for number, source in enumerate(self._sources):
+            mine = np.flatnonzero(pieces.source == number)
+            if not len(mine):
+                continue
+            part, at = pieces.take(mine), to_at[mine]
+            if source.block is None or source.rows is None:
+                assert self._head is not None
+                bits = np.ascontiguousarray(self._head.values).view(np.int64)
+                k.copy_pieces(bits, part.low, part.count, at, out)
+                extras.from_head(self._head, part, at)
+            else:
+                with blaming(source.block):
+                    _decode_rows(source.block, source.rows, part, at, out, extras)
+        return out, extras.histograms(), extras.start_ms
+
+
+def _decode_rows(
+    block: Block, rows: Rows, part: _Pieces, at: Longs, out: Longs, extras: _Extras
+) -> None:
+    """Values of the pieces of one row group, page by page."""
+    row = part.row
+    from_at = rows.from_at[row] + part.low
+    scales = rows.scale[row]
+    of_page = rows.page[row] * 2 + rows.column[row]
+    for page in np.unique(of_page).tolist():
+        which = np.flatnonzero(of_page == page)
+        items = block.items(rows.group, page & 1, page >> 1)
+        if int((from_at[which] + part.count[which]).max()) > len(items):
+            raise StorageError(f"{block.path} is damaged: items are missing")
+        special = which[scales[which] == HISTOGRAM_ROW]
+        if len(special):
+            numbers = extras.rows_of(block)
+            k.copy_pieces(items, from_at[special], part.count[special], at[special], numbers)
+            k.copy_pieces(items, from_at[special], part.count[special], at[special], out)
+            extras.mark(block, at[special], part.count[special])
+            which = which[scales[which] != HISTOGRAM_ROW]
+        k.place_rows(items, from_at, part.count, scales, which, at, out)
+    if rows.group.columns["start_ms"].values:
+        items, begin = block.starts(rows, row)
+        have = np.flatnonzero(begin >= 0)
+        if len(have):
+            extras.starts(items, begin[have] + part.low[have], part.count[have], at[have])
+
+
+class _Extras:
+    """Histograms and start times of the samples, where any has some."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self.start_ms: Longs | None = None
+        self._numbers: dict[int, tuple[Block, Longs, list[Longs]]] = {}
+        self._head: tuple[HistogramColumn, Longs, Longs] | None = None
+
+    def rows_of(self, block: Block) -> Longs:
+        """Where the row numbers of a block's histograms go, sample by sample."""
+        if id(block) not in self._numbers:
+            self._numbers[id(block)] = block, np.zeros(self._total, np.int64), []
+        return self._numbers[id(block)][1]
+
+    def mark(self, block: Block, at: Longs, counts: Longs) -> None:
+        """These samples are histograms of that block."""
+        self._numbers[id(block)][2].append(_positions(at, counts))
+
+    def starts(self, items: Longs, from_at: Longs, counts: Longs, at: Longs) -> None:
+        """Start times of some pieces."""
+        if self.start_ms is None:
+            self.start_ms = np.zeros(self._total, np.int64)
+        k.copy_pieces(items, from_at, counts, at, self.start_ms)
+
+    def from_head(self, batch: SeriesBatch, part: _Pieces, at: Longs) -> None:
+        """What the head's samples have."""
+        if batch.start_ms is not None:
+            self.starts(batch.start_ms, part.low, part.count, at)
+        if batch.histograms is not None:
+            index = batch.histograms.index[_positions(part.low, part.count)]
+            there = index >= 0
+            self._head = (
+                batch.histograms,
+                index[there],
+                _positions(at, part.count)[there],
+            )
+
+    def histograms(self) -> HistogramColumn | None:
+        """One table of all, and an index for each sample."""
+        if self._head is None and not self._numbers:
+            return None
+        tables: list[HistogramTable] = []
+        index, used = np.full(self._total, -1, np.int64), 0
+        if self._head is not None:
+            column, rows, positions = self._head
+            tables.append(column.table)
+            index[positions] = rows
+            used = column.table.n
+        for block, numbers, marked in self._numbers.values():
+            positions = np.concatenate(marked)
+            wanted, inverse = np.unique(numbers[positions], return_inverse=True)
+            with blaming(block):
+                tables.append(block.histograms(wanted))
+            index[positions] = used + inverse.reshape(-1)
+            used += len(wanted)
+        return HistogramColumn(HistogramTable.stack(tables), index)
+
+
+def _positions(at: Longs, counts: Longs) -> Longs:
+    before = np.cumsum(counts) - counts
+    positions: Longs = np.repeat(at - before, counts) + np.arange(int(counts.sum()))
+    return positions
+
+
+def _without(
+    pieces: _Pieces, own: Longs, deleted: Tombstones, t_ms: Longs, shift: int
+) -> _Pieces:
+    """Pieces without what is deleted; `own` are their series' numbers in the tombstones."""
+    hit = np.isin(own, deleted.series)
+    if not hit.any():
+        return pieces
+    kept = [pieces.take(~hit)]
+    for i in np.flatnonzero(hit).tolist():
+        low, count, t_at = int(pieces.low[i]), int(pieces.count[i]), int(pieces.t_at[i])
+        times = t_ms[t_at - shift : t_at - shift + count]
+        at = 0
+        bounds = [
+            np.searchsorted(times, [first, last + 1]).tolist()
+            for first, last in deleted.of(int(own[i]))
+        ]
+        for begin, end in [*bounds, [count, count]]:
+            if begin > at:
+                one = pieces.take(np.array([i]))
+                kept.append(
+                    one._replace(
+                        low=np.array([low + at]),
+                        count=np.array([begin - at]),
+                        t_at=np.array([t_at + at]),
+                    )
+                )
+            at = max(at, end)
+    return _Pieces(*(np.concatenate(columns) for columns in zip(*kept, strict=True)))
+
+
+def _join(pieces: _Pieces, pieces_at: Longs, times: Longs) -> tuple[Longs, Longs]:
+    """Where each series' times begin, and all lists of times that differ."""
+    n = len(pieces_at) - 1
+    hashes = np.empty(n, np.uint64)
+    k.hash_sequences(pieces_at, pieces.t_at, pieces.count, hashes)
+    _, which, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    lengths = np.add.reduceat(pieces.count, pieces_at[:-1]) if n else np.zeros(0, np.int64)
+    t_ms = np.empty(int(lengths[which].sum()), np.int64)
+    begins = np.empty(len(which), np.int64)
+    k.join_times(which, pieces_at, pieces.t_at, pieces.count, times, begins, t_ms)
+    return begins[inverse.reshape(-1)], t_ms
+
+
+def _sorted(batch: SeriesBatch, flagged: npt.NDArray[np.uint8]) -> SeriesBatch:
+    """The batch with flagged series sorted by time, equal times once."""
+    more = int(np.diff(batch.offsets)[flagged > 0].sum())
+    t_out = np.empty(len(batch.t_ms) + more, np.int64)
+    t_out[: len(batch.t_ms)] = batch.t_ms
+    take = np.empty(batch.sample_count, np.int64)
+    offsets, times_at = np.empty(batch.n + 1, np.int64), np.empty(batch.n, np.int64)
+    n, t_end = k.merge_overlaps(
+        batch.offsets,
+        np.ascontiguousarray(batch.times_at),
+        batch.t_ms,
+        flagged,
+        len(batch.t_ms),
+        take,
+        offsets,
+        times_at,
+        t_out,
+    )
+    take = take[:n]
+    return SeriesBatch(
+        batch.labels,
+        offsets,
+        times_at,
+        t_out[:t_end],
+        batch.values[take],
+        batch.histograms.take(take) if batch.histograms is not None else None,
+        batch.start_ms[take] if batch.start_ms is not None else None,
+    )

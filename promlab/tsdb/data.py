@@ -1,0 +1,246 @@
+"""`DataReader`: head and blocks of a data directory as one `Querier`.
+
+The head is read first and the blocks after it: what has become a block in between is met
+twice, which merging undoes, and never missed. Where no block has anything to say, an answer
+is the head's own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.errors import StorageError
+from promlab.model.labels import LabelTable, Symbols
+from promlab.model.matchers import Matcher
+from promlab.model.samples import SeriesBatch
+from promlab.model.storage import NO_HINTS, SelectHints
+from promlab.tsdb import control
+from promlab.tsdb.blocks.block import Block, DamagedBlock, blaming
+from promlab.tsdb.blocks.catalog import BlockCatalog
+from promlab.tsdb.blocks.merge import BlockPart, HeadPart, assemble
+from promlab.tsdb.blocks.union import Union, unite
+from promlab.tsdb.index import Verdicts
+from promlab.tsdb.mapped import Mapped
+from promlab.tsdb.reader import Reader
+
+Longs = npt.NDArray[np.int64]
+T = TypeVar("T")
+_UNIONS = 256
+
+
+class _Found(NamedTuple):
+    """Series of a block that pass."""
+
+    block: Block
+    series: Longs
+    labels: LabelTable
+
+
+class DataReader(Reader):
+    """Reads the data directory at `path`, in any process. Raises StorageError if it is none."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.blocks = BlockCatalog(Path(path))
+        self._verdicts: Verdicts | None = None
+        self._unions: OrderedDict[object, tuple[tuple[LabelTable, ...], Union]] = OrderedDict()
+        self._closed = False
+        try:
+            super().__init__(path)
+            self._has_head = True
+        except StorageError:
+            # A snapshot, or blocks that were copied: they need no head.
+            if control.path_of(Path(path)).exists() or not self.blocks.refresh():
+                raise
+            self.path = Path(path)
+            self._lock = threading.Lock()
+            self._mapped = None
+            self._has_head = False
+
+    def close(self) -> None:
+        """Let go of the directory; batches that were given out stay valid."""
+        super().close()
+        self._closed = True
+
+    def _shared(self) -> Verdicts:
+        """Verdicts over the symbols of all answers. Hold the lock."""
+        if self._closed:
+            raise StorageError(f"the reader of {self.path} is closed")
+        if self._has_head:
+            return self._fresh().index.verdicts
+        if control.path_of(self.path).exists():
+            self._has_head = True  # a server has been started here since
+            self._mapped = Mapped(self.path)
+            return self._fresh().index.verdicts
+        if self._verdicts is None:
+            self._verdicts = Verdicts(Symbols())
+        return self._verdicts
+
+    @property
+    def symbols(self) -> Symbols:
+        """The symbol table of all answers."""
+        with self._lock:
+            return self._shared().symbols
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever the set of series may have changed."""
+        with self._lock:
+            self._shared()
+            self.blocks.refresh()
+            mapped = self._mapped
+            head = mapped.epoch << 40 | mapped.index.records if mapped is not None else 0
+            return head + (self.blocks.generation << 80)
+
+    def time_range(self) -> tuple[int, int] | None:
+        """Times of the oldest and the newest sample in ms, None if there is none."""
+        with self._lock:
+            self._shared()
+            has_head = self._has_head
+            blocks = self.blocks.refresh()
+        head = super().time_range() if has_head else None
+        ranges = [(block.meta.min_time, block.meta.max_time - 1) for block in blocks]
+        ranges += [head] if head is not None else []
+        if not ranges:
+            return None
+        return min(first for first, _ in ranges), max(last for _, last in ranges)
+
+    # --- selecting ----------------------------------------------------------------------
+
+    def select(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        hints: SelectHints = NO_HINTS,
+    ) -> SeriesBatch:
+        """Samples with start_ms <= t <= end_ms of all series that pass every matcher.
+
+        Series without samples there are left out. Raises TooManySamples, StorageError.
+        """
+        head = self._head_batch(matchers, start_ms, end_ms, hints)
+        return self._from_blocks(
+            lambda: self._select(matchers, start_ms, end_ms, hints, head)
+        )
+
+    def _head_batch(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, hints: SelectHints
+    ) -> SeriesBatch | None:
+        with self._lock:
+            self._shared()
+            has_head = self._has_head
+        return super().select(matchers, start_ms, end_ms, hints) if has_head else None
+
+    def _select(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        hints: SelectHints,
+        head: SeriesBatch | None,
+    ) -> SeriesBatch:
+        found, symbols = self._find(matchers, start_ms, end_ms)
+        if not found:
+            return head if head is not None else SeriesBatch.empty(symbols)
+        tables = [one.labels for one in found]
+        if head is not None and head.n:
+            tables.append(head.labels)
+        union = self._union(tables, symbols)
+        parts = [
+            BlockPart(one.block, one.series, to)
+            for one, to in zip(found, union.rows, strict=False)
+        ]
+        head_part = None
+        if head is not None and head.n:
+            head_part = HeadPart(head, union.rows[-1])
+        return assemble(union.labels, parts, head_part, start_ms, end_ms, hints.max_samples)
+
+    def _find(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> tuple[list[_Found], Symbols]:
+        """What passes in each block that overlaps."""
+        found = []
+        with self._lock:
+            verdicts = self._shared()
+            for block in self._blocks(start_ms, end_ms):
+                with blaming(block):
+                    selection = block.index(verdicts).select(matchers)
+                assert selection.labels is not None
+                if len(selection.series):
+                    found.append(_Found(block, selection.series, selection.labels))
+        return found, verdicts.symbols
+
+    def _blocks(self, start_ms: int, end_ms: int) -> list[Block]:
+        """Blocks of samples as they came that overlap. Hold the lock."""
+        blocks = [block for block in self.blocks.refresh() if block.overlaps(start_ms, end_ms)]
+        return [block for block in blocks if not block.meta.resolution_ms]
+
+    def _union(self, tables: list[LabelTable], symbols: Symbols) -> Union:
+        """All label sets of some tables, each once; kept, for the tables of a query recur."""
+        key = tuple(map(id, tables))
+        with self._lock:
+            known = self._unions.get(key)
+            if known is not None:
+                self._unions.move_to_end(key)
+                return known[1]
+        union = unite(tables, symbols)
+        with self._lock:
+            self._unions[key] = tuple(tables), union
+            if len(self._unions) > _UNIONS:
+                self._unions.popitem(last=False)
+        return union
+
+    def _from_blocks(self, read: Callable[[], T]) -> T:
+        """Call `read`; without the block that turns out to be damaged, if one does."""
+        while True:
+            try:
+                return read()
+            except DamagedBlock as damage:
+                with self._lock:
+                    self.blocks.set_aside(damage.block.path.name, str(damage))
+
+    # --- labels -------------------------------------------------------------------------
+
+    def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> LabelTable:
+        """Labels of all series that pass and may have samples in that range."""
+        with self._lock:
+            self._shared()
+            has_head = self._has_head
+        head = super().series(matchers, start_ms, end_ms) if has_head else None
+        return self._from_blocks(lambda: self._series(matchers, start_ms, end_ms, head))
+
+    def _series(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        head: LabelTable | None,
+    ) -> LabelTable:
+        found, symbols = self._find(matchers, start_ms, end_ms)
+        tables = []
+        for one in found:
+            with blaming(one.block):
+                tables.append(_alive(one, start_ms, end_ms))
+        if head is not None:
+            tables.append(head)
+        tables = [table for table in tables if table.n]
+        if len(tables) < 2:
+            return tables[0] if tables else LabelTable(0, {}, symbols)
+        return self._union(tables, symbols).labels
+
+
+def _alive(found: _Found, start_ms: int, end_ms: int) -> LabelTable:
+    """Labels of those that may have samples in a range; all of them if it has all of the block."""
+    meta = found.block.meta
+    if start_ms <= meta.min_time and end_ms >= meta.max_time - 1:
+        return found.labels
+    alive = np.zeros(len(found.series), bool)
+    for _, _, at in found.block.rows(found.series, start_ms, end_ms):
+        alive[at] = True
+    return found.labels if alive.all() else found.labels.take(np.flatnonzero(alive))
