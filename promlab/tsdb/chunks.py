@@ -11,7 +11,7 @@ when all in them is older than the retention.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -166,9 +166,12 @@ class ChunkStore:
 
     def drop_before(self, t_ms: int) -> int:
         """Delete closed files whose samples are all older; the number of the oldest left."""
-        for number in sorted(self.closed):
-            if self.closed[number][0] >= t_ms:
-                continue
+        self.drop([number for number in sorted(self.closed) if self.closed[number][0] < t_ms])
+        return min(self.closed, default=self.number)
+
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Delete closed files."""
+        for number in numbers:
             count = index_path(self.directory, number).stat().st_size // ENTRY_BYTES
             for path in (index_path(self.directory, number), data_path(self.directory, number)):
                 try:
@@ -177,7 +180,6 @@ class ChunkStore:
                     raise failed("delete", path, error) from None
             del self.closed[number]
             self.total -= count
-        return min(self.closed, default=self.number)
 
     def close(self) -> None:
         """Give reserved space back and close."""

@@ -33,6 +33,8 @@ FORMAT = 1
     APPENDED,  # samples since the writer started
     EXEMPLARS,  # how many exemplars count
 ) = range(12)
+# Samples before CUT_TIME in chunk files up to CUT_FILE (0: in none) are in blocks.
+CUT_FILE, CUT_TIME = 48, 49
 LONGS = 64
 
 

@@ -125,9 +125,7 @@ class DataReader(Reader):
         Series without samples there are left out. Raises TooManySamples, StorageError.
         """
         head = self._head_batch(matchers, start_ms, end_ms, hints)
-        return self._from_blocks(
-            lambda: self._select(matchers, start_ms, end_ms, hints, head)
-        )
+        return self._from_blocks(lambda: self._select(matchers, start_ms, end_ms, hints, head))
 
     def _head_batch(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, hints: SelectHints
@@ -153,8 +151,7 @@ class DataReader(Reader):
             tables.append(head.labels)
         union = self._union(tables, symbols)
         parts = [
-            BlockPart(one.block, one.series, to)
-            for one, to in zip(found, union.rows, strict=False)
+            BlockPart(one.block, one.series, to) for one, to in zip(found, union.rows, strict=False)
         ]
         head_part = None
         if head is not None and head.n:

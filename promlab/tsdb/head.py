@@ -30,6 +30,8 @@ from promlab.model.storage import (
 )
 from promlab.tsdb import control
 from promlab.tsdb import head_kernels as k
+from promlab.tsdb.blocks.cut_record import Cut, read_cut
+from promlab.tsdb.blocks.keeper import BlockKeeper
 from promlab.tsdb.catalog import Catalog
 from promlab.tsdb.chunks import ChunkStore
 from promlab.tsdb.exemplar_store import ExemplarStore
@@ -146,6 +148,7 @@ class Head:
         self._epoch = 1 + control.newest_epoch(self.path)
         self.rows = RowStore(head, self._epoch)
         self.loose = LooseStore(head, self._epoch)
+        self.cut = read_cut(self.path)
         progress("series", 0.0)
         self.catalog = Catalog(head, self.rows, self.loose)
         self.wal_corruptions += self.catalog.load(self.warn)
@@ -170,9 +173,11 @@ class Head:
         self.wal.start_segment()
         self._keeper = Housekeeper(self)
         self.publish()
+        self.set_cut(self.cut)
         self.control.longs[control.EPOCH] = self._epoch
         control.publish(self.path)
         self._keeper.drop_old_epochs(self._epoch)
+        self.blocks = BlockKeeper(self) if self.options.block_s > 0 else None
         self.replay_s = self.options.clock() - started
         progress("ready", 1.0)
 
@@ -492,6 +497,20 @@ class Head:
         page[control.APPENDED] = self.appended
         page[control.EXEMPLARS] = self.exemplars.most
 
+    def set_cut(self, cut: Cut) -> None:
+        """What is older is in blocks: readers look for it there."""
+        self.cut = cut
+        self.control.longs[control.CUT_FILE] = 0  # neither counts without the other
+        self.control.longs[control.CUT_TIME] = cut.time
+        self.control.longs[control.CUT_FILE] = cut.file
+
+    def end_files(self) -> None:
+        """End the newest chunk file and WAL segment. Raises StorageError."""
+        self.catalog.flush()
+        self.wal.flush()
+        self._keeper.end_chunk_file(self.options.clock())
+        self.wal.start_segment()
+
     def stats(self) -> HeadStats:
         """Counters of now."""
         has = self.max_time != k.NEVER
@@ -521,6 +540,8 @@ class Head:
         if self._closed:
             return
         self._closed = True
+        if self.blocks is not None:
+            self.blocks.stop()
         try:
             self._keeper.finish()
             self.commit()

@@ -60,6 +60,8 @@ class Housekeeper:
         if abs(now - self._looked_s) > _LOOK_EVERY_S or self._file_is_full():
             self._looked_s = now
             self._look_at_files(now)
+        if head.blocks is not None:
+            head.blocks.step(now)
 
     def finish(self) -> None:
         """Wait for the helper thread; then segments that are no longer needed go."""
@@ -132,16 +134,20 @@ class Housekeeper:
         head = self._head
         old = now - head.chunks.born_s > head.options.chunk_file_s
         if self._file_is_full() or (old and head.chunks.count):
-            self.finish()
-            head.catalog.sync()
-            head.chunks.start_file(now)
-            head.publish()
+            self.end_chunk_file(now)
         if head.options.retention_s > 0 and head.max_time != k.NEVER:
             newest = min(head.max_time, int(now * 1000))
             oldest = newest - int(head.options.retention_s * 1000)
             first = head.chunks.drop_before(oldest)
             head.histograms.drop_before(oldest)
             head.control.longs[control.FIRST_FILE] = first
+
+    def end_chunk_file(self, now: float) -> None:
+        """Begin another chunk file; what is in the newest is on the disk then."""
+        self.finish()
+        self._head.catalog.sync()
+        self._head.chunks.start_file(now)
+        self._head.publish()
 
     def drop_old_epochs(self, epoch: int) -> None:
         """Delete what earlier writers mapped; readers that still map it keep it."""

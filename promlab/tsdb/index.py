@@ -180,6 +180,11 @@ class SeriesIndex:
         hidden[first : first + n] = True
         self._start_of, self._hidden = grown, hidden
 
+    def visible(self) -> Longs:
+        """All series that are not start times of others."""
+        hidden = np.flatnonzero(self._hidden)
+        return np.setdiff1d(np.arange(self.count), hidden).astype(np.int64)
+
     # --- selection --------------------------------------------------------------------
 
     def labels(self, series: Longs) -> LabelTable:

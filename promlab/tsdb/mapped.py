@@ -78,6 +78,7 @@ class ChunkView(NamedTuple):
     group_chains: Addresses
     ring_chains: Addresses
     chain_sizes: Longs
+    starts: Longs  # of each file the time from which it counts: before, blocks have it
 
 
 class Mapped:
@@ -87,6 +88,7 @@ class Mapped:
         self.path = path
         self.index = SeriesIndex()
         self._series_bytes = 0
+        self.oldest_file = 0  # chunk files before this one are not looked at
         self._chunks: dict[int, ChunkFile] = {}
         place = control.path_of(path)
         self._place = str(place)
@@ -148,16 +150,19 @@ class Mapped:
         newest, count = packed >> 32, packed & 0xFFFFFFFF
         if newest not in self._chunks:
             self._find_files(newest)
-        oldest = int(self.page[control.FIRST_FILE])
+        oldest = max(int(self.page[control.FIRST_FILE]), self.oldest_file)
         for number in [number for number in self._chunks if number < oldest]:
             del self._chunks[number]
-        found = []
+        cut_file, cut_t = int(self.page[control.CUT_FILE]), int(self.page[control.CUT_TIME])
+        found, starts = [], []
         for number in sorted(self._chunks):
             file = self._chunks[number]
             file.refresh(count if number == newest else None, self.index.groups, self.index.rings)
-            if file.count and file.first_t <= end and file.last_t >= start:
+            counts_from = max(start, cut_t) if number <= cut_file else start
+            if file.count and file.first_t <= end and file.last_t >= counts_from:
                 found.append(file)
-        return _view(found)
+                starts.append(counts_from)
+        return _view(found, np.array(starts, np.int64))
 
     def _find_files(self, newest: int) -> None:
         directory = self.path / "chunks"
@@ -170,7 +175,7 @@ class Mapped:
                     continue  # dropped by retention a moment ago
 
 
-def _view(found: list[ChunkFile]) -> ChunkView:
+def _view(found: list[ChunkFile], starts: Longs) -> ChunkView:
     def addresses(values: list[int]) -> Addresses:
         return np.array(values, np.uint64)
 
@@ -185,4 +190,5 @@ def _view(found: list[ChunkFile]) -> ChunkView:
         addresses([file.groups.__array_interface__["data"][0] for file in found]),
         addresses([file.rings.__array_interface__["data"][0] for file in found]),
         np.array(sizes, np.int64),
+        starts,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,8 @@ from promlab.model.samples import SeriesBatch
 from promlab.model.storage import NO_HINTS, SelectHints, SeriesExemplars
 from promlab.tsdb import control
 from promlab.tsdb import select_kernels as k
-from promlab.tsdb.decoding import Located, Pieces, Tails, decode, with_starts
+from promlab.tsdb.decoding import Decoded, Located, Pieces, Tails, decode, with_starts
+from promlab.tsdb.index import Selection
 from promlab.tsdb.mapped import Mapped
 from promlab.tsdb.plan import Plan
 
@@ -48,7 +49,7 @@ class Reader:
         with self._lock:
             self._mapped = None
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -205,12 +206,18 @@ class Reader:
         with self._lock:
             mapped = self._fresh()
             selection = mapped.index.select(matchers)
+        return self._samples(mapped, selection, start_ms, end_ms, hints.max_samples).batch
+
+    def _samples(
+        self, mapped: Mapped, selection: Selection, start_ms: int, end_ms: int, max_samples: int = 0
+    ) -> Decoded:
+        """The samples of some series, and which of the selection have any."""
+        with self._lock:
             plan = mapped.index.plan(selection)
         if not len(plan.slots):
-            return SeriesBatch.empty(mapped.index.symbols)
-        located = self._locate(mapped, plan, start_ms, end_ms, newest=hints.newest)
+from typing import TYPE_CHECKING, Self
         files = mapped.histograms
-        found = decode(selection, located, start_ms, end_ms, files, hints.max_samples)
+        found = decode(selection, located, end_ms, files, max_samples)
         with self._lock:
             # Looked up after the samples were: none of them can lack its start time.
             mapped.refresh_series()
@@ -218,9 +225,10 @@ class Reader:
             starts_of = selection.starts_of
             plan = mapped.index.plan(starts) if starts else plan
         if starts is None or starts_of is None or not found.batch.n:
-            return found.batch
+            return found
         located = self._locate(mapped, plan, start_ms, end_ms)
-        return with_starts(found, decode(starts, located, start_ms, end_ms, files), starts_of)
+        own = decode(starts, located, end_ms, files)
+        return Decoded(with_starts(found, own, starts_of), found.rows)
 
     def _locate(
         self, mapped: Mapped, plan: Plan, start_ms: int, end_ms: int, *, newest: bool = False
@@ -243,7 +251,7 @@ class Reader:
                     plan.owners,
                     plan.loose,
                     tails.firsts,
-                    start_ms,
+                    view.starts,
                     end_ms,
                     pieces.at,
                     pieces.file,

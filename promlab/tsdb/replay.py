@@ -90,8 +90,12 @@ def replay_wal(head: Head, ring_last: Longs, progress: Callable[[float], None]) 
     series = np.concatenate([np.zeros(0, np.uint32), *widths])
     paths = segments(head.wal.directory)
     replay = _Replay(head, ring_last, series_at, series)
+    sealed = _raised_to_cut(head, ring_last) if head.cut.segment else None
     for at, path in enumerate(paths):
         progress(at / len(paths))
+        if sealed is not None and int(path.name) > head.cut.segment:
+            _lowered(head, ring_last, *sealed)
+            sealed = None
         before = head.wal_corruptions
         for records in frames(path, replay.damaged):
             if not replay.frame(records, int(path.name)):
@@ -99,6 +103,26 @@ def replay_wal(head: Head, ring_last: Longs, progress: Callable[[float], None]) 
                 break
         if head.wal_corruptions > before:
             head.wal.sizes[int(path.name)] = path.stat().st_size
+
+
+def _raised_to_cut(head: Head, ring_last: Longs) -> tuple[Longs, Longs]:
+    """Take all that is older than the cut for sealed: it is in blocks, its chunks may be gone.
+
+    That holds for segments up to the cut's. Returns what was known before.
+    """
+    state = head.rows.state[: head.rows.count, k.SEALED_T]
+    before = state.copy(), ring_last.copy()
+    np.maximum(state, head.cut.time - 1, out=state)
+    np.maximum(ring_last, head.cut.time - 1, out=ring_last)
+    return before
+
+
+def _lowered(head: Head, ring_last: Longs, groups: Longs, rings: Longs) -> None:
+    """Undo it where nothing newer has come."""
+    state = head.rows.state[: head.rows.count, k.SEALED_T]
+    for now, before in ((state, groups), (ring_last, rings)):
+        untouched = now == head.cut.time - 1
+        now[untouched] = before[untouched]
 
 
 class _Replay:
@@ -158,7 +182,10 @@ class _Replay:
         if end < 0 or (n and int(rings.max()) >= head.loose.count):
             return -1
         # What is late may be in a chunk already; readers take it once.
-        fresh = (t_ms > self._ring_last[rings]) | (head.loose.is_late[rings] != 0)
+        late = head.loose.is_late[rings] != 0
+        if segment <= head.cut.segment:
+            late &= t_ms >= head.cut.time
+        fresh = (t_ms > self._ring_last[rings]) | late
         rings, t_ms, bits = rings[fresh], t_ms[fresh], bits[fresh]
         if len(rings):
             self._ring_last[rings] = t_ms

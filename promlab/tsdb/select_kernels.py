@@ -233,7 +233,7 @@ def copy_tails(
 
 
 @kernel(
-    "i8(u8[::1], i8[::1], u8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
+    "i8(u8[::1], i8[::1], u8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8,"
     " i8[::1], i8[::1], i8[::1])"
 )
 def find_pieces(
@@ -245,13 +245,13 @@ def find_pieces(
     owners: Any,
     loose: Any,
     firsts: Any,
-    start: Any,
+    starts: Any,
     end: Any,
     pieces_at: Any,
     piece_file: Any,
     piece_entry: Any,
 ) -> Any:
-    """Chunks of each source that overlap [start, end] and begin before what the head held.
+    """Chunks of each source that overlap [starts[file], end] and begin before what the head held.
 
     Of a late ring all that overlap: what is met twice is merged.
     Files are ordered by age; `chain_sizes` has lengths of the group and ring chains, two a
@@ -275,10 +275,11 @@ def find_pieces(
             before = counts[f]
             while 0 <= entry < before:
                 e = entry * ENTRY_LONGS
-                if entries[e + 2] < start and not late:
-                    done = True
+                if entries[e + 2] < starts[f] and not late:
+                    # Of the files before, none begins to count earlier than the oldest does.
+                    done = entries[e + 2] < starts[0]
                     break
-                if entries[e + 1] <= limit and entries[e + 2] >= start:
+                if entries[e + 1] <= limit and entries[e + 2] >= starts[f]:
                     if n < len(piece_file):
                         piece_file[n] = f
                         piece_entry[n] = entry
@@ -475,8 +476,13 @@ def _same_times(
 
 
 @kernel(
+<<<<<<< HEAD
     "i8(u8[::1], i8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
     " i8[::1], i8[::1], i8[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
+=======
+    "i8(u8[::1], i8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8,"
+    " i8[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
+>>>>>>> a25b307 (Cut the head into blocks, join them by levels, read head and blocks as one)
 )
 def source_times(
     indexes: Any,
@@ -487,7 +493,7 @@ def source_times(
     piece_entry: Any,
     pieces_at: Any,
     loose: Any,
-    start: Any,
+    starts: Any,
     end: Any,
     firsts: Any,
     tail_t: Any,
@@ -538,7 +544,7 @@ def source_times(
             if p < 0:
                 return -1
             low, high = np.int64(0), rows
-            while low < high and scratch[low] < start:
+            while low < high and scratch[low] < starts[f]:
                 low += 1
             while high > low and scratch[high - 1] > limit:
                 high -= 1

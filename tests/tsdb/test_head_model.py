@@ -32,13 +32,16 @@ SMALL = HeadOptions(
 
 
 class StorageMachine(RuleBasedStateMachine):
+    def open_head(self) -> Head:
+        return Head.open(self.path, options=SMALL)
+
     @initialize()
     def start(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="promlab-tsdb-"))
         self.model: dict[Key, list[tuple[int, int]]] = {}
         self.newest = -(2**63)
         self.now = 1_000
-        self.head = Head.open(self.path, options=SMALL)
+        self.head = self.open_head()
         self.reader = open_reader(self.path)
         self.groups = {}
         self.widths = {}
@@ -145,7 +148,7 @@ class StorageMachine(RuleBasedStateMachine):
             self.head.close()
         else:
             kill(self.head)
-        self.head = Head.open(self.path, options=SMALL)
+        self.head = self.open_head()
         assert self.head.wal_corruptions == 0
         assert self.head.clean_start == clean
 

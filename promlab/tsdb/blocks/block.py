@@ -266,11 +266,9 @@ class Block:
         for number, group in enumerate(self._samples.groups):
             rows = self._load_rows(number, group)
             samples += int(rows.count.sum())
-            for column in (0, 1):
-                name = ("n", "x")[column]
-                if int(rows.count[rows.column == column].sum()) != len(
-                    self._samples.lists(group, name)
-                ):
+            for kind, name in enumerate(("n", "x")):
+                wanted = int(rows.count[rows.column == kind].sum())
+                if wanted != len(self._samples.lists(group, name)):
                     raise StorageError(f"{self._samples.path} is damaged: items are missing")
             self._samples.lists(group, "start_ms")
             if len(rows.series) and int(rows.series.max()) >= labels:
@@ -290,9 +288,7 @@ def _outside(first: ColumnChunk, last: ColumnChunk, start: int, end: int) -> boo
     )
 
 
-def places(
-    chunk: ColumnChunk, counts: Longs, mine: npt.NDArray[np.bool_]
-) -> tuple[Longs, Longs]:
+def places(chunk: ColumnChunk, counts: Longs, mine: npt.NDArray[np.bool_]) -> tuple[Longs, Longs]:
     """Page of each of these rows, and its first item there; `counts` are those of all rows."""
     before = np.cumsum(counts) - counts
     rows = np.flatnonzero(mine)

@@ -55,7 +55,7 @@ class _Pieces(NamedTuple):
     source: Longs
     row: Longs
     low: Longs
-    count: Longs
+    samples: Longs
     t_at: Longs
 
     def take(self, which: npt.NDArray[np.generic]) -> _Pieces:
@@ -113,7 +113,7 @@ class _Plan:
             if part.block.tombstones:
                 own = part.series[at]
                 pieces = _without(pieces, own, part.block.tombstones, flat, self._times_used)
-            self._pieces.append(pieces.take(pieces.count > 0))
+            self._pieces.append(pieces.take(pieces.samples > 0))
             self._sources.append(_Source(part.block, rows))
         self._add_times(flat)
 
@@ -131,7 +131,7 @@ class _Plan:
         )
         if part.deleted:
             pieces = _without(pieces, part.to, part.deleted, batch.t_ms, self._times_used)
-        self._pieces.append(pieces.take(pieces.count > 0))
+        self._pieces.append(pieces.take(pieces.samples > 0))
         self._sources.append(_Source(None, None))
         self._head = batch
         self._add_times(batch.t_ms)
@@ -146,7 +146,7 @@ class _Plan:
             return SeriesBatch.empty(labels.symbols)
         pieces = _Pieces(*(np.concatenate(columns) for columns in zip(*self._pieces, strict=True)))
         times = np.concatenate(self._times)
-        total = int(pieces.count.sum())
+        total = int(pieces.samples.sum())
         if max_samples and total > max_samples:
             raise TooManySamples(max_samples)
         first = times[pieces.t_at]
@@ -154,13 +154,13 @@ class _Plan:
         pieces, first = pieces.take(order), first[order]
         found, piece_at = np.unique(pieces.series, return_index=True)
         pieces_at = np.append(piece_at, len(pieces.series)).astype(np.int64)
-        to_at = np.cumsum(pieces.count) - pieces.count
+        to_at = np.cumsum(pieces.samples) - pieces.samples
         offsets = np.append(to_at[piece_at], total).astype(np.int64)
         bits, histograms, start_ms = self._decode(pieces, to_at, total)
         times_at, t_ms = _join(pieces, pieces_at, times)
         if len(found) != labels.n:
             labels = labels.take(found)
-        last = times[pieces.t_at + pieces.count - 1]
+        last = times[pieces.t_at + pieces.samples - 1]
         again = (pieces.series[1:] == pieces.series[:-1]) & (first[1:] <= last[:-1])
         batch = SeriesBatch(
             labels, offsets, times_at, t_ms, bits.view(np.float64), histograms, start_ms
@@ -184,7 +184,7 @@ class _Plan:
             if source.block is None or source.rows is None:
                 assert self._head is not None
                 bits = np.ascontiguousarray(self._head.values).view(np.int64)
-                k.copy_pieces(bits, part.low, part.count, at, out)
+                k.copy_pieces(bits, part.low, part.samples, at, out)
                 extras.from_head(self._head, part, at)
             else:
                 with blaming(source.block):
@@ -203,21 +203,21 @@ def _decode_rows(
     for page in np.unique(of_page).tolist():
         which = np.flatnonzero(of_page == page)
         items = block.items(rows.group, page & 1, page >> 1)
-        if int((from_at[which] + part.count[which]).max()) > len(items):
+        if int((from_at[which] + part.samples[which]).max()) > len(items):
             raise StorageError(f"{block.path} is damaged: items are missing")
         special = which[scales[which] == HISTOGRAM_ROW]
         if len(special):
             numbers = extras.rows_of(block)
-            k.copy_pieces(items, from_at[special], part.count[special], at[special], numbers)
-            k.copy_pieces(items, from_at[special], part.count[special], at[special], out)
-            extras.mark(block, at[special], part.count[special])
+            k.copy_pieces(items, from_at[special], part.samples[special], at[special], numbers)
+            k.copy_pieces(items, from_at[special], part.samples[special], at[special], out)
+            extras.mark(block, at[special], part.samples[special])
             which = which[scales[which] != HISTOGRAM_ROW]
-        k.place_rows(items, from_at, part.count, scales, which, at, out)
+        k.place_rows(items, from_at, part.samples, scales, which, at, out)
     if rows.group.columns["start_ms"].values:
         items, begin = block.starts(rows, row)
         have = np.flatnonzero(begin >= 0)
         if len(have):
-            extras.starts(items, begin[have] + part.low[have], part.count[have], at[have])
+            extras.starts(items, begin[have] + part.low[have], part.samples[have], at[have])
 
 
 class _Extras:
@@ -248,14 +248,14 @@ class _Extras:
     def from_head(self, batch: SeriesBatch, part: _Pieces, at: Longs) -> None:
         """What the head's samples have."""
         if batch.start_ms is not None:
-            self.starts(batch.start_ms, part.low, part.count, at)
+            self.starts(batch.start_ms, part.low, part.samples, at)
         if batch.histograms is not None:
-            index = batch.histograms.index[_positions(part.low, part.count)]
+            index = batch.histograms.index[_positions(part.low, part.samples)]
             there = index >= 0
             self._head = (
                 batch.histograms,
                 index[there],
-                _positions(at, part.count)[there],
+                _positions(at, part.samples)[there],
             )
 
     def histograms(self) -> HistogramColumn | None:
@@ -285,16 +285,14 @@ def _positions(at: Longs, counts: Longs) -> Longs:
     return positions
 
 
-def _without(
-    pieces: _Pieces, own: Longs, deleted: Tombstones, t_ms: Longs, shift: int
-) -> _Pieces:
+def _without(pieces: _Pieces, own: Longs, deleted: Tombstones, t_ms: Longs, shift: int) -> _Pieces:
     """Pieces without what is deleted; `own` are their series' numbers in the tombstones."""
     hit = np.isin(own, deleted.series)
     if not hit.any():
         return pieces
     kept = [pieces.take(~hit)]
     for i in np.flatnonzero(hit).tolist():
-        low, count, t_at = int(pieces.low[i]), int(pieces.count[i]), int(pieces.t_at[i])
+        low, count, t_at = int(pieces.low[i]), int(pieces.samples[i]), int(pieces.t_at[i])
         times = t_ms[t_at - shift : t_at - shift + count]
         at = 0
         bounds = [
@@ -307,7 +305,7 @@ def _without(
                 kept.append(
                     one._replace(
                         low=np.array([low + at]),
-                        count=np.array([begin - at]),
+                        samples=np.array([begin - at]),
                         t_at=np.array([t_at + at]),
                     )
                 )
@@ -319,12 +317,12 @@ def _join(pieces: _Pieces, pieces_at: Longs, times: Longs) -> tuple[Longs, Longs
     """Where each series' times begin, and all lists of times that differ."""
     n = len(pieces_at) - 1
     hashes = np.empty(n, np.uint64)
-    k.hash_sequences(pieces_at, pieces.t_at, pieces.count, hashes)
+    k.hash_sequences(pieces_at, pieces.t_at, pieces.samples, hashes)
     _, which, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    lengths = np.add.reduceat(pieces.count, pieces_at[:-1]) if n else np.zeros(0, np.int64)
+    lengths = np.add.reduceat(pieces.samples, pieces_at[:-1]) if n else np.zeros(0, np.int64)
     t_ms = np.empty(int(lengths[which].sum()), np.int64)
     begins = np.empty(len(which), np.int64)
-    k.join_times(which, pieces_at, pieces.t_at, pieces.count, times, begins, t_ms)
+    k.join_times(which, pieces_at, pieces.t_at, pieces.samples, times, begins, t_ms)
     return begins[inverse.reshape(-1)], t_ms
 
 

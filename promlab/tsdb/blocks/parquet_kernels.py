@@ -146,7 +146,8 @@ def delta_decode(buffer: Any, p: Any, end: Any, out: Any) -> Any:
         if p < 0:
             return -1
         head[i] = u
-    minis, total = np.int64(head[1]), np.int64(head[2])
+    minis: Any = np.int64(head[1])
+    total: Any = np.int64(head[2])
     if minis < 1 or minis > 512 or head[0] > np.uint64(1 << 20) or head[0] < np.uint64(1):
         return -1
     mini = np.int64(head[0]) // minis
@@ -232,7 +233,7 @@ def runs_decode(buffer: Any, p: Any, end: Any, width: Any, out: Any) -> Any:
         head, p = get_varint(buffer, p, end)
         if p < 0:
             return -1
-        count = np.int64(head >> np.uint64(1))
+        count: Any = np.int64(head >> np.uint64(1))
         if head & np.uint64(1) == np.uint64(0):
             size = (width + 7) // 8
             if count < 1 or p + size > end:

@@ -52,7 +52,7 @@ class ParquetFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._map = ReadableMap(path)
-        data = self._data = memoryview(self._map.bytes)
+        data = self._data = memoryview(self._map.bytes.data)
         if len(data) < 12 or data[:4] != MAGIC or data[-4:] != MAGIC:
             raise StorageError(f"{path} is damaged: it does not begin and end as Parquet does")
         (size,) = struct.unpack("<I", data[-8:-4])
@@ -64,8 +64,6 @@ class ParquetFile:
             self.groups = self._groups(footer)
         except (KeyError, TypeError, IndexError, ValueError, struct.error):
             raise StorageError(f"{path} is damaged: its footer makes no sense") from None
-        except StorageError as error:
-            raise StorageError(f"{path}: {error}") from None
 
     @property
     def size(self) -> int:
@@ -112,11 +110,13 @@ class ParquetFile:
                 raise StorageError(f"{self.path} is damaged: a page at byte {at} has no end")
             packed = self._data[at + body : at + body + stored]
             plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
-        except (KeyError, TypeError, zstandard.ZstdError):
+        except (KeyError, TypeError, ValueError, zstandard.ZstdError):
             raise self.damaged(at) from None
         if len(plain) != size:
             raise self.damaged(at)
-        return header, np.frombuffer(plain + bytes(_SPARE), np.uint8)
+        content = np.zeros(size + _SPARE, np.uint8)
+        content[:size] = np.frombuffer(plain, np.uint8)
+        return header, content
 
     def damaged(self, at: int) -> StorageError:
         """The error for a page that can't be read."""

@@ -96,7 +96,9 @@ class ParquetWriter:
         self.path, self.columns = path, columns
         self.rows = 0
         self._groups: list[tuple[int, list[_Chunk]]] = []
-        self._deflate = zstandard.ZstdCompressor(level, write_content_size=True, write_checksum=True)
+        self._deflate = zstandard.ZstdCompressor(
+            level, write_content_size=True, write_checksum=True
+        )
         self._buffer = np.empty(1 << 20, np.uint8)
         try:
             self._file = path.open("wb")

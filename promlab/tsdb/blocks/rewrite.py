@@ -34,7 +34,7 @@ class HeadLike(Protocol):
     def labels(self) -> LabelTable:
         """Labels of all series."""
 
-    def select(self, series: Longs, start_ms: int, end_ms: int) -> tuple[SeriesBatch, Longs]:
+    def batch_of(self, series: Longs, start_ms: int, end_ms: int) -> tuple[SeriesBatch, Longs]:
         """Samples of some series, and which of them (positions) have any."""
 
 
@@ -134,6 +134,6 @@ class Rewriter:
             if source.block is not None and source.block.overlaps(first, last):
                 parts.append(BlockPart(source.block, mine, to))
             elif source.head is not None:
-                found, which = source.head.select(mine, first, last)
+                found, which = source.head.batch_of(mine, first, last)
                 head = HeadPart(found, to[which])
         return assemble(numbered(high - low, self._symbols), parts, head, first, last)

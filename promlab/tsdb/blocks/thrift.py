@@ -10,8 +10,6 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from promlab.errors import StorageError
-
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
 _DEPTH = 16
 
@@ -122,7 +120,7 @@ class _Source:
                 return n
             shift += 7
             if shift > 70:
-                raise StorageError("damaged metadata: a number is too long")
+                raise ValueError("a number is too long")
 
     def signed(self) -> int:
         n = self.varint()
@@ -130,17 +128,17 @@ class _Source:
 
 
 def decode(data: bytes, at: int = 0) -> tuple[dict[int, Any], int]:
-    """The struct at `at`, and the position after it. Raises StorageError if it is damaged."""
+    """The struct at `at`, and the position after it. Raises ValueError if it is damaged."""
     source = _Source(data, at)
     try:
         return _get_struct(source, 0), source.at
     except IndexError:
-        raise StorageError("damaged metadata: it ends too early") from None
+        raise ValueError("it ends too early") from None
 
 
 def _get_struct(source: _Source, depth: int) -> dict[int, Any]:
     if depth > _DEPTH:
-        raise StorageError("damaged metadata: nested too deeply")
+        raise ValueError("nested too deeply")
     fields: dict[int, Any] = {}
     number = 0
     while True:
@@ -171,8 +169,8 @@ def _get(source: _Source, kind: int, depth: int) -> Any:
         size, items = head >> 4, head & 15
         size = source.varint() if size == 15 else size
         if size > len(source.data):
-            raise StorageError("damaged metadata: a list is too long")
+            raise ValueError("a list is too long")
         return [_get(source, items, depth + 1) for _ in range(size)]
     if kind == STRUCT:
         return _get_struct(source, depth + 1)
-    raise StorageError(f"damaged metadata: kind {kind}")
+    raise ValueError(f"kind {kind}")

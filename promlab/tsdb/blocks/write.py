@@ -11,6 +11,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +34,8 @@ _TAIL = 1 << 16  # most bytes at the end of a file that meta.json has a checksum
 
 def series_order(labels: LabelTable) -> Longs:
     """Rows of a table in a block's order: by metric, then label by label."""
-    keys = []
-    for name in sorted(labels.columns, reverse=True):
-        if name != METRIC_NAME:
-            keys.append(_ranks(labels, name))
-    keys.append(_ranks(labels, METRIC_NAME))
+    names = [name for name in sorted(labels.columns, reverse=True) if name != METRIC_NAME]
+    keys = [_ranks(labels, name) for name in (*names, METRIC_NAME)]
     return np.lexsort(keys).astype(np.int64)
 
 
@@ -335,8 +333,7 @@ def _split_kinds(rows: Longs, is_histogram: npt.NDArray[np.bool_]) -> Longs:
     for series, at, n, t_at in rows.tolist():
         inside = change[np.searchsorted(change, at, "right") : np.searchsorted(change, at + n)]
         edges = [at, *inside.tolist(), at + n]
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
-            out.append((series, low, high - low, t_at + low - at))
+        out += [(series, a, b - a, t_at + a - at) for a, b in pairwise(edges)]
     return np.array(out, np.int64).reshape(-1, 4)
 
 
@@ -353,9 +350,7 @@ class _TimesWriter:
 
     def rows_of(self, t_ms: Longs, at: Longs, counts: Longs) -> Longs:
         """Row of each list t_ms[at : at + count]."""
-        pairs, inverse = np.unique(
-            np.stack([at, counts], axis=1), axis=0, return_inverse=True
-        )
+        pairs, inverse = np.unique(np.stack([at, counts], axis=1), axis=0, return_inverse=True)
         starts = np.ascontiguousarray(pairs[:, 0])
         sizes = np.ascontiguousarray(pairs[:, 1])
         hashes = np.empty(len(pairs), np.uint64)
