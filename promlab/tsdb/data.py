@@ -20,7 +20,7 @@ from promlab.errors import StorageError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
-from promlab.model.storage import NO_HINTS, SelectHints
+from promlab.model.storage import NO_HINTS, SelectHints, SeriesExemplars
 from promlab.tsdb import control
 from promlab.tsdb.blocks.block import Block, DamagedBlock, blaming
 from promlab.tsdb.blocks.catalog import BlockCatalog
@@ -219,17 +219,46 @@ class DataReader(Reader):
         end_ms: int,
         head: LabelTable | None,
     ) -> LabelTable:
+        tables, symbols = self._alive(matchers, start_ms, end_ms)
+        if head is not None and head.n:
+            tables.append(head)
+        if len(tables) < 2:
+            return tables[0] if tables else LabelTable(0, {}, symbols)
+        return self._union(tables, symbols).labels
+
+    def _alive(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> tuple[list[LabelTable], Symbols]:
+        """Of each block the series that pass and may have samples in a range."""
         found, symbols = self._find(matchers, start_ms, end_ms)
         tables = []
         for one in found:
             with blaming(one.block):
                 tables.append(_alive(one, start_ms, end_ms))
-        if head is not None:
-            tables.append(head)
-        tables = [table for table in tables if table.n]
-        if len(tables) < 2:
-            return tables[0] if tables else LabelTable(0, {}, symbols)
-        return self._union(tables, symbols).labels
+        return [table for table in tables if table.n], symbols
+
+    def label_values(
+        self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> list[str]:
+        """Sorted values that one label takes in those series."""
+        with self._lock:
+            self._shared()
+            has_head = self._has_head
+        head = super().label_values(name, matchers, start_ms, end_ms) if has_head else []
+        tables, symbols = self._from_blocks(lambda: self._alive(matchers, start_ms, end_ms))
+        if not tables:
+            return head
+        codes = np.unique(np.concatenate([np.unique(table.column(name)) for table in tables]))
+        return sorted({*head, *symbols.texts(codes[codes > 0])})
+
+    def exemplars(
+        self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
+    ) -> list[SeriesExemplars]:
+        """Exemplars: the head has them all."""
+        with self._lock:
+            self._shared()
+            has_head = self._has_head
+        return super().exemplars(selectors, start_ms, end_ms) if has_head else []
 
 
 def _alive(found: _Found, start_ms: int, end_ms: int) -> LabelTable:

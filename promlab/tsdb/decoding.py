@@ -93,30 +93,10 @@ def decode(
     times_at = np.empty(sources, np.int64)
     values_at = np.empty((len(pieces.file), 7), np.int64)
     used = k.source_times(
-<<<<<<< HEAD
         *files, view.datas, view.sizes, pieces.file, pieces.entry, pieces.at, plan.loose,
-        start_ms, end_ms, tails.firsts, tails.t_ms, tails.times_at, tails.counts,
+        view.starts, end_ms, tails.firsts, tails.t_ms, tails.times_at, tails.counts,
         values_at, t_out, times_at, rows,
     )  # fmt: skip
-=======
-        view.indexes,
-        view.counts,
-        view.datas,
-        view.sizes,
-        pieces.file,
-        pieces.entry,
-        pieces.at,
-        plan.loose,
-        view.starts,
-        end_ms,
-        tails.firsts,
-        tails.counts,
-        values_at,
-        shared,
-        times_at,
-        tails.t_ms,
-    )
->>>>>>> a25b307 (Cut the head into blocks, join them by levels, read head and blocks as one)
     if used < 0:
         raise StorageError("a chunk is damaged: its times can't be read")
     np.cumsum(rows[plan.sources], out=most_at[1:])

@@ -206,18 +206,24 @@ class Reader:
         with self._lock:
             mapped = self._fresh()
             selection = mapped.index.select(matchers)
-        return self._samples(mapped, selection, start_ms, end_ms, hints.max_samples).batch
+        return self._samples(mapped, selection, start_ms, end_ms, hints).batch
 
     def _samples(
-        self, mapped: Mapped, selection: Selection, start_ms: int, end_ms: int, max_samples: int = 0
+        self,
+        mapped: Mapped,
+        selection: Selection,
+        start_ms: int,
+        end_ms: int,
+        hints: SelectHints = NO_HINTS,
     ) -> Decoded:
         """The samples of some series, and which of the selection have any."""
         with self._lock:
             plan = mapped.index.plan(selection)
         if not len(plan.slots):
-from typing import TYPE_CHECKING, Self
+            return Decoded(SeriesBatch.empty(mapped.index.symbols), np.zeros(0, np.int64))
+        located = self._locate(mapped, plan, start_ms, end_ms, newest=hints.newest)
         files = mapped.histograms
-        found = decode(selection, located, end_ms, files, max_samples)
+        found = decode(selection, located, end_ms, files, hints.max_samples)
         with self._lock:
             # Looked up after the samples were: none of them can lack its start time.
             mapped.refresh_series()

@@ -463,7 +463,13 @@ def _same_times(
         e = piece_entry[i] * ENTRY_LONGS
         entries = longs_at(indexes[f], counts[f] * ENTRY_LONGS)
         rows, length, offset = entries[e + 4] >> 32, entries[e + 4] & _LOW, entries[e + 3]
-        if rows != known[2] or offset < 0 or offset + length > sizes[f] or length <= known[6]:
+        if (
+            f != known[3]
+            or rows != known[2]
+            or offset < 0
+            or offset + length > sizes[f]
+            or length <= known[6]
+        ):
             return False
         buffer = bytes_at(datas[f] + np.uint64(offset), length)
         other = bytes_at(datas[known[3]] + np.uint64(known[4]), known[5])
@@ -476,13 +482,8 @@ def _same_times(
 
 
 @kernel(
-<<<<<<< HEAD
-    "i8(u8[::1], i8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8,"
-    " i8[::1], i8[::1], i8[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
-=======
     "i8(u8[::1], i8[::1], u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8,"
-    " i8[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
->>>>>>> a25b307 (Cut the head into blocks, join them by levels, read head and blocks as one)
+    " i8[::1], i8[::1], i8[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
 )
 def source_times(
     indexes: Any,
