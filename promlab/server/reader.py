@@ -118,6 +118,7 @@ async def _become_ready(context: Context) -> None:
         timeout_s=settings.query_timeout_s,
         max_samples=settings.max_samples,
         delayed_name_removal="promql-delayed-name-removal" in settings.features,
+        start_timestamps="use-start-timestamps" in settings.features,
         features=frozenset(settings.features),
         threads=THREADS,
     )

@@ -31,17 +31,18 @@ def parts_of(request: WriteRequest, refs: Refs, usable: Bools, limit_ms: int) ->
     keep[list(request.problems)] = False
     f, h = np.flatnonzero(keep_floats), np.flatnonzero(keep)
     series = np.concatenate([floats.series[f], histograms.series[h]])
-    columns: dict[str, Any] = {
-        "refs": refs[series],
-        "t_ms": np.concatenate([floats.t_ms[f], histograms.t_ms[h]]),
-        "values": np.concatenate([floats.values[f], np.zeros(len(h))]),
-    }
+    t_ms = np.concatenate([floats.t_ms[f], histograms.t_ms[h]])
+    # A request has the floats of a series before its histograms: by time they are in order.
+    order = np.lexsort((t_ms, series)) if len(f) and len(h) else np.arange(len(series))
+    series, t_ms = series[order], t_ms[order]
+    values = np.concatenate([floats.values[f], np.zeros(len(h))])[order]
+    columns: dict[str, Any] = {"refs": refs[series], "t_ms": t_ms, "values": values}
     body: dict[str, Any] = {}
-    starts = np.concatenate([floats.start_ms[f], histograms.start_ms[h]])
+    starts = np.concatenate([floats.start_ms[f], histograms.start_ms[h]])[order]
     if starts.any():
         columns["start_ms"] = starts
     if len(h) and histograms.histograms is not None:
-        index = np.concatenate([np.full(len(f), -1), np.arange(len(h))])
+        index = np.concatenate([np.full(len(f), -1), np.arange(len(h))])[order]
         more, body["bounds"] = histogram_columns(histograms.histograms.take(h))
         columns |= {"h_index": index.astype(np.int64), **more}
     if len(request.exemplars):

@@ -246,10 +246,10 @@ class Head:
 
     @property
     def late_floor(self) -> int:
-        """Times from here on may come out of order."""
-        if not self._late_ms or self.max_time == k.NEVER:
+        """Times from here on may come out of order; anything into an empty head."""
+        if not self._late_ms:
             return k.LATE_NEVER
-        return self.max_time - self._late_ms
+        return max(k.NEVER, self.max_time - self._late_ms)
 
     def references(
         self, series: U32, t_ms: Longs, bits: Longs, histograms: HistogramColumn, *, distinct: bool

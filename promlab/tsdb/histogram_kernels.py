@@ -390,8 +390,8 @@ def compare(
 ) -> None:
     """Of each row `now[i]` and the one before it in its series, `before[i]` (-1: none).
 
-    `hints[i]` becomes what Prometheus would say of a counter reset between the two, `equal[i]`
-    whether they are the same. `bounds` tells custom bounds apart.
+    `hints[i]` becomes what is known of a counter reset between the two, `equal[i]` whether they
+    are the same. `bounds` tells custom bounds apart.
     """
     for i in range(len(now)):
         b, a = now[i], before[i]
@@ -411,14 +411,11 @@ def compare(
             and _same_side(p_offsets, p_indices, p_counts, a, b)
             and _same_side(n_offsets, n_indices, n_counts, a, b)
         )
-        if hints[i] != _UNKNOWN or hint[a] == _GAUGE:
-            continue
-        if count[b] < count[a] or (schema[a] == schema[b] and bounds[a] != bounds[b]):
-            hints[i] = _RESET
-        elif alike:
+        # As in Prometheus, only "no reset" is said: where there may be one, queries look.
+        if hints[i] == _UNKNOWN and hint[a] != _GAUGE and alike and count[b] >= count[a]:
             fell = (
                 zero_count[b] < zero_count[a]
                 or _fell(p_offsets, p_indices, p_counts, a, b)
                 or _fell(n_offsets, n_indices, n_counts, a, b)
             )
-            hints[i] = _RESET if fell else _NOT_RESET
+            hints[i] = _UNKNOWN if fell else _NOT_RESET
