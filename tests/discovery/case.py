@@ -49,3 +49,32 @@ class Case:
             host = api.base.removeprefix("http://")
             filled = section.replace("BASE", api.base).replace("HOST", host)
             yield filled.replace("SOCKET", socket), api
+
+
+@dataclass
+class MotoCase(Case):
+    """Instances in moto's EC2."""
+
+    @contextmanager
+    def served(self, folder: Path) -> Iterator[tuple[str, FakeApi]]:
+        """The section, while moto runs."""
+        import boto3
+        from moto.server import ThreadedMotoServer
+
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        url = f"http://{host}:{port}"
+        keys = {"aws_access_key_id": "key", "aws_secret_access_key": "s3cret"}
+        ec2: Any = boto3.client("ec2", region_name="eu-west-1", endpoint_url=url, **keys)
+        image = ec2.describe_images()["Images"][0]["ImageId"]
+        tags = [{"Key": "team name", "Value": "lab"}]
+        for _ in range(self.targets):
+            ec2.run_instances(
+                ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.micro",
+                TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+            )  # fmt: skip
+        try:
+            yield self.section.replace("BASE", url), FakeApi({})
+        finally:
+            server.stop()

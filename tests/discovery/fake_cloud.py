@@ -66,4 +66,8 @@ def cloud(routes: Routes, folder: Path, *names: str) -> Iterator[Cloud]:
             proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             yield Cloud(api, proxy, ca_file)
         finally:
-            server.close()
+
+            async def close() -> None:
+                server.close()
+
+            run(close())

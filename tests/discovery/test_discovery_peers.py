@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from case import Case
-from cases import CASES
+from cases import CASES, EC2
 from discovering import Labels, discovered
 from notebook_server import free_port
 
 pytestmark = [pytest.mark.peers]
 
-COMPARED = [case for case in CASES if case.peer]
+COMPARED = [*(case for case in CASES if case.peer), EC2]
 # What a scrape config adds to every target.
 ADDED = ("__scheme__", "__metrics_path__", "__scrape_interval__", "__scrape_timeout__", "job")
 
