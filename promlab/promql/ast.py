@@ -3,7 +3,8 @@
 Every node knows `start` and `end`, 0-based character offsets in the text it was parsed from
 (both 0 where it was made by hand); comparing and hashing ignore them. `str(node)` is PromQL
 that parses back to an equal tree. Trees are at most `MAX_DEPTH` levels deep, so a plain
-recursion over them is safe.
+recursion over them is safe; but a chain of operators, `a + b + c`, is one level however long it
+is, and has to be followed with `spine`.
 
 A `Duration` is an int, milliseconds, wherever the query has a plain literal (`5m`, `300`,
 `-1h`); anything that is computed (`step() + 1m`) stays a `DurationExpr` until
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from promlab.model.labels import METRIC_NAME
 from promlab.model.matchers import Matcher, MatchType
@@ -231,9 +232,12 @@ class VectorMatching:
     fill_right: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Binary(Node):
-    """`lhs op rhs`; `op` is lower case; `matching` exactly where both sides are vectors."""
+    """`lhs op rhs`; `op` is lower case; `matching` exactly where both sides are vectors.
+
+    Type and hash are found once, when the node is made: chains of operators may be long.
+    """
 
     op: str
     lhs: Expr
@@ -241,13 +245,37 @@ class Binary(Node):
     returns_bool: bool = False
     matching: VectorMatching | None = None
     op_start: int = field(default=0, compare=False, repr=False, kw_only=True)
+    _type: ValueType = field(init=False, repr=False)
+    _hash: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        scalar = ValueType.SCALAR
+        both = self.lhs.value_type is scalar and self.rhs.value_type is scalar
+        object.__setattr__(self, "_type", scalar if both else ValueType.VECTOR)
+        parts = self.op, self.lhs, self.rhs, self.returns_bool, self.matching
+        object.__setattr__(self, "_hash", hash(parts))
+
+    def __eq__(self, other: object) -> bool:
+        left: Expr = self
+        while isinstance(left, Binary):
+            if left is other:
+                return True
+            if not isinstance(other, Binary) or left._hash != other._hash:
+                return False
+            if (left.op, left.returns_bool, left.matching) != (
+                other.op, other.returns_bool, other.matching
+            ) or left.rhs != other.rhs:  # fmt: skip
+                return False
+            left, other = left.lhs, other.lhs
+        return left == other
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def value_type(self) -> ValueType:
         """scalar between scalars, else vector"""
-        scalar = ValueType.SCALAR
-        both = self.lhs.value_type is scalar and self.rhs.value_type is scalar
-        return scalar if both else ValueType.VECTOR
+        return self._type
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +349,14 @@ def _nodes(*parts: Node | int | None) -> tuple[Node, ...]:
     return tuple(part for part in parts if isinstance(part, Node))
 
 
+def spine(node: Binary) -> list[Binary]:
+    """A chain of operators from the first one to the last, which is `node`."""
+    found = [node]
+    while isinstance(found[-1].lhs, Binary):
+        found.append(found[-1].lhs)
+    return found[::-1]
+
+
 def walk(node: Node) -> Iterator[Node]:
     """The node and all below it, parents first, in text order."""
     todo = [node]
@@ -336,6 +372,15 @@ def rewrite(node: Node, f: Callable[[Node], Node]) -> Node:
     `f` gets a node whose children are rewritten already and gives the node to put there:
     the same one to leave it. Parts that don't change are shared, not copied.
     """
+    if isinstance(node, Binary):
+        chain = spine(node)
+        made = rewrite(chain[0].lhs, f)
+        for link in chain:
+            right = rewrite(link.rhs, f)
+            if made is not link.lhs or right is not link.rhs:
+                link = replace(link, lhs=cast(Expr, made), rhs=cast(Expr, right))
+            made = f(link)
+        return made
     changed: dict[str, Any] = {}
     for part in fields(node):
         old = getattr(node, part.name)

@@ -23,6 +23,7 @@ from promlab.promql.ast import (
     Unary,
     VectorMatching,
     VectorSelector,
+    spine,
 )
 from promlab.promql.printer import go_quote
 from promlab.promql.registry import AGGREGATIONS, EXPERIMENTAL_FUNCTIONS, FUNCTIONS
@@ -166,8 +167,14 @@ def _check_aggregation(node: Aggregation, features: frozenset[str]) -> None:
 
 
 def _check_binary(node: Binary, features: frozenset[str]) -> None:
-    check(node.lhs, features)
-    check(node.rhs, features)
+    chain = spine(node)
+    check(chain[0].lhs, features)
+    for link in chain:
+        check(link.rhs, features)
+        _check_operator(link, features)
+
+
+def _check_operator(node: Binary, features: frozenset[str]) -> None:
     at_operator = (node.op_start, node.op_start + len(node.op))
     if node.returns_bool and node.op not in COMPARISONS:
         raise _at("bool modifier can only be used on comparison operators", *at_operator)

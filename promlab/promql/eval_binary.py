@@ -39,9 +39,8 @@ EXPLICIT = (
 UNIQUE = "multiple matches for labels: grouping labels must ensure unique matches"
 
 
-def binary(ev: Evaluator, node: Binary, steps: Steps) -> StepValue:
-    """Value of an operator."""
-    lhs, rhs = ev.value(node.lhs, steps), ev.value(node.rhs, steps)
+def binary(ev: Evaluator, node: Binary, lhs: StepValue, rhs: StepValue, steps: Steps) -> StepValue:
+    """Value of an operator between two values."""
     assert not isinstance(lhs, str)
     assert not isinstance(rhs, str)
     if not isinstance(lhs, Vector):

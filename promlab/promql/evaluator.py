@@ -101,10 +101,22 @@ class Evaluator:
             case Aggregation():
                 return aggregate(self, node, steps)
             case Binary():
-                return binary(self, node, steps)
+                return self._chain(node, steps)
             case Unary():
                 return self._unary(node, steps)
         raise AssertionError(f"a range vector has no value at a step: {node}")
+
+    def _chain(self, node: Binary, steps: Steps) -> StepValue:
+        """A chain of operators, from the first to the last: it may be a long one."""
+        plan, links = self.ctx.plan, [node]
+        while isinstance(below := links[-1].lhs, Binary):
+            if id(below) in plan.shared or (steps.count > 1 and id(below) in plan.invariant):
+                break
+            links.append(below)
+        value = self.value(links[-1].lhs, steps)
+        for link in reversed(links):
+            value = binary(self, link, value, self.value(link.rhs, steps), steps)
+        return value
 
     def _unary(self, node: Unary, steps: Steps) -> StepValue:
         value = self.value(node.expr, steps)

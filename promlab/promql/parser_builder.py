@@ -85,7 +85,7 @@ class Builder(SelectorRules, DurationRules):
             end=rhs.end,
             op_start=op.start_pos,
         )
-        return self.note(node, lhs, rhs)
+        return self.note_chain(node, lhs, rhs)
 
     def modifiers(self, parts: list[Any]) -> Modifiers:
         returns_bool, matching, fills = False, None, {}

@@ -9,7 +9,7 @@ from typing import TypeVar
 from lark import Token
 
 from promlab.errors import PromQLSyntaxError
-from promlab.promql.ast import MAX_DEPTH, Node, NumberLiteral
+from promlab.promql.ast import MAX_DEPTH, Binary, Node, NumberLiteral
 from promlab.promql.parser_lexer import too_deep
 from promlab.promql.parser_literals import duration_s, number, string
 
@@ -26,7 +26,17 @@ class Notes:
 
     def note(self, node: _N, *below: Node | int | None) -> _N:
         """The node itself; raises PromQLSyntaxError where it is one too deep."""
-        depth = 1 + max((self._depths.get(id(part), 0) for part in below), default=0)
+        return self._noted(
+            node, 1 + max((self._depths.get(id(part), 0) for part in below), default=0)
+        )
+
+    def note_chain(self, node: _N, chain: Node, operand: Node) -> _N:
+        """An operator after `chain`, which is on the same level if it ends in an operator."""
+        depths = self._depths
+        before = depths.get(id(chain), 0) + (not isinstance(chain, Binary))
+        return self._noted(node, max(before, 1 + depths.get(id(operand), 0)))
+
+    def _noted(self, node: _N, depth: int) -> _N:
         if depth > MAX_DEPTH:
             raise too_deep(node.start, node.end)
         self._depths[id(node)] = depth

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import accumulate
 
 from promlab.model.durations import format_duration_ms
 from promlab.model.matchers import Matcher
@@ -41,6 +42,7 @@ from promlab.promql.ast import (
 
 MAX_LINE = 100
 _INDENT = "  "
+_DEEPEST = 256  # levels that are indented: text of a long chain must not grow with its square
 _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NO_METRIC = frozenset({"bool", "on", "ignoring", "group_left", "group_right", "atan2"})
@@ -76,14 +78,26 @@ def to_text(node: Node) -> str:
             args = [node.expr] if node.param is None else [node.param, node.expr]
             return f"{_aggregation_head(node)}({', '.join(map(to_text, args))})"
         case Binary():
-            left, right = _sides(node)
-            operator = _operator(node)
-            return f"{_operand(node.lhs, left)} {operator} {_operand(node.rhs, right)}"
+            return "".join(_chain_texts(node))
         case Unary():
             return node.op + _operand(node.expr, _SIGN)
         case Paren():
             return f"({to_text(node.expr)})"
     return _duration_node(node, 0)
+
+
+def _chain_texts(node: Binary) -> list[str]:
+    """A chain of operators as texts, its first operand and then each operator with the next."""
+    links = []
+    chain: Node = node
+    while isinstance(chain, Binary):
+        left, right = _sides(chain)
+        links.append(f" {_operator(chain)} {_operand(chain.rhs, right)}")
+        chain = chain.lhs
+        if _level(chain) < left:
+            break
+    links.append(_operand(chain, left))
+    return links[::-1]
 
 
 def pretty(node: Node) -> str:
@@ -103,10 +117,7 @@ def _pretty(node: Node, level: int) -> str:
             args = [node.expr] if node.param is None else [node.param, node.expr]
             return _split_call(_aggregation_head(node), args, level)
         case Binary():
-            left, right = _sides(node)
-            lhs = _pretty_operand(node.lhs, left, level + 1)
-            rhs = _pretty_operand(node.rhs, right, level + 1)
-            return f"{lhs}\n{indent}{_operator(node)}\n{rhs}"
+            return _pretty_chain(node, level)
         case Unary():
             return indent + node.op + _pretty_operand(node.expr, _SIGN, level).lstrip(" ")
         case Paren():
@@ -114,6 +125,27 @@ def _pretty(node: Node, level: int) -> str:
         case Subquery():
             return _pretty_operand(node.expr, _POSTFIX, level) + _subquery_suffix(node)
     return indent + text
+
+
+def _pretty_chain(node: Binary, level: int) -> str:
+    """Each operator on a line between its sides, the left one deeper, until what is left fits."""
+    lines = []
+    sizes = list(accumulate(map(len, _chain_texts(node))))
+    chain: Node = node
+    while isinstance(chain, Binary) and sizes and sizes[-1] > MAX_LINE:
+        left, right = _sides(chain)
+        lines.append(_pretty_operand(chain.rhs, right, level + 1))
+        lines.append(_INDENT * level + _operator(chain))
+        chain = chain.lhs
+        sizes.pop()
+        level = min(level + 1, _DEEPEST)
+        if _level(chain) < left:
+            break
+    if isinstance(chain, Binary) and _level(chain) >= left:
+        lines.append(_INDENT * level + to_text(chain))
+    else:
+        lines.append(_pretty_operand(chain, left, level))
+    return "\n".join(lines[::-1])
 
 
 def _split_call(head: str, args: Sequence[Node], level: int) -> str:

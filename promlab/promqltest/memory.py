@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -28,6 +29,7 @@ class MemoryQuerier:
         self.samples: dict[Key, dict[int, Sample]] = {}
         self.starts: dict[Key, dict[int, int]] = {}
         self._tables: dict[tuple[int, ...], LabelTable] = {}
+        self._lock = threading.Lock()
 
     def add(
         self,
@@ -106,12 +108,13 @@ class MemoryQuerier:
         )
 
     def _table(self, rows: tuple[int, ...]) -> LabelTable:
-        found = self._tables.get(rows)
-        if found is None:
-            keys = list(self.samples)
-            found = LabelTable.from_dicts([dict(keys[row]) for row in rows], self.symbols)
-            self._tables[rows] = found
-        return found
+        with self._lock:  # symbols are given by one thread at a time
+            found = self._tables.get(rows)
+            if found is None:
+                keys = list(self.samples)
+                found = LabelTable.from_dicts([dict(keys[row]) for row in rows], self.symbols)
+                self._tables[rows] = found
+            return found
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> LabelTable:
         """Labels of all series that pass and have samples in that range."""

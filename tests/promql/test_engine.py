@@ -15,6 +15,7 @@ from promlab.errors import (
     QueryTimeout,
     TooManySamples,
 )
+from promlab.promql.ast import walk
 from promlab.promql.engine import Engine
 from promlab.promql.functions import IMPLEMENTATIONS
 from promlab.promql.options import EngineOptions
@@ -251,3 +252,29 @@ def test_many_threads_and_many_engines_agree() -> None:
                 found.values[found.present], wanted.values[wanted.present]
             )
     shared.close()
+
+
+def test_long_chains_of_operators() -> None:
+    engine = engine_of('m{a="1"} 1', 'm{a="2"} 2')
+    n = 3_000
+    for query, expected in (
+        (" + ".join(["m"] * n), [n * 1.0, n * 2.0]),
+        (" or ".join(["m"] * n), [1.0, 2.0]),
+        ("m + " + " + ".join(["1"] * n), [n + 1.0, n + 2.0]),
+        (" + ".join(["m @ 0"] * n), [n * 1.0, n * 2.0]),
+    ):
+        value = engine.range(query, 0, 60_000, 30_000).value
+        assert isinstance(value, Matrix)
+        assert value.values[:, -1].tolist() == expected
+    chain = " + ".join(["m"] * 500)
+    assert rows(engine, f"({chain}) / ({chain})", 0) == {"a=1": 1.0, "a=2": 1.0}
+
+
+def test_equal_parts_are_evaluated_once() -> None:
+    engine = engine_of("m 1")
+    plan = engine.plan("sum(rate(m[5m])) / (sum(rate(m[5m])) + rate(m[5m]))")
+    shared = [str(node) for node in walk(plan.expr) if id(node) in plan.shared]
+    # The selectors inside are not: they are evaluated with what is around them.
+    assert shared == ["sum(rate(m[5m]))", "rate(m[5m])"] * 2 or shared == [
+        "sum(rate(m[5m]))", "rate(m[5m])", "sum(rate(m[5m]))", "rate(m[5m])", "rate(m[5m])"
+    ]  # fmt: skip
