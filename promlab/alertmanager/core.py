@@ -18,6 +18,7 @@ from typing import Protocol
 from promlab.alertmanager.alerts import Alert
 from promlab.alertmanager.clock import Clock
 from promlab.alertmanager.config import Config
+from promlab.alertmanager.config.receiver import KINDS
 from promlab.alertmanager.counters import Counters
 from promlab.alertmanager.dispatch import Dispatcher
 from promlab.alertmanager.inhibit import Inhibitor
@@ -100,6 +101,8 @@ class Alertmanager:
         self.external_url = external_url
         self.alerts = Alerts(per_alertname_limit)
         self.counters = Counters()
+        if not show_receivers:
+            self.counters.create(KINDS)
         self._peers = peers or Alone()
         self._make_client, self._show_receivers = make_client, show_receivers
         self._start_delay_s = start_delay_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -19,6 +20,12 @@ class Counters:
     latencies: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     processing_count: int = 0
     processing_s: float = 0.0
+
+    def create(self, kinds: Iterable[str]) -> None:
+        """Begin at 0 for these kinds of integrations: a series that is missing hides its rise."""
+        for kind in kinds:
+            for counter in (self.notifications, self.requests, self.requests_failed):
+                counter[kind, ""] += 0
 
     def latency(self, key: tuple[str, str], seconds: float) -> None:
         """Note how long a notification took."""

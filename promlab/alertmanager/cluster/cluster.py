@@ -1,7 +1,7 @@
 """A peer at work: joins, probes, sends news, exchanges everything from time to time.
 
-News (a silence that changed, a notification that arrived) go to every living peer at once, in
-batches of `gossip_interval`. Everything is exchanged with one peer every `pushpull_interval`,
+News (a silence that changed, a notification that arrived) go to every living peer, at once or
+in batches of `gossip_interval`. Everything is exchanged with one peer every `pushpull_interval`,
 and with each peer that is met anew: so that what was lost on the way arrives later. Whoever
 can't reach others notifies on its own: rather twice than never.
 """
@@ -47,6 +47,7 @@ class Cluster:
         self._network = Network(settings)
         self._news: dict[str, tuple[str, bytes]] = {}
         self._settled = asyncio.Event()
+        self._more = asyncio.Event()
         self._tasks: list[asyncio.Task[Any]] = []
         self._resolved: set[str] = set()
         self.members: Members
@@ -171,9 +172,11 @@ class Cluster:
 
     async def _gossip(self) -> None:
         while True:
+            # The first news goes at once, what comes right after it in a batch.
+            await self._more.wait()
+            self._more.clear()
+            await self._send_news()
             await asyncio.sleep(self._settings.gossip_interval_s)
-            if self._news:
-                await self._send_news()
 
     async def _send_news(self) -> None:
         news, self._news = self._news, {}
@@ -188,9 +191,11 @@ class Cluster:
 
     def _silence_changed(self, silence: Silence) -> None:
         self._news[f"sil {silence.id}"] = ("sil", silence.encode())
+        self._more.set()
 
     def _entry_changed(self, entry: Entry) -> None:
         self._news[f"nfl {entry.key}"] = ("nfl", entry.encode())
+        self._more.set()
 
     def _message(self, members: list[Member], *, full: bool = False) -> Message:
         message = Message(self.members.own, self._settings.label, full=full, members=members)

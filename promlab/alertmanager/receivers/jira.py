@@ -122,8 +122,9 @@ class JiraNotifier(Notifier):
         label = f"ALERT{{{notice.key_hash}}}"
         parts = []
         if config.wont_fix_resolution:
-            parts.append(f"resolution != {_quoted(notice.text(config.wont_fix_resolution))}")
-        if config.reopen_transition:
+            wont_fix = _quoted(notice.text(config.wont_fix_resolution))
+            parts.append(f"(resolution is EMPTY or resolution != {wont_fix})")
+        if config.reopen_transition and notice.firing:
             if config.reopen_duration_ms:
                 minutes = config.reopen_duration_ms // 60_000
                 parts.append(f"(resolutiondate is EMPTY OR resolutiondate >= -{minutes}m)")
@@ -145,7 +146,7 @@ class JiraNotifier(Notifier):
             **{key: expanded(value, notice) for key, value in config.fields.items()},
             "project": {"key": text(config.project)},
             "issuetype": {"name": text(config.issue_type)},
-            "labels": [*sorted(text(each) for each in config.labels), label],
+            "labels": sorted([*map(text, config.labels), label]),
         }
         if new or config.summary.enable_update:
             fields["summary"] = cut(text(config.summary.template), MAX_SUMMARY)

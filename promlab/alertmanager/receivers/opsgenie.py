@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +119,7 @@ class OpsgenieNotifier(Notifier):
         config, text, alias = self._config, notice.text, notice.key_hash
         by_alias = "?identifierType=alias"
         if not notice.firing:
-            payload = without_empty(source=text(config.source), note=text(config.note))
+            payload = without_empty(source=text(config.source))
             return [("POST", f"/{alias}/close{by_alias}", payload)]
         message = cut(text(config.message), MAX_MESSAGE)
         description = text(config.description)
@@ -166,4 +165,4 @@ class OpsgenieNotifier(Notifier):
 
 
 def _list(text: str) -> list[str]:
-    return [part for part in re.split(r"\s*,\s*", text.strip()) if part]
+    return text.strip().strip(",").split(",") if text.strip() else []

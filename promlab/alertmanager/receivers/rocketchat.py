@@ -119,19 +119,20 @@ class RocketchatNotifier(Notifier):
             thumb_url=text(config.thumb_url),
             color=text(config.color),
             fields=[each.payload(notice, config.short_fields) for each in config.fields],
-            actions=[
-                without_empty(**{
-                    key: text(getattr(action, key)) for key in ("type", "text", "url", "msg")
-                })
-                for action in config.actions
-            ],
+            actions=[_button(action, notice) for action in config.actions],
         )  # fmt: skip
         return {
             **without_empty(
                 channel=notice.exact(config.channel),
                 emoji=text(config.emoji),
                 avatar=text(config.icon_url),
-                parseUrls=config.link_names,
             ),
             "attachments": [attachment],
         }
+
+
+def _button(action: RocketchatAction, notice: Notice) -> dict[str, Any]:
+    made = without_empty(
+        **{key: notice.text(getattr(action, key)) for key in ("type", "text", "url", "msg")}
+    )
+    return {**made, "is_webview": False, "msg_in_chat_window": False}

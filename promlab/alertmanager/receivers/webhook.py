@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -86,12 +87,12 @@ class WebhookNotifier(Notifier):
 
 def message(notice: Notice, max_alerts: int, version: str) -> dict[str, Any]:
     """The body: all of the notification's data, and at most `max_alerts` alerts (0: all)."""
-    body = notice.data.plain()
-    truncated = max(0, len(body["alerts"]) - max_alerts) if max_alerts else 0
+    truncated = max(0, len(notice.alerts) - max_alerts) if max_alerts else 0
     if truncated:
-        body["alerts"] = body["alerts"][:max_alerts]
+        # What is common is then common to those that are left.
+        notice = replace(notice, alerts=notice.alerts[:max_alerts])
     return {
-        **body,
+        **notice.data.plain(),
         "version": version,
         "groupKey": notice.group.key,
         "truncatedAlerts": truncated,

@@ -120,8 +120,7 @@ class WechatNotifier(Notifier):
         message = text(config.message)
         chosen = config.message_type
         return {
-            **{kind: {"content": message if kind == chosen else ""} for kind in _TYPES
-               if kind == chosen or kind == "markdown"},
+            **{kind: {"content": message if kind == chosen else ""} for kind in _TYPES},
             "safe": "0",
             "msgtype": chosen,
             **without_empty(

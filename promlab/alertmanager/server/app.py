@@ -78,7 +78,9 @@ class App:
         started = time.perf_counter()
         name, methods = self._find(request)
         try:
-            response = await self._answer(request, name, methods)
+            response = await self._context.guard.refusal(request)
+            if response is None:
+                response = await self._answer(request, name, methods)
         except ClientGone:
             return
         if name.startswith(API):
@@ -86,6 +88,7 @@ class App:
             response.headers.append((b"vary", b"Origin"))
             if request.header("origin"):
                 response.headers += _CORS
+        response.headers += self._context.guard.headers()
         await send_response(request, response, send)
         self._context.request_done(
             name, request.method, response.status, time.perf_counter() - started

@@ -12,6 +12,7 @@ from promlab import __version__
 from promlab.alertmanager.alerts import Alert
 from promlab.alertmanager.core import Alertmanager
 from promlab.alertmanager.server.flags import Settings
+from promlab.web.guard import Guard
 
 # The version that clients look at: what this Alertmanager's API and files are like.
 COMPATIBLE_VERSION = "0.33.1"
@@ -48,6 +49,7 @@ class Context:
     cluster: ClusterView
     started_ms: int
     reload: Callable[[], Awaitable[str]]
+    guard: Guard
     databases: Sequence[Any] = ()
     alerts_received: Counter[str] = field(default_factory=Counter)
     alerts_invalid: int = 0

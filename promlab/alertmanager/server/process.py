@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import hashlib
 import logging
 import random
@@ -14,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import uvicorn
 
 from promlab import __version__, lifeline
 from promlab.alertmanager.clock import SystemClock
@@ -27,21 +24,17 @@ from promlab.alertmanager.server.context import Context, NoCluster
 from promlab.alertmanager.server.flags import Settings, settings
 from promlab.alertmanager.silences import Silences
 from promlab.alertmanager.storage import Database
-from promlab.errors import ConfigError, ServerError, StorageError
+from promlab.errors import ConfigError, StorageError
 from promlab.web import log as log_module
+from promlab.web.guard import Guard
 from promlab.web.log import facts
+from promlab.web.serving import GuardedServer
 from promlab.web.sockets import address_of, listen
 
 log = logging.getLogger(__name__)
 
-
-class _Server(uvicorn.Server):
-    """Leaves signals to this module."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Captures none."""
-        yield
+_MAX_CONNECTIONS = 1024
+_READ_TIMEOUT_S = 300.0
 
 
 def serve(args: argparse.Namespace) -> int:
@@ -89,7 +82,10 @@ async def main(chosen: Settings) -> int:
         show_receivers=chosen.features.receiver_names,
     )
     loader = _Loader(chosen, am)
-    context = Context(am, chosen, cluster or NoCluster(), clock.now_ms(), loader.reload, databases)
+    guard = Guard(chosen.web_config_file)
+    context = Context(
+        am, chosen, cluster or NoCluster(), clock.now_ms(), loader.reload, guard, databases
+    )
     loader.apply(config, context)
     _warn_unsupported(config)
     try:
@@ -146,22 +142,11 @@ class _Loader:
 
 
 async def _run(chosen: Settings, context: Context, listeners: list[socket.socket]) -> None:
-    if chosen.web_config_file:
-        raise ServerError("--web.config.file is not supported yet")
-    server = _Server(
-        uvicorn.Config(
-            App(context),
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=300,
-            timeout_graceful_shutdown=5,
-            backlog=1024,
-        )
+    server = GuardedServer(
+        App(context),
+        context.guard,
+        max_connections=_MAX_CONNECTIONS,
+        read_timeout_s=_READ_TIMEOUT_S,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -181,7 +166,7 @@ async def _run(chosen: Settings, context: Context, listeners: list[socket.socket
     for address in addresses:
         log.info("Listening on", extra=facts(address=address))
     try:
-        await server.serve(sockets=listeners)
+        await server.run_on(listeners)
     finally:
         for task in tasks:
             task.cancel()
