@@ -6,13 +6,11 @@ import platform
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-
-from prometheus_client import CollectorRegistry
-from prometheus_client.process_collector import ProcessCollector
+from collections.abc import Iterable
 
 from promlab import __version__
 from promlab.exporters.families import Family, counter, info, number_text
+from promlab.exporters.own_process import OwnProcess
 
 _QUANTILES = (0.1, 0.5, 0.9)
 _WINDOW_S = 600.0
@@ -61,7 +59,7 @@ class OwnMetrics:
         self._requests: dict[tuple[str, str, str], int] = {}
         self._seconds: dict[str, Recent] = {}
         self._bytes: dict[str, Recent] = {}
-        self._process = ProcessCollector(registry=CollectorRegistry())
+        self._process = OwnProcess()
 
     @property
     def types(self) -> dict[str, str]:
@@ -93,18 +91,8 @@ class OwnMetrics:
                 "http_push_duration_seconds", "HTTP request duration for pushes.", self._seconds
             ),
             _summary("http_push_size_bytes", "HTTP request size for pushes.", self._bytes),
-            *process_families(self._process),
+            *self._process.families(),
         ]
-
-
-def process_families(collector: ProcessCollector) -> Iterator[Family]:
-    """The process's CPU, memory and files, under the usual names."""
-    for metric in collector.collect():
-        suffix = "_total" if metric.type == "counter" else ""
-        family = Family(metric.name + suffix, metric.type, metric.documentation)
-        for sample in metric.samples:
-            family.add(sample.value, sample.labels)
-        yield family
 
 
 def _summary(name: str, help_: str, found: dict[str, Recent]) -> Family:

@@ -17,6 +17,39 @@ from promlab.exporters.node.collectors.filesystem import Collector as Filesystem
 from promlab.exporters.node.host import Host, NoData
 
 EXPECTED: dict[str, dict[str, float]] = {
+    "arp": {'node_arp_entries{device="eth0"}': 2, 'node_arp_entries{device="wlan0"}': 1},
+    "conntrack": {
+        "node_nf_conntrack_entries": 123,
+        "node_nf_conntrack_entries_limit": 262144,
+        "node_nf_conntrack_stat_found": 3 + 103,
+        "node_nf_conntrack_stat_search_restart": 17 + 117,
+    },
+    "cpufreq": {
+        'node_cpu_frequency_hertz{cpu="1"}': 1_700_001_000,
+        'node_cpu_scaling_frequency_min_hertz{cpu="0"}': 900_000_000,
+        'node_cpu_scaling_governor{cpu="0",governor="powersave"}': 1,
+        'node_cpu_scaling_governor{cpu="0",governor="performance"}': 0,
+    },
+    "kernel_hung": {"node_kernel_hung_tasks_total": 5},
+    "schedstat": {
+        'node_schedstat_running_seconds_total{cpu="0"}': 12,
+        'node_schedstat_waiting_seconds_total{cpu="1"}': 5,
+        'node_schedstat_timeslices_total{cpu="1"}': 600,
+    },
+    "softnet": {
+        'node_softnet_processed_total{cpu="0"}': 1000,
+        'node_softnet_received_rps_total{cpu="1"}': 15,
+        'node_softnet_backlog_len{cpu="1"}': 17,
+    },
+    "thermal_zone": {
+        'node_thermal_zone_temp{type="cpu-thermal",zone="0"}': 49.925,
+        'node_cooling_device_cur_state{name="1",type="Fan"}': 2,
+        'node_cooling_device_max_state{name="1",type="Fan"}': 9,
+    },
+    "udp_queues": {
+        'node_udp_queues{ip="v4",queue="tx"}': 17,
+        'node_udp_queues{ip="v6",queue="rx"}': 514,
+    },
     "cpu": {
         'node_cpu_seconds_total{cpu="0",mode="idle"}': 120.0,
         'node_cpu_seconds_total{cpu="0",mode="user"}': 20.0,

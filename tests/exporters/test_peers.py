@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from made_up_machine import MACHINE, Samples, parsed
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from promlab.exporters.node.collectors import NAMES
 
@@ -26,14 +27,13 @@ OF_METADATA = ("snake_case", "base unit")
 
 
 @contextlib.contextmanager
-def real_exporter(peers: Path, *flags: str) -> Iterator[str]:
+def real_exporter(peers: Path, *flags: str, defaults: bool = False) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [peers / "prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"]
-    process = subprocess.Popen(
-        [*command, "--collector.disable-defaults", *flags], stderr=subprocess.PIPE, text=True
-    )
+    some = [] if defaults else ["--collector.disable-defaults"]
+    process = subprocess.Popen([*command, *some, *flags], stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         for line in process.stderr:
@@ -86,6 +86,34 @@ def test_every_family_and_series_on_this_machine(
     assert parsed(ours_text)[("job_runs_total", (("a", "b"),))] == 3
 
 
+def test_everything_that_the_real_one_shows_by_default(
+    peers: Path, run_exporter: Callable[..., str]
+) -> None:
+    with real_exporter(peers, defaults=True) as url:
+        theirs = parsed(get(url))
+    ours = parsed(get(run_exporter()))
+    own = ("go_", "promhttp_", "node_scrape_collector_", "node_exporter_build_info")
+    names = {name for name, _ in theirs if not name.startswith(own)}
+    assert names <= {name for name, _ in ours}
+    collectors = {
+        dict(labels)["collector"]
+        for (name, labels), value in theirs.items()
+        if name == "node_scrape_collector_success" and value == 1
+    }
+    # These have nothing to say on a machine like this one, and say so with a success.
+    silent = {"bcache", "btrfs", "edac", "powersupplyclass", "watchdog", "xfs"}
+    assert collectors - silent <= set(NAMES)
+
+
+def test_openmetrics_for_those_who_ask(run_exporter: Callable[..., str]) -> None:
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    request = urllib.request.Request(f"{run_exporter()}?collect[]=cpu", headers=accept)
+    with urllib.request.urlopen(request) as answer:
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+        families = {f.name: f for f in text_string_to_metric_families(answer.read().decode())}
+    assert families["node_cpu_seconds"].type == "counter"
+
+
 def may_move(name: str) -> bool:
     """Counts that any other program of this machine may change between two scrapes."""
     return name.endswith("_total") or name.startswith(
@@ -94,9 +122,10 @@ def may_move(name: str) -> bool:
 
 
 def test_every_value_on_the_made_up_machine(peers: Path, run_exporter: Callable[..., str]) -> None:
-    switches = [name for name in NAMES if name not in ("filesystem", "os", "textfile")]
+    switches = [name for name in NAMES if name not in ("filesystem", "os", "textfile", "timex")]
     flags = [*(f"--collector.{name}" for name in switches), *MADE_UP, "--collector.stat.softirq"]
-    with real_exporter(peers, *flags, "--no-collector.netdev.netlink") as url:
+    files = ("--no-collector.netdev.netlink", "--no-collector.arp.netlink")
+    with real_exporter(peers, *flags, *files) as url:
         theirs = node_samples(get(url))
     ours = node_samples(get(run_exporter("--collector.disable-defaults", *flags)))
     for key, value in theirs.items():

@@ -9,14 +9,12 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from prometheus_client import ProcessCollector
-from prometheus_client.registry import CollectorRegistry
-
 from promlab import __version__
 from promlab.errors import ConfigError, PromlabError
 from promlab.exporters.families import Family, gauge, info
 from promlab.exporters.node.collectors import NAMES, Collector, collector_class
 from promlab.exporters.node.host import Host, NoData
+from promlab.exporters.own_process import OwnProcess
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +44,7 @@ class NodeExporter:
         self._collectors: dict[str, Collector] = {
             name: collector_class(name)(host) for name in names
         }
-        self._process = ProcessCollector(registry=CollectorRegistry()) if own_metrics else None
+        self._process = OwnProcess() if own_metrics else None
         self._lock = threading.Lock()
         self._told: dict[str, str] = {}
 
@@ -102,14 +100,7 @@ class NodeExporter:
         return [name for name in self._collectors if name not in (exclude or ())]
 
     def _own(self) -> Iterable[Family]:
-        if self._process is None:
-            return
-        for metric in self._process.collect():
-            suffix = "_total" if metric.type == "counter" else ""
-            family = Family(metric.name + suffix, metric.type, metric.documentation)
-            for sample in metric.samples:
-                family.add(sample.value, sample.labels)
-            yield family
+        return self._process.families() if self._process is not None else ()
 
 
 def _build_info() -> Family:

@@ -52,6 +52,13 @@ class Host:
         """Content of a file in /sys."""
         return read(f"{self.sysfs}/{name}")
 
+    def list_sys(self, name: str) -> list[str]:
+        """Names in a folder of /sys, sorted; none where there is no such folder."""
+        try:
+            return sorted(os.listdir(f"{self.sysfs}/{name}"))  # noqa: PTH208 (names are wanted)
+        except FileNotFoundError:
+            return []
+
     def under_root(self, path: str) -> str:
         """The path by which this process reaches a path of the host."""
         return path if self.rootfs == "/" else self.rootfs.rstrip("/") + path

@@ -15,11 +15,16 @@ from promlab.exporters.families import Family
 from promlab.exporters.node.host import Flag, Host
 
 NAMES = (
+    "arp",
+    "conntrack",
     "cpu",
+    "cpufreq",
     "diskstats",
+    "dmi",
     "entropy",
     "filefd",
     "filesystem",
+    "kernel_hung",
     "loadavg",
     "meminfo",
     "netclass",
@@ -27,10 +32,16 @@ NAMES = (
     "netstat",
     "os",
     "pressure",
+    "schedstat",
+    "selinux",
     "sockstat",
+    "softnet",
     "stat",
     "textfile",
+    "thermal_zone",
     "time",
+    "timex",
+    "udp_queues",
     "uname",
     "vmstat",
 )
