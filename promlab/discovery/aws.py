@@ -56,7 +56,14 @@ class AwsDiscovery(Refreshing):
             targets = self.targets(self._client)
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise DiscoveryError(str(error)) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise DiscoveryError(f"unexpected answer: {error!r}") from None
         return [TargetGroup(self.region, tuple(targets))]
 
@@ -89,6 +96,7 @@ class AwsDiscovery(Refreshing):
 
         tls, proxy = self.config.http.tls_config, self.config.http.proxy.proxy_url
         return Config(
+            user_agent_extra=f"promlab/{self.around.version}",
             connect_timeout=CONNECT_S,
             read_timeout=READ_S,
             retries={"mode": "standard", "total_max_attempts": 3},
