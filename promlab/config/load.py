@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,8 +30,13 @@ def load_text(
     *,
     supported_only: bool = True,
     environment: Mapping[str, str] | None = None,
+    more_jobs: Sequence[str] = (),
+    more_rules: Sequence[str] = (),
 ) -> Config:
-    """The configuration in a text; relative paths in it count from the folder of `path`."""
+    """The configuration in a text; relative paths in it count from the folder of `path`.
+
+    `more_jobs` and `more_rules` are patterns of files that are read as if they were named in it.
+    """
     at = parse(text, str(path), environment)
     read = Config.read(at)
     config = read.settled(at)
@@ -41,12 +46,13 @@ def load_text(
     jobs: dict[str, At] = {}
     _unique(jobs, _named(config.scrape_configs, at))
     imported: list[ScrapeConfig] = []
-    for pattern in config.scrape_config_files:
+    for pattern in (*config.scrape_config_files, *more_jobs):
         for file in matching_files(pattern):
             found, file_at = _imported(file, config, supported_only, environment)
             _unique(jobs, _named(found, file_at))
             imported += found
-    return replace(config, imported=tuple(imported))
+    rule_files = (*config.rule_files, *more_rules)
+    return replace(config, imported=tuple(imported), rule_files=rule_files)
 
 
 def _imported(

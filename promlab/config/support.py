@@ -42,9 +42,6 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
         yield Missing(at.get("remote_read"), "remote read is not supported yet: remove it")
     if config.tracing is not None:
         yield Missing(at.get("tracing"), "tracing is not supported yet: remove it")
-    if config.global_.query_log_file:
-        place = at.get("global").get("query_log_file")
-        yield Missing(place, "the query log is not supported yet: remove it")
 
 
 def of_job(job: ScrapeConfig, at: At) -> Iterator[Missing]:

@@ -6,7 +6,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from promlab.model.float_text import format_float
 
 Key = tuple[tuple[str, str], ...]
 
@@ -69,6 +71,17 @@ class Change(NamedTuple):
     before: AlertState
     after: AlertState
     value: float
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON: seconds, and the value as text."""
+        return {
+            "time": self.t_ms / 1000,
+            "rule": self.rule,
+            "labels": dict(self.labels),
+            "from": self.before.value,
+            "to": self.after.value,
+            "value": format_float(self.value),
+        }
 
 
 class AlertHistory:

@@ -21,6 +21,7 @@ from promlab.errors import PromlabError
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Values, stale_values
 from promlab.model.storage import Querier
+from promlab.promql.result import QueryResult, QueryStats
 from promlab.promql.vector import stack_tables
 from promlab.rules.alert import Alert
 from promlab.rules.alerting import AlertingRule
@@ -34,6 +35,10 @@ T = TypeVar("T")
 Notify = Callable[[AlertingRule, list[Alert]], None]
 
 
+# File, group, expression, time, cost, error: an expression was evaluated.
+Queried = Callable[[str, str, str, int, QueryStats | None, str], None]
+
+
 @dataclass(frozen=True, slots=True)
 class GroupOptions:
     """What groups share: seams and settings. `executor` None evaluates on the event loop."""
@@ -45,6 +50,7 @@ class GroupOptions:
     notify: Notify = lambda rule, alerts: None
     warn: Warn = lambda line: None
     executor: Executor | None = None
+    queried: Queried = lambda file, group, text, t_ms, stats, error: None
     resend_delay_ms: int = 60_000
     restore: RestoreOptions = DEFAULT_RESTORE
 
@@ -165,7 +171,7 @@ class Group:
         ctx = RuleContext(
             t_ms,
             query_ms,
-            lambda text: options.engine.instant(text, query_ms),
+            lambda text: self._query(text, query_ms),
             options.querier.symbols,
             self.limit,
         )
@@ -186,6 +192,17 @@ class Group:
         except Exception as error:
             # A fault in one rule must not end its group.
             self._failed(rule, f"internal error: {type(error).__name__}: {error}")
+
+    def _query(self, text: str, t_ms: int) -> QueryResult:
+        """The value of an expression, with a note that it was evaluated."""
+        note = self._options.queried
+        try:
+            result = self._options.engine.instant(text, t_ms)
+        except PromlabError as error:
+            note(self.file, self.name, text, t_ms, None, str(error))
+            raise
+        note(self.file, self.name, text, t_ms, result.stats, "")
+        return result
 
     def _failed(self, rule: Rule, error: str) -> None:
         rule.failed(error)

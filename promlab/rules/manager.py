@@ -47,6 +47,7 @@ class RuleManager:
         external_url: str = "",
         *,
         features: frozenset[str] | None = None,
+        history: AlertHistory | None = None,
     ) -> None:
         self._options, self._external_url = options, external_url
         self._features = features
@@ -54,7 +55,7 @@ class RuleManager:
         self._groups: dict[tuple[str, str], tuple[_Spec, Group]] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._first = True
-        self.history = AlertHistory()
+        self.history = AlertHistory() if history is None else history
 
     def groups(self) -> list[Group]:
         """All groups, by file and name."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from promlab.errors import QueryTimeout
+from promlab.errors import PromlabError, QueryTimeout
 from promlab.model.histograms import HistogramColumn
 from promlab.promql.ast import Expr
 from promlab.promql.result import InstantVector, Matrix, QueryResult, RawMatrix, String
 from promlab.promql.valuetype import ValueType
 from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
-from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter
+from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter, kind_of
 from promlab.server.json_answer import encode_answer
 from promlab.server.params import limit_param, parse_step_ms, required_time, time_param
 from promlab.server.promql import is_constant, parse_query
-from promlab.server.queries import Evaluate, Ran
+from promlab.server.queries import Evaluate, Ran, query_stats
 from promlab.web.http import Request, Response
 
 MAX_POINTS = 11_000
@@ -41,7 +41,8 @@ async def query(context: Context, request: Request) -> Response:
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
         return engine.instant(text, t_ms, lookback_ms=lookback_ms, timeout_s=left_s, cancel=cancel)
 
-    ran = await _run(context, request, expr, (text, 0), evaluate, timeout_s)
+    asked = Asked(text, (t_ms, t_ms, 0), (text, 0), timeout_s)
+    ran = await _run(context, request, expr, asked, evaluate)
     return await _answer(context, request, ran, limit)
 
 
@@ -78,39 +79,81 @@ async def query_range(context: Context, request: Request) -> Response:
         )  # fmt: skip
 
     key = text, (end_ms - start_ms) // step_ms, step_ms
-    ran = await _run(context, request, expr, key, evaluate, timeout_s)
+    asked = Asked(text, (start_ms, end_ms, step_ms), key, timeout_s)
+    ran = await _run(context, request, expr, asked, evaluate)
     return await _answer(context, request, ran, limit)
 
 
+class Asked(NamedTuple):
+    """A query: its text, its times (start, end, step in ms), what it is remembered by."""
+
+    text: str
+    times_ms: tuple[int, int, int]
+    key: object
+    timeout_s: float
+
+
 async def _run(
-    context: Context,
-    request: Request,
-    expr: Expr,
-    key: object,
-    evaluate: Evaluate,
-    timeout_s: float,
+    context: Context, request: Request, expr: Expr, asked: Asked, evaluate: Evaluate
 ) -> Ran:
-    if timeout_s <= 0:
+    if asked.timeout_s <= 0:
         raise QueryTimeout("query timed out in expression evaluation")
     runner = context.runner
-    if runner.is_cheap(key) or is_constant(expr):
-        ran = runner.run_inline(key, evaluate, timeout_s)
-    else:
-        ran = await runner.run(key, evaluate, timeout_s, request.gone)
+    try:
+        with runner.listed.noted(asked.text):
+            if runner.is_cheap(asked.key) or is_constant(expr):
+                ran = runner.run_inline(asked.key, evaluate, asked.timeout_s)
+            else:
+                ran = await runner.run(asked.key, evaluate, asked.timeout_s, request.gone)
+    except PromlabError as error:
+        _note(context, request, asked, None, kind_of(error)[1])
+        raise
     context.metrics.query_ran(ran)
+    _note(context, request, asked, ran)
     return ran
+
+
+def _note(
+    context: Context, request: Request, asked: Asked, ran: Ran | None, error: str = ""
+) -> None:
+    """A line in the query log, where there is one."""
+    found = context.rules.query_log if context.rules is not None else None
+    if found is None or not found.enabled:
+        return
+    client = request.scope.get("client") or ("",)
+    path: str = request.scope["path"]
+    origin = {"clientIP": str(client[0]), "method": request.method, "path": path}
+    stats = None if ran is None else _shown(ran)
+    found.note(asked.text, asked.times_ms, stats, error, httpRequest=origin)
+
+
+def _shown(ran: Ran) -> dict[str, Any]:
+    return query_stats(ran.result.stats, ran.queue_s, ran.total_s)
+
+
+def _timing(ran: Ran) -> tuple[bytes, bytes]:
+    """Where the time went, for the network panel of a browser."""
+    stats = ran.result.stats
+    parts = {"queue": ran.queue_s, "prepare": stats.prepare_s, "eval": stats.eval_s}
+    text = ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in parts.items())
+    return b"server-timing", text.encode()
 
 
 async def _answer(context: Context, request: Request, ran: Ran, limit: int) -> Response:
     _, label_text = context.evaluator()
     result = _limited(ran.result, limit)
     if ARROW in request.header("accept") and not isinstance(result.value, String):
-        return Response(body=encode_arrow(result), content_type=ARROW, threaded=True)
-    stats = _stats(ran) if await request.param("stats") else None
+        body = encode_arrow(result)
+        return Response(body=body, content_type=ARROW, headers=[_timing(ran)], threaded=True)
+    stats = (
+        query_stats(ran.result.stats, ran.queue_s, ran.total_s)
+        if await request.param("stats")
+        else None
+    )
     chunks: Iterator[bytes] = encode_answer(result, label_text, stats)
     if _points(result) > _THREADED_POINTS:
-        return Response(body=chunks, threaded=True)
-    return Response(body=b"".join(chunks))
+        return Response(body=chunks, headers=[_timing(ran)], threaded=True)
+    return Response(body=b"".join(chunks), headers=[_timing(ran)])
 
 
 def _points(result: QueryResult) -> int:
@@ -168,25 +211,6 @@ def _limited(result: QueryResult, limit: int) -> QueryResult:
 
 def _first(column: HistogramColumn | None, rows: int) -> HistogramColumn | None:
     return None if column is None else HistogramColumn(column.table, column.index[:rows])
-
-
-def _stats(ran: Ran) -> dict[str, Any]:
-    stats = ran.result.stats
-    return {
-        "timings": {
-            "evalTotalTime": stats.prepare_s + stats.eval_s,
-            "resultSortTime": 0,
-            "queryPreparationTime": stats.prepare_s,
-            "innerEvalTime": stats.eval_s,
-            "execQueueTime": ran.queue_s,
-            "execTotalTime": ran.total_s,
-        },
-        "samples": {
-            "totalQueryableSamples": stats.samples_read,
-            "samplesRead": stats.samples_read,
-            "peakSamples": stats.peak_samples,
-        },
-    }
 
 
 async def _timeout(context: Context, request: Request) -> float:

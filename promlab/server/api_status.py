@@ -146,11 +146,13 @@ async def metrics_text(context: Context) -> bytes:
     """Metrics of all processes, as text."""
     context.metrics.active.set(context.runner.active)
     context.metrics.ready.set(context.is_ready)
-    text = context.metrics.render()
     rows: list[Row] = []
+    text = b""
     if context.rules is not None:
+        context.metrics.query_log_state(context.rules.query_log)
         text += rule_metrics(context.rules)
         rows += context.rules.discovery_rows()
+    text = context.metrics.render() + text
     pids = [os.getpid(), os.getppid()]
     try:
         answer = await context.writer.ask("metrics")

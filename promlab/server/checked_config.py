@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +19,7 @@ from promlab.config import Config, load_text
 from promlab.config.config import matching_files
 from promlab.config.document import read_text
 from promlab.errors import ConfigError, ServerError
+from promlab.server.lab_files import pattern
 from promlab.server.settings import Settings
 
 _TIMEOUT_S = 120.0
@@ -37,6 +37,7 @@ class _Source(msgspec.Struct):
     text: str
     features: list[str]
     expand_env: bool
+    data_path: str
 
 
 class _Problem(msgspec.Struct):
@@ -55,19 +56,30 @@ def load_checked(settings: Settings) -> Checked:
     path = settings.config_file
     text = read_text(path)
     config = load_settled(text, settings)
-    if any(matching_files(pattern) for pattern in config.rule_files):
-        _check_rules(_Source(path, text, settings.features, settings.expand_env))
+    if any(matching_files(each) for each in config.rule_files):
+        _check_rules(_source(text, settings))
     return Checked(config, text)
 
 
 def load_settled(text: str, settings: Settings) -> Config:
     """The configuration in a text, read as this server reads it. Raises ConfigError."""
-    environment = _environment(settings.expand_env)
-    return load_text(text, settings.config_file, environment=environment)
+    return _settled(_source(text, settings))
 
 
-def _environment(expand: bool) -> Mapping[str, str] | None:
-    return os.environ if expand else None
+def _source(text: str, settings: Settings) -> _Source:
+    return _Source(
+        settings.config_file, text, settings.features, settings.expand_env, settings.data_path
+    )
+
+
+def _settled(source: _Source) -> Config:
+    return load_text(
+        source.text,
+        source.path,
+        environment=os.environ if source.expand_env else None,
+        more_jobs=[pattern(source.data_path, "targets")],
+        more_rules=[pattern(source.data_path, "rules")],
+    )
 
 
 def _check_rules(source: _Source) -> None:
@@ -98,7 +110,7 @@ def _problem(source: _Source) -> _Problem | None:
     from promlab.rules.files import rule_groups
 
     try:
-        config = load_text(source.text, source.path, environment=_environment(source.expand_env))
+        config = _settled(source)
         for _ in rule_groups(config, frozenset(source.features)):
             pass
     except ConfigError as error:

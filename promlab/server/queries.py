@@ -15,10 +15,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from promlab.errors import QueryTimeout
-from promlab.promql.result import QueryResult
+from promlab.promql.result import QueryResult, QueryStats
+from promlab.promql.running import RunningQueries
+from promlab.server.active_queries import ActiveQueries
 
 T = TypeVar("T")
 
@@ -30,6 +32,10 @@ _REMEMBERED = 4096
 
 class QueryEngine(Protocol):
     """What is asked of `promlab.promql.engine.Engine`."""
+
+    @property
+    def running(self) -> RunningQueries:
+        """What is being evaluated."""
 
     def instant(
         self,
@@ -67,6 +73,25 @@ class Ran(NamedTuple):
     total_s: float
 
 
+def query_stats(stats: QueryStats, queue_s: float = 0.0, total_s: float = 0.0) -> dict[str, Any]:
+    """What a query cost, as the API and the query log show it."""
+    return {
+        "timings": {
+            "evalTotalTime": stats.prepare_s + stats.eval_s,
+            "resultSortTime": 0,
+            "queryPreparationTime": stats.prepare_s,
+            "innerEvalTime": stats.eval_s,
+            "execQueueTime": queue_s,
+            "execTotalTime": total_s or stats.prepare_s + stats.eval_s,
+        },
+        "samples": {
+            "totalQueryableSamples": stats.samples_read,
+            "samplesRead": stats.samples_read,
+            "peakSamples": stats.peak_samples,
+        },
+    }
+
+
 class QueryRunner:
     """Evaluates queries for the HTTP API; belongs to one event loop."""
 
@@ -74,6 +99,7 @@ class QueryRunner:
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="query")
         self.max_concurrency = max_concurrency
         self.active = 0
+        self.listed = ActiveQueries(max_concurrency)
         self._turn = asyncio.Semaphore(max_concurrency)
         self._costs: OrderedDict[object, tuple[int, float]] = OrderedDict()
 

@@ -116,13 +116,14 @@ async def _become_ready(context: Context) -> None:
     options = EngineOptions(
         lookback_ms=settings.lookback_ms,
         timeout_s=settings.query_timeout_s,
-        max_samples=settings.max_samples,
+        max_samples=_max_samples(settings),
         delayed_name_removal="promql-delayed-name-removal" in settings.features,
         start_timestamps="use-start-timestamps" in settings.features,
         features=frozenset(settings.features),
         threads=THREADS,
     )
     engine = Engine(querier, options)
+    context.runner.listed.open(settings.data_path)
     context.become_ready(querier, engine)
     log.info("Server is ready to receive web requests.")
     # Templates, alerts and notifications take a while to import: queries need none of them.
@@ -133,6 +134,13 @@ async def _become_ready(context: Context) -> None:
     # What is loaded by now stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+
+
+def _max_samples(settings: Settings) -> int:
+    """Samples in memory for one query: a time and a value each."""
+    if not settings.max_query_bytes:
+        return settings.max_samples
+    return max(1, min(settings.max_samples, settings.max_query_bytes // 16))
 
 
 def _load() -> None:

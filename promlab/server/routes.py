@@ -11,6 +11,7 @@ from promlab.server import (
     api_exemplars,
     api_features,
     api_federate,
+    api_lab,
     api_labels,
     api_notifications,
     api_parse,
@@ -32,6 +33,7 @@ Methods = frozenset[str]
 
 GET = frozenset({"GET", "HEAD"})
 FORM = frozenset({"GET", "HEAD", "POST"})
+DELETE = frozenset({"DELETE"})
 POST = frozenset({"POST"})
 _CHANGE = frozenset({"POST", "PUT"})
 # These say themselves what they take, in plain text.
@@ -119,6 +121,15 @@ _CHANGES: dict[str, tuple[Handler, Methods]] = {
     "admin/tsdb/clean_tombstones": (api_tsdb.clean_tombstones, _CHANGE),
     "admin/tsdb/snapshot": (api_tsdb.snapshot, _CHANGE),
 }
+_LAB: dict[str, tuple[Handler, Methods]] = {
+    "queries": (api_lab.queries, GET),
+    "queries/{id}": (api_lab.stop_query, DELETE),
+    "targets": (api_lab.targets, FORM),
+    "targets/{name}": (api_lab.remove_target, DELETE),
+    "rules": (api_lab.rules, FORM),
+    "rules/{name}": (api_lab.remove_rules, DELETE),
+    "alert_history": (api_lab.alert_history, GET),
+}
 _OTHER: dict[str, tuple[Handler, Methods]] = {
     "/-/healthy": (api_admin.healthy, GET),
     "/-/ready": (api_admin.ready, GET),
@@ -134,6 +145,7 @@ _OTHER: dict[str, tuple[Handler, Methods]] = {
 def routes() -> dict[str, Route]:
     """All paths. `{name}` stands for one variable segment, `{name*}` for all that follow."""
     api = _QUERIES | _STATE | _CHANGES | {"write": (WriteReceiver(), POST)}
+    api |= {f"lab/{path}": found for path, found in _LAB.items()}
     everything = {f"/api/v1/{path}": found for path, found in api.items()} | _OTHER
     everything |= {path: (handler, GET) for path, handler in pages.PAGES.items()}
     return {path: Route(path, *found) for path, found in everything.items()}

@@ -23,6 +23,7 @@ from promlab.errors import NotReady, PromlabError, ServerError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import Times, Values
 from promlab.model.storage import AppendOutcome, Querier
+from promlab.promql.result import QueryStats
 from promlab.rules.alert import Alert
 from promlab.rules.alerting import AlertingRule
 from promlab.rules.group import GroupOptions
@@ -30,10 +31,12 @@ from promlab.rules.manager import RuleManager
 from promlab.rules.notifier import Notifier
 from promlab.rules.restore import RestoreOptions
 from promlab.rules.seams import Evaluator, SystemClock
+from promlab.server.alert_log import StoredHistory
 from promlab.server.channel import ChannelClient
 from promlab.server.checked_config import load_settled
 from promlab.server.discovery_metrics import Row, discovery_rows
-from promlab.server.queries import THREADS
+from promlab.server.queries import THREADS, query_stats
+from promlab.server.query_log import QueryLog
 from promlab.server.settings import Settings
 from promlab.transport.session import HttpClient
 from promlab.web.log import facts
@@ -70,6 +73,7 @@ class Rules:
     ) -> None:
         self._settings, self._writer = settings, writer
         threads = max(THREADS, settings.max_concurrent_evals)
+        self.query_log = QueryLog()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rules")
         self.notifier = Notifier(
             _client,
@@ -88,11 +92,15 @@ class Rules:
             notify=self._notify,
             warn=_warn,
             executor=self._pool,
+            queried=self._queried,
             resend_delay_ms=settings.resend_delay_ms,
             restore=RestoreOptions(settings.outage_tolerance_ms, settings.grace_period_ms),
         )
         features = frozenset(settings.features)
-        self.manager = RuleManager(options, settings.external_url, features=features)
+        history = StoredHistory(settings.data_path)
+        self.manager = RuleManager(
+            options, settings.external_url, features=features, history=history
+        )
         self._config: Config | None = None
         self._version = ""
         self._alertmanagers: tuple[AlertmanagerConfig, ...] = ()
@@ -143,6 +151,7 @@ class Rules:
             await self._discover(config)
             await self.manager.apply(config)
             self._config = config
+            self.query_log.use(config.global_.query_log_file)
 
     def discovery_rows(self) -> list[Row]:
         """What the discovery of Alertmanagers counts."""
@@ -188,6 +197,15 @@ class Rules:
                 self.notifier.update_targets(i, labels)
 
         return Discovery(providers, update, self._providers.stats)
+
+    def _queried(
+        self, file: str, group: str, text: str, t_ms: int, stats: QueryStats | None, error: str
+    ) -> None:
+        """A rule's expression was evaluated: a line in the query log, where there is one."""
+        if self.query_log.enabled:
+            shown = None if stats is None else query_stats(stats)
+            origin = {"file": file, "name": group}
+            self.query_log.note(text, (t_ms, t_ms, 0), shown, error, ruleGroup=origin)
 
     def _notify(self, rule: AlertingRule, alerts: list[Alert]) -> None:
         self.notifier.send(rule.expr, alerts)

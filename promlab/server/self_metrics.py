@@ -22,6 +22,7 @@ from prometheus_client.exposition import generate_latest
 
 from promlab import __version__
 from promlab.server.queries import Ran
+from promlab.server.query_log import QueryLog
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 
@@ -70,6 +71,10 @@ class ReaderMetrics:
         self._log_enabled = Gauge(
             "prometheus_engine_query_log_enabled", "Whether queries are logged to a file.", **more
         )
+        self._log_failures = Counter(
+            "prometheus_engine_query_log_failures", "Lines that were not written.", **more
+        )
+        self._log_failures_seen = 0
         self.ready = Gauge("prometheus_ready", "Whether queries can be answered.", **more)
         self.received = Counter(
             "prometheus_api_remote_write_samples", "Samples received by remote write.", **more
@@ -109,6 +114,12 @@ class ReaderMetrics:
             self._query_seconds.labels(name).observe(seconds)
         self._samples.inc(stats.samples_read)
         self._samples_read.inc(stats.samples_read)
+
+    def query_log_state(self, log: QueryLog) -> None:
+        """Whether queries are logged, and how often that failed."""
+        self._log_enabled.set(log.enabled)
+        self._log_failures.inc(log.failures - self._log_failures_seen)
+        self._log_failures_seen = log.failures
 
     def render(self) -> bytes:
         """The text that /metrics begins with."""

@@ -29,6 +29,7 @@ from promlab.model.storage import Refs
 from promlab.server import process, writer_views
 from promlab.server.channel import ChannelServer, Columns, Handler, WithColumns
 from promlab.server.checked_config import Checked, load_checked
+from promlab.server.lab_files import LabFiles
 from promlab.server.settings import Settings
 from promlab.web.log import facts
 
@@ -55,6 +56,8 @@ class Writer:
         self._loads = 0
         self._replayed = 0.0
         self._reload_lock = asyncio.Lock()
+        self._lab = LabFiles(settings.data_path, self.reload)
+        self._lab_lock = asyncio.Lock()
         self._committed: asyncio.Future[None] | None = None
         self._wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -116,6 +119,9 @@ class Writer:
             "delete_series": self._delete_series,
             "clean_tombstones": self._clean_tombstones,
             "snapshot": self._snapshot,
+            "lab_listing": self._lab_listing,
+            "lab_put": self._lab_put,
+            "lab_remove": self._lab_remove,
         }
 
     async def reload(self) -> None:
@@ -278,6 +284,19 @@ class Writer:
 
     async def _snapshot(self, _body: Any, _columns: Columns) -> Any:
         raise ServerError("this storage can't be copied while it is used yet")
+
+    async def _lab_listing(self, kind: Any, _columns: Columns) -> Any:
+        return self._lab.listing(kind)
+
+    async def _lab_put(self, body: Any, _columns: Columns) -> Any:
+        self._scraping()
+        async with self._lab_lock:
+            await self._lab.put(body["kind"], body["name"], body["document"])
+
+    async def _lab_remove(self, body: Any, _columns: Columns) -> Any:
+        self._scraping()
+        async with self._lab_lock:
+            return await self._lab.remove(body["kind"], body["name"])
 
     async def _reload_asked(self, _body: Any, _columns: Columns) -> Any:
         await self.reload()

@@ -13,16 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from isal import isal_zlib
-
 from promlab.errors import PromlabError
+from promlab.web.compression import chosen, packed, packed_chunks
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 10 << 20
-_GZIP_FROM_BYTES = 1400
+_PACKED_FROM_BYTES = 1400
 
 Scope = dict[str, Any]
 Body = bytes | Iterator[bytes] | AsyncIterator[bytes]
@@ -131,12 +130,12 @@ async def send_response(request: Request, response: Response, send: Any) -> int:
     headers = response.headers
     if response.content_type:
         headers.append((b"content-type", response.content_type.encode()))
-    compress = _wants_gzip(request) and not request.is_loopback
+    coding = "" if request.is_loopback else chosen(request.header("accept-encoding"))
     body = response.body
     if isinstance(body, bytes):
-        if compress and len(body) >= _GZIP_FROM_BYTES:
-            body = isal_zlib.compress(body, 1, wbits=31)
-            headers.append((b"content-encoding", b"gzip"))
+        if coding and len(body) >= _PACKED_FROM_BYTES:
+            body = packed(body, coding)
+            headers.append((b"content-encoding", coding.encode()))
         if response.status != 204:
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -146,7 +145,7 @@ async def send_response(request: Request, response: Response, send: Any) -> int:
         return len(body)
     if isinstance(body, AsyncIterator):
         return await _send_events(request, response, body, send)
-    return await _send_chunks(response, body, compress, send)
+    return await _send_chunks(response, body, coding, send)
 
 
 async def _send_events(
@@ -179,12 +178,10 @@ async def _send_events(
     return sent
 
 
-async def _send_chunks(
-    response: Response, chunks: Iterator[bytes], compress: bool, send: Any
-) -> int:
-    if compress:
-        chunks = _gzipped(chunks)
-        response.headers.append((b"content-encoding", b"gzip"))
+async def _send_chunks(response: Response, chunks: Iterator[bytes], coding: str, send: Any) -> int:
+    if coding:
+        chunks = packed_chunks(chunks, coding)
+        response.headers.append((b"content-encoding", coding.encode()))
     sent = 0
     await send(
         {"type": "http.response.start", "status": response.status, "headers": response.headers}
@@ -212,20 +209,3 @@ async def _in_turn(chunks: Iterator[bytes], threaded: bool) -> AsyncIterator[byt
     finally:
         if not coming.done():
             await asyncio.wait([coming])
-
-
-def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    packer = isal_zlib.compressobj(1, wbits=31)
-    for chunk in chunks:
-        packed = packer.compress(chunk)
-        if packed:
-            yield packed
-    yield packer.flush()
-
-
-def _wants_gzip(request: Request) -> bool:
-    for part in request.header("accept-encoding").split(","):
-        name, _, rest = part.partition(";")
-        if name.strip().lower() == "gzip":
-            return rest.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False

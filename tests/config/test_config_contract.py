@@ -12,7 +12,7 @@ from promlab.errors import ConfigError
 # Valid files that ask for what promlab does not do yet: refused, and by that name.
 NOT_YET = {
     "agent_mode.with_remote_reads.yml": "remote_read",
-    "conf.good.yml": "_sd_configs|query_log_file|remote_|tracing",
+    "conf.good.yml": "_sd_configs|remote_|tracing",
     "remote_write_retry_on_rate_limit.good.yml": "remote_write",
     "roundtrip.good.yml": "azure_sd_configs",
 }

@@ -136,7 +136,6 @@ JWT = (
     [
         (JOB % "oci_sd_configs: [{}]", "scrape_configs[0].oci_sd_configs[0]"),
         (JOB % f"oauth2: {JWT}", "scrape_configs[0].oauth2.grant_type"),
-        ("global: {query_log_file: x}", "global.query_log_file"),
         ("remote_write: [{url: 'http://x/'}]", "remote_write"),
         ("remote_read: [{url: 'http://x/'}]", "remote_read"),
         ("tracing: {endpoint: 'x:1'}", "tracing"),

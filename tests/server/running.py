@@ -81,7 +81,7 @@ class Running:
         self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
         text = until(lambda: self._alive() and addresses.read_text(), "an address")
         self.url = f"http://{text.strip()}"
-        self.client = httpx.Client(base_url=self.url)
+        self.client = httpx.Client(base_url=self.url, timeout=120)
 
     def _alive(self) -> bool:
         assert self.process.poll() is None, (self.folder / "log").read_text()

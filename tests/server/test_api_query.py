@@ -173,15 +173,22 @@ async def test_format_query(client: httpx.AsyncClient, valid: Any) -> None:
     assert valid(answer, "/format_query")["data"] == "sum by (job) (up)"
 
 
-async def test_big_answers_come_in_chunks_and_gzipped_for_others(settings: Settings) -> None:
+async def test_big_answers_come_in_chunks_and_packed_for_others(settings: Settings) -> None:
     series = [
         ({"__name__": "m", "i": str(i)}, [(t, t * 1.1) for t in range(0, 1000)]) for i in range(100)
     ]
     big = Settings(route_prefix="", max_samples=10_000_000)
     params = {"query": "m[1s]", "time": 0.999}
     async with client_of(make_context(big, series), "192.0.2.1") as far:
-        answer = await far.get("/api/v1/query", params=params)
-        assert answer.headers["content-encoding"] == "gzip"
+        for accepted, coding in [
+            ("gzip", "gzip"),
+            ("gzip, zstd", "zstd"),
+            ("zstd;q=0.5,*", "zstd"),
+        ]:
+            asked = {"Accept-Encoding": accepted}
+            answer = await far.get("/api/v1/query", params=params, headers=asked)
+            assert answer.headers["content-encoding"] == coding
+            assert len(answer.json()["data"]["result"]) == 100
         plain = await far.get(
             "/api/v1/query", params=params, headers={"Accept-Encoding": "gzip;q=0"}
         )

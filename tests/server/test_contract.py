@@ -218,12 +218,12 @@ async def test_bad_answers(
 async def test_nothing_is_answered_before_the_server_is_ready(path: str, context: Context) -> None:
     context.querier = context.engine = context.rules = None
     route = routes()[path]
-    method = "GET" if "GET" in route.methods else "POST"
+    method = "GET" if "GET" in route.methods else max(route.methods)
     if path in ("/user/{path*}", "/-/reload", "/-/quit", "/api/v1/notifications/live"):
         return
     context.writer.answers["metrics"] = NotReady("not yet")  # type: ignore[attr-defined]
     async with client_of(context) as client:
-        answer = await client.request(method, path.replace("{name}", "job"))
+        answer = await client.request(method, path.replace("{name}", "job").replace("{id}", "1"))
     if route.waits or path == "/-/ready":
         assert (answer.status_code, answer.text) == (503, "Service Unavailable")
         assert answer.headers["x-prometheus-stopping"] == "false"
