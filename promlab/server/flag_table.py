@@ -49,6 +49,9 @@ ACTIVE = [
     Flag("web.cors.origin", ".*", "anchored regular expression of allowed origins", "REGEX"),
     Flag("storage.tsdb.path", "data/", "folder of stored samples", "PATH"),
     Flag("storage.tsdb.retention.time", "15d", "how long samples are kept; 0s: for ever", "TIME"),
+    Flag("storage.tsdb.retention.size", "", "how much is kept, head and log included", "SIZE"),
+    Flag("storage.tsdb.min-block-duration", "2h", ""),
+    Flag("storage.tsdb.max-block-duration", "36h", ""),
     Flag("rules.alert.for-outage-tolerance", "1h", "longest outage after which `for` goes on"),
     Flag("rules.alert.for-grace-period", "10m", "shortest `for` that survives a restart"),
     Flag("rules.alert.resend-delay", "1m", "least time until an alert is sent again"),
@@ -77,8 +80,6 @@ HARMLESS = [
     Flag("web.local-assets", "", ""),
     Flag("web.console.templates", "consoles", ""),
     Flag("web.console.libraries", "console_libraries", ""),
-    Flag("storage.tsdb.min-block-duration", "2h", ""),
-    Flag("storage.tsdb.max-block-duration", "36h", ""),
     Flag("storage.tsdb.wal-segment-size", "0", ""),
     Flag("storage.tsdb.wal-compression", True, ""),
     Flag("storage.tsdb.wal-compression-type", "zstd", ""),
@@ -103,7 +104,6 @@ HARMLESS = [
 
 REFUSED = {
     "storage.tsdb.no-lockfile": "two servers must never write one data directory",
-    "storage.tsdb.retention.size": "samples are kept by age, see --storage.tsdb.retention.time",
     "web.enable-otlp-receiver": "there is no OTLP receiver",
 }
 

@@ -25,7 +25,7 @@ class OtherMode(ServerError):
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """All flags; those without effect, and those that are refused, are not in --help."""
     for flag in ACTIVE:
-        _add(parser, flag, flag.help)
+        _add(parser, flag, flag.help or argparse.SUPPRESS)
     for flag in HARMLESS:
         _add(parser, flag, argparse.SUPPRESS)
     for name in REFUSED:
@@ -84,6 +84,7 @@ def settings_of(given: dict[str, Any]) -> Settings:
         **_web(flags),
         **_limits(flags),
         **_durations(flags),
+        **_storage(flags, given),
     )
 
 
@@ -141,7 +142,6 @@ def _limits(flags: dict[str, Any]) -> dict[str, Any]:
 
 def _durations(flags: dict[str, Any]) -> dict[str, Any]:
     names = {
-        "retention_ms": "storage.tsdb.retention.time",
         "lookback_ms": "query.lookback-delta",
         "outage_tolerance_ms": "rules.alert.for-outage-tolerance",
         "grace_period_ms": "rules.alert.for-grace-period",
@@ -151,6 +151,26 @@ def _durations(flags: dict[str, Any]) -> dict[str, Any]:
     found["query_timeout_s"] = duration_ms("query.timeout", flags["query.timeout"]) / 1000
     found["read_timeout_s"] = duration_ms("web.read-timeout", flags["web.read-timeout"]) / 1000
     return found
+
+
+def _storage(flags: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What is kept, and in blocks of what length. A size alone sets no limit of time."""
+    time_flag, size_flag = "storage.tsdb.retention.time", "storage.tsdb.retention.size"
+    size = _size(size_flag, flags[size_flag])
+    by_size_only = size > 0 and given.get(time_flag) is None
+    longest = "storage.tsdb.max-block-duration"
+    shortest_ms = duration_ms(
+        "storage.tsdb.min-block-duration", flags["storage.tsdb.min-block-duration"]
+    )
+    longest_ms = duration_ms(longest, flags[longest]) if given.get(longest) is not None else 0
+    if longest_ms and longest_ms < shortest_ms:
+        raise ServerError(f"--{longest}: shorter than --storage.tsdb.min-block-duration")
+    return {
+        "retention_ms": 0 if by_size_only else duration_ms(time_flag, flags[time_flag]),
+        "retention_bytes": size,
+        "min_block_ms": 0 if flags["agent"] else shortest_ms,
+        "max_block_ms": longest_ms,
+    }
 
 
 def _size(flag: str, text: str) -> int:

@@ -57,6 +57,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notification_batch: int = 256
     drain_notifications: bool = True
     retention_ms: int = 0
+    retention_bytes: int = 0
+    min_block_ms: int = 7_200_000
+    max_block_ms: int = 0  # 0: a tenth of the retention
     features: list[str] = []
     log_level: str = "info"
     log_format: str = "logfmt"

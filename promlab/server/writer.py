@@ -23,6 +23,7 @@ import numpy as np
 
 from promlab import __version__
 from promlab.config.config import matching_files
+from promlab.config.storage import RetentionConfig
 from promlab.errors import ConfigError, NotReady, PromlabError, ServerError, StorageError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.storage import Refs
@@ -146,6 +147,7 @@ class Writer:
             late_window_s=storage.tsdb.out_of_order_time_window_ms / 1000,
             max_exemplars=max(0, storage.exemplars.max_exemplars) if keeps else 0,
         )
+        self._storage().limit(*_retention(self._settings, storage.tsdb.retention))
 
     def _load_done(self, loaded: Checked) -> None:
         self._loaded = loaded
@@ -274,16 +276,29 @@ class Writer:
         return {"min": 0, "max": 100, "current": round(self._replayed * 100)}
 
     async def _blocks(self, _body: Any, _columns: Columns) -> Any:
-        return []
+        keeper = self._storage().blocks
+        return [meta.as_json() for meta in keeper.metas] if keeper else []
+
+    async def _block_job(self, job: dict[str, Any]) -> Any:
+        """Have the keeper of blocks do something; returns when it is done."""
+        head = self._storage()
+        if head.blocks is None:
+            raise ServerError("this server makes no blocks")
+        head.commit()
+        return await asyncio.wrap_future(head.blocks.ask(job))
 
     async def _delete_series(self, body: Any, _columns: Columns) -> Any:
-        raise ServerError("this storage can't delete series yet")
+        facts = {"start_ms": body["start_ms"], "end_ms": body["end_ms"]}
+        await self._block_job({"kind": "delete", "selectors": body["matchers"], **facts})
 
     async def _clean_tombstones(self, _body: Any, _columns: Columns) -> Any:
-        raise ServerError("this storage has no tombstones yet")
+        await self._block_job({"kind": "clean"})
 
-    async def _snapshot(self, _body: Any, _columns: Columns) -> Any:
-        raise ServerError("this storage can't be copied while it is used yet")
+    async def _snapshot(self, skip_head: Any, _columns: Columns) -> Any:
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        name = f"{moment}-{secrets.token_hex(8)}"
+        await self._block_job({"kind": "snapshot", "name": name, "skip_head": bool(skip_head)})
+        return name
 
     async def _lab_listing(self, kind: Any, _columns: Columns) -> Any:
         return self._lab.listing(kind)
@@ -300,6 +315,13 @@ class Writer:
 
     async def _reload_asked(self, _body: Any, _columns: Columns) -> Any:
         await self.reload()
+
+
+def _retention(settings: Settings, section: RetentionConfig) -> tuple[float, int, float]:
+    """Seconds, bytes and share of the disk to keep: what the file says comes before flags."""
+    if section.time_ms or section.size or section.percentage:
+        return section.time_ms / 1000, section.size, section.percentage
+    return settings.retention_ms / 1000, settings.retention_bytes, 0.0
 
 
 def _changed_at(path: Path) -> int:
@@ -325,7 +347,12 @@ def _open_head(settings: Settings, progress: Callable[[str, float], None]) -> He
     from promlab.tsdb.head import Head
     from promlab.tsdb.options import HeadOptions
 
-    options = HeadOptions(retention_s=settings.retention_ms / 1000)
+    options = HeadOptions(
+        retention_s=settings.retention_ms / 1000,
+        retention_bytes=settings.retention_bytes,
+        block_s=settings.min_block_ms / 1000,
+        max_block_s=settings.max_block_ms / 1000,
+    )
     return Head.open(settings.data_path, options=options, progress=progress)
 
 

@@ -84,6 +84,7 @@ def metrics(writer: Writer, head: Head | None, manager: ScrapeManager | None) ->
     )
     if head is not None:
         _head_metrics(out, head, writer.commit_failures)
+        _block_metrics(out, head)
     if manager is not None:
         _scrape_metrics(out, manager.stats)
     return out.text()
@@ -107,10 +108,9 @@ def _head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
         "head_max_time": ("Newest sample, ms.", stats.max_time or 0),
         "head_min_time_seconds": ("Oldest sample.", (stats.min_time or 0) / 1000),
         "head_max_time_seconds": ("Newest sample.", (stats.max_time or 0) / 1000),
-        "lowest_timestamp_seconds": ("Oldest sample of all.", (stats.min_time or 0) / 1000),
         "wal_segment_current": ("Segment of the log that is written.", stats.wal_segment),
         "wal_storage_size_bytes": ("Size of the log.", stats.wal_bytes),
-        "storage_blocks_bytes": ("Bytes of sealed samples.", stats.chunk_bytes),
+        "head_chunks_storage_size_bytes": ("Bytes of sealed samples.", stats.chunk_bytes),
         "clean_start": ("Whether the last stop was orderly.", int(stats.clean_start)),
         "data_replay_duration_seconds": ("Time that replay took.", stats.replay_s),
         "retention_limit_seconds": ("How long samples are kept.", head.options.retention_s),
@@ -127,6 +127,46 @@ def _head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
     }
     for name, (text, value) in counters.items():
         out.counter(prefix + name, text, value)
+
+
+def _block_metrics(out: MetricText, head: Head) -> None:
+    """What the keeper of blocks counts."""
+    keeper = head.blocks
+    metas = keeper.metas if keeper is not None else []
+    head_first = head.stats().min_time
+    first = [meta.min_time for meta in metas] + ([head_first] if head_first is not None else [])
+    prefix = "prometheus_tsdb_"
+    out.gauge(prefix + "blocks_loaded", "Blocks on disk.", len(metas))
+    out.gauge(prefix + "storage_blocks_bytes", "Bytes of blocks.", sum(m.bytes for m in metas))
+    out.gauge(
+        prefix + "lowest_timestamp_seconds", "Oldest sample of all.", min(first, default=0) / 1000
+    )
+    out.gauge(prefix + "lowest_timestamp", "Oldest sample of all, ms.", min(first, default=0))
+    if keeper is None:
+        return
+    stats, limits = keeper.stats, keeper.limits
+    out.gauge(prefix + "retention_limit_bytes", "How much is kept, 0: all.", limits.retention_bytes)
+    counters: dict[str, tuple[str, float]] = {
+        "compactions_total": ("Blocks written: cuts of the head and joins.", stats.compactions),
+        "compactions_failed_total": ("Jobs on blocks that failed.", stats.failed),
+        "compactions_triggered_total": (
+            "Jobs on blocks that were started.",
+            stats.compactions + stats.failed,
+        ),
+        "reloads_total": ("Blocks taken in.", stats.reloads),
+        "reloads_failures_total": ("Blocks that could not be read.", stats.reload_failures),
+        "time_retentions_total": ("Blocks deleted for their age.", stats.gone["time"]),
+        "size_retentions_total": ("Blocks deleted for the size of all.", stats.gone["size"]),
+    }
+    for name, (text, value) in counters.items():
+        out.counter(prefix + name, text, value)
+    out.counter("promlab_tsdb_blocks_damaged_total", "Blocks set aside.", stats.damaged)
+    name = prefix + "compaction_duration_seconds"
+    samples: list[tuple[str, dict[str, str], float]] = [
+        (name + "_sum", {}, stats.seconds),
+        (name + "_count", {}, stats.jobs),
+    ]
+    out.family(name, "summary", "Time of jobs on blocks.", samples)
 
 
 def _scrape_metrics(out: MetricText, stats: ScrapeStats) -> None:

@@ -24,7 +24,7 @@ from promlab.model.storage import NO_HINTS, SelectHints, SeriesExemplars
 from promlab.tsdb import control
 from promlab.tsdb.blocks.block import Block, DamagedBlock, blaming
 from promlab.tsdb.blocks.catalog import BlockCatalog
-from promlab.tsdb.blocks.merge import BlockPart, HeadPart, assemble
+from promlab.tsdb.blocks.merge import BlockPart, HeadPart, assemble, without_deleted
 from promlab.tsdb.blocks.union import Union, unite
 from promlab.tsdb.index import Verdicts
 from promlab.tsdb.mapped import Mapped
@@ -133,7 +133,15 @@ class DataReader(Reader):
         with self._lock:
             self._shared()
             has_head = self._has_head
-        return super().select(matchers, start_ms, end_ms, hints) if has_head else None
+            if has_head:
+                self.blocks.refresh()
+                mapped = self._fresh()
+                selection = mapped.index.select(matchers)
+                deleted = self.blocks.head_tombstones
+        if not has_head:
+            return None
+        found = self._samples(mapped, selection, start_ms, end_ms, hints)
+        return without_deleted(found.batch, selection.series[found.rows], deleted)
 
     def _select(
         self,
@@ -209,7 +217,11 @@ class DataReader(Reader):
         with self._lock:
             self._shared()
             has_head = self._has_head
-        head = super().series(matchers, start_ms, end_ms) if has_head else None
+            deleted = self.blocks.head_tombstones
+        head = super().series(matchers, start_ms, end_ms) if has_head and not deleted else None
+        if deleted:
+            batch = self._head_batch(matchers, start_ms, end_ms, NO_HINTS)
+            head = batch.labels if batch is not None else None
         return self._from_blocks(lambda: self._series(matchers, start_ms, end_ms, head))
 
     def _series(
@@ -244,6 +256,11 @@ class DataReader(Reader):
         with self._lock:
             self._shared()
             has_head = self._has_head
+            deleted = self.blocks.head_tombstones
+        if deleted:
+            labels = self.series(matchers, start_ms, end_ms)
+            distinct = np.unique(labels.column(name))
+            return sorted(labels.symbols.texts(distinct[distinct > 0]))
         head = super().label_values(name, matchers, start_ms, end_ms) if has_head else []
         tables, symbols = self._from_blocks(lambda: self._alive(matchers, start_ms, end_ms))
         if not tables:
@@ -264,6 +281,9 @@ class DataReader(Reader):
 def _alive(found: _Found, start_ms: int, end_ms: int) -> LabelTable:
     """Labels of those that may have samples in a range; all of them if it has all of the block."""
     meta = found.block.meta
+    if found.block.tombstones:
+        part = BlockPart(found.block, found.series, np.arange(len(found.series)))
+        return assemble(found.labels, [part], None, start_ms, end_ms).labels
     if start_ms <= meta.min_time and end_ms >= meta.max_time - 1:
         return found.labels
     alive = np.zeros(len(found.series), bool)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ from promlab.model.storage import (
 from promlab.tsdb import control
 from promlab.tsdb import head_kernels as k
 from promlab.tsdb.blocks.cut_record import Cut, read_cut
-from promlab.tsdb.blocks.keeper import BlockKeeper
+from promlab.tsdb.blocks.keeper import BlockKeeper, Limits
 from promlab.tsdb.catalog import Catalog
 from promlab.tsdb.chunks import ChunkStore
 from promlab.tsdb.exemplar_store import ExemplarStore
@@ -496,6 +497,17 @@ class Head:
         page[control.MAX_TIME] = self.max_time
         page[control.APPENDED] = self.appended
         page[control.EXEMPLARS] = self.exemplars.most
+
+    @property
+    def late_ms(self) -> int:
+        """How old a sample may be that comes out of order."""
+        return self._late_ms
+
+    def limit(self, retention_s: float, retention_bytes: int, percentage: float) -> None:
+        """How much is kept from now on; 0 for all of it."""
+        self.options = replace(self.options, retention_s=retention_s)
+        if self.blocks is not None:
+            self.blocks.limits = Limits(retention_s, retention_bytes, percentage)
 
     def set_cut(self, cut: Cut) -> None:
         """What is older is in blocks: readers look for it there."""

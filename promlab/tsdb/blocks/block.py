@@ -94,6 +94,7 @@ class Block:
         self._lists: OrderedDict[tuple[int, int], Longs] = OrderedDict()
         self._index: SeriesIndex | None = None
         self._time_groups: Longs | None = None
+        self._numbers: Longs | None = None
 
     # --- labels -------------------------------------------------------------------------
 
@@ -115,6 +116,16 @@ class Block:
         return self._index
 
     @property
+    def numbers(self) -> Longs:
+        """The number, in the block's files, of each series of the index; ascending."""
+        if self._numbers is None:
+            parts = [self._series.ints(group, layout.SERIES_ID) for group in self._series.groups]
+            self._numbers = np.concatenate([np.zeros(0, np.int64), *parts])
+            if (np.diff(self._numbers) <= 0).any():
+                raise StorageError(f"{self._series.path} is damaged: numbers do not ascend")
+        return self._numbers
+
+    @property
     def label_names(self) -> list[str]:
         """Names of all labels."""
         names = self._series.groups[0].columns if self._series.groups else {}
@@ -127,12 +138,13 @@ class Block:
         return self.meta.min_time <= end and self.meta.max_time > start
 
     def rows(self, series: Longs, start: int, end: int) -> Iterator[tuple[Rows, Longs, Longs]]:
-        """Rows of some series (ascending) that overlap start <= t <= end.
+        """Rows of some series (of the index, ascending) that overlap start <= t <= end.
 
         Of each row group: its columns, the rows, and which of `series` each belongs to.
         """
         if not len(series):
             return
+        series = self.numbers[series]
         for number, group in enumerate(self._samples.groups):
             chunk, first, last = (
                 group.columns[name] for name in ("series", "min_time", "max_time")
@@ -253,12 +265,10 @@ class Block:
 
     def verify(self) -> None:
         """Read every page. Raises StorageError for the first that is damaged."""
-        labels = 0
         for group in self._series.groups:
             for column in group.columns:
                 if column != layout.SERIES_ID:
                     self._series.texts(group, column)
-            labels += group.rows
         for group in self._times.groups:
             if int(self._times.ints(group, "count").sum()) != len(self._times.lists(group, "t_ms")):
                 raise StorageError(f"{self._times.path} is damaged: items are missing")
@@ -271,7 +281,7 @@ class Block:
                 if wanted != len(self._samples.lists(group, name)):
                     raise StorageError(f"{self._samples.path} is damaged: items are missing")
             self._samples.lists(group, "start_ms")
-            if len(rows.series) and int(rows.series.max()) >= labels:
+            if len(np.setdiff1d(rows.series, self.numbers)):
                 raise StorageError(f"{self._samples.path} is damaged: a series has no labels")
             if len(rows.times) and int(rows.times.max()) >= self._times.rows:
                 raise StorageError(f"{self._samples.path} is damaged: a list of times is missing")

@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 
 from promlab.errors import StorageError
-from promlab.tsdb.blocks import layout
+from promlab.tsdb.blocks import layout, tombstones
 from promlab.tsdb.blocks.block import Block
 from promlab.tsdb.blocks.meta import is_ulid
+from promlab.tsdb.blocks.tombstones import Tombstones
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.05  # two changes within a tick of the file system's clock look like one
@@ -45,6 +46,8 @@ class BlockCatalog:
         self._open: dict[str, tuple[int, Block]] = {}
         self._current: tuple[Block, ...] = ()
         self._seen = -1
+        self._head_version = 0
+        self.head_tombstones: Tombstones = tombstones.none()
 
     def refresh(self) -> tuple[Block, ...]:
         """Blocks of now, oldest first; those of other resolutions are among them."""
@@ -60,9 +63,13 @@ class BlockCatalog:
 
     def _look(self) -> None:
         now: dict[str, tuple[int, Block]] = {}
+        version = version_of(self.directory / "head")
+        if version != self._head_version:
+            self.head_tombstones = tombstones.read(self.directory / "head")
+            self._head_version = version
         names = block_names(self.directory)
         for name in names:
-            version = _version(self.directory / name)
+            version = version_of(self.directory / name)
             known = self._open.get(name)
             if known is not None and known[0] == version:
                 now[name] = known
@@ -90,7 +97,8 @@ class BlockCatalog:
         self.generation += 1
 
 
-def _version(directory: Path) -> int:
+def version_of(directory: Path) -> int:
+    """Changes when the tombstones in a folder do."""
     try:
         return (directory / layout.TOMBSTONES).stat().st_mtime_ns
     except OSError:

@@ -11,7 +11,7 @@ from promlab.model.labels import Symbols
 from promlab.tsdb.blocks import folders, layout
 from promlab.tsdb.blocks.block import Block
 from promlab.tsdb.blocks.catalog import block_names
-from promlab.tsdb.blocks.cut_record import NEVER, read_cut
+from promlab.tsdb.blocks.cut_record import read_cut
 from promlab.tsdb.blocks.head_source import HeadSource
 from promlab.tsdb.blocks.meta import Meta
 from promlab.tsdb.blocks.rewrite import Rewriter
@@ -81,28 +81,24 @@ def _link(block: Path, to: Path) -> None:
 
 
 def _head_block(directory: Path, to: Path) -> None:
+    """Blocks of all that is in none; of what came late too."""
     cut = read_cut(directory)
     with HeadSource(directory) as head:
         times = head.time_range()
         if times is None:
             return
-        starts = head.ranges(NEVER, 2**62, layout.SEGMENT_MS)
-        first = min([times[0], *starts])
+        starts = head.all_ranges(times, layout.SEGMENT_MS)
         rewriter = Rewriter(to, head.verdicts, head=head)
-        writer = rewriter.write(max(first, cut.time), times[1] + 1)
-        writer.finish()
-    _late(directory, to, cut.file, cut.time)
-
-
-def _late(directory: Path, to: Path, after_file: int, before_ms: int) -> None:
-    """What came late, after the stretch of time that it belongs to was cut off."""
-    if not after_file:
-        return
-    with HeadSource(directory, after_file=after_file) as late:
-        starts = late.ranges(NEVER, before_ms, layout.SEGMENT_MS)
         for start in starts:
+            end = start + layout.SEGMENT_MS
+            if end > cut.time:
+                rewriter.write(max(start, cut.time), end).finish()
+    if cut.file:
+        with HeadSource(directory, after_file=cut.file) as late:
             rewriter = Rewriter(to, late.verdicts, head=late)
-            rewriter.write(start, min(start + layout.SEGMENT_MS, before_ms)).finish()
+            for start in late.all_ranges((times[0], cut.time - 1), layout.SEGMENT_MS):
+                end = min(start + layout.SEGMENT_MS, cut.time)
+                rewriter.write(start, end).finish()
 
 
 def check(directory: Path) -> dict[str, str]:

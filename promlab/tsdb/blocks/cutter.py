@@ -125,5 +125,5 @@ class Cutter:
             first = min(set(head.chunks.closed) - set(numbers), default=head.chunks.number)
             head.control.longs[control.FIRST_FILE] = first
             head.chunks.drop(numbers)
-            late = int(max(head.options.late_window_s, head.options.window_s) * 1000)
+            late = max(head.late_ms, int(head.options.window_s * 1000))
             head.histograms.drop_before(cut.time - late)

@@ -27,7 +27,7 @@ def cut_head(
     with HeadSource(directory) as head:
         metas += _blocks(directory, head, cut.time, before_ms, block_ms, progress)
     if cut.file:
-        with HeadSource(directory, after_file=cut.file) as late:
+        with HeadSource(directory, after_file=cut.file, sealed=True) as late:
             metas += _blocks(directory, late, NEVER, cut.time, block_ms, progress)
     return metas
 

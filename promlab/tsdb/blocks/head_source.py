@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy.typing as npt
 
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
+from promlab.tsdb.blocks import tombstones
+from promlab.tsdb.blocks.merge import without_deleted
 from promlab.tsdb.head_kernels import ENTRY_LONGS
-from promlab.tsdb.index import Selection, Verdicts
+from promlab.tsdb.index import Selection, SeriesIndex, Verdicts
 from promlab.tsdb.mapped import Mapped
 from promlab.tsdb.reader import Reader
 
@@ -18,15 +21,20 @@ Longs = npt.NDArray[np.int64]
 _SPAN = 1 << 12  # chunks that span more ranges than this are looked at sample by sample
 
 
+def _codes(rows: Longs) -> npt.NDArray[np.uint32]:
+    return rows.astype(np.uint32)
+
+
 class HeadSource(Reader):
     """Reads a head by number of series. Implements `rewrite.HeadLike`.
 
-    With `after_file` only sealed samples of later chunk files are seen.
+    With `after_file` only later chunk files are seen, with `sealed` nothing but chunk files.
     """
 
-    def __init__(self, path: Path, after_file: int | None = None) -> None:
-        self._after_file = after_file
+    def __init__(self, path: Path, after_file: int | None = None, *, sealed: bool = False) -> None:
+        self._after_file, self._sealed = after_file, sealed
         super().__init__(path)
+        self._deleted = tombstones.read(path / "head")
         with self._lock:
             mapped = self._fresh()
             self.verdicts: Verdicts = mapped.index.verdicts
@@ -35,8 +43,9 @@ class HeadSource(Reader):
 
     def _fresh(self) -> Mapped:
         mapped = super()._fresh()
-        if self._after_file is not None:
+        if self._sealed:
             mapped.head_is_sound = False
+        if self._after_file is not None:
             mapped.oldest_file = self._after_file + 1
         return mapped
 
@@ -51,7 +60,16 @@ class HeadSource(Reader):
         rows = self._visible[series]
         labels = LabelTable(len(rows), {}, mapped.index.symbols)
         found = self._samples(mapped, Selection(rows, mapped.index.count, labels), start_ms, end_ms)
-        return found.batch, found.rows
+        if not self._deleted:
+            return found.batch, found.rows
+        numbered = replace(found.batch, labels=found.batch.labels.replace("", _codes(found.rows)))
+        left = without_deleted(numbered, rows[found.rows], self._deleted)
+        return left, left.labels.column("").astype(np.int64)
+
+    def index(self) -> SeriesIndex:
+        """The labels of all series."""
+        with self._lock:
+            return self._fresh().index
 
     def ranges(self, start_ms: int, end_ms: int, length: int) -> list[int]:
         """Starts of the aligned ranges of that length that have samples, from start to end."""
@@ -72,6 +90,13 @@ class HeadSource(Reader):
             if wide.any():
                 found.update(self._exactly(start_ms, end_ms, length))
         return [number * length for number in sorted(found)]
+
+    def all_ranges(self, times: tuple[int, int], length: int) -> list[int]:
+        """Starts of the aligned ranges that may have samples, unsealed ones too."""
+        low, high = times[0] // length, times[1] // length
+        if high - low < _SPAN:
+            return [number * length for number in range(low, high + 1)]
+        return [number * length for number in self._exactly(times[0], times[1] + 1, length)]
 
     def _exactly(self, start_ms: int, end_ms: int, length: int) -> list[int]:
         """Ranges that have samples, from the samples themselves."""

@@ -19,9 +19,11 @@ from promlab.errors import PromlabError
 
 
 def _cut(directory: Path, job: Mapping[str, Any]) -> Any:
+    from promlab.tsdb.blocks.deletion import forget_old
     from promlab.tsdb.blocks.head_cut import cut_head
 
     metas = cut_head(directory, int(job["before_ms"]), int(job["block_ms"]))
+    forget_old(directory)
     return [meta.ulid for meta in metas]
 
 
@@ -44,10 +46,22 @@ def _snapshot(directory: Path, job: Mapping[str, Any]) -> Any:
     snapshot(directory, str(job["name"]), skip_head=bool(job["skip_head"]))
 
 
+def _delete(directory: Path, job: Mapping[str, Any]) -> Any:
+    from promlab.model.matchers import Matcher, MatchType
+    from promlab.tsdb.blocks.deletion import delete_series
+
+    selectors = [
+        [Matcher(name, MatchType(kind), value) for name, kind, value in matchers]
+        for matchers in job["selectors"]
+    ]
+    return delete_series(directory, selectors, int(job["start_ms"]), int(job["end_ms"]))
+
+
 KINDS: dict[str, Callable[[Path, Mapping[str, Any]], Any]] = {
     "cut": _cut,
     "compact": _compact,
     "clean": _clean,
+    "delete": _delete,
     "snapshot": _snapshot,
 }
 

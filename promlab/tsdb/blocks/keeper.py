@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from promlab import lifeline
 from promlab.errors import StorageError
-from promlab.tsdb.blocks import folders, layout
+from promlab.tsdb.blocks import folders
 from promlab.tsdb.blocks.block import Block
-from promlab.tsdb.blocks.catalog import block_names, touch
+from promlab.tsdb.blocks.catalog import block_names, touch, version_of
 from promlab.tsdb.blocks.cutter import Cutter
 from promlab.tsdb.blocks.meta import Meta
 from promlab.tsdb.blocks.plan import expired, next_compaction
@@ -53,6 +53,7 @@ class KeeperStats:
 
     compactions: int = 0
     failed: int = 0
+    jobs: int = 0
     seconds: float = 0.0
     cuts: int = 0
     reloads: int = 0
@@ -154,7 +155,7 @@ class BlockKeeper:
         """Take in blocks that have come or gone; a damaged one is set aside."""
         names = block_names(self._directory)
         for name in names:
-            version = _version(self._directory / name)
+            version = version_of(self._directory / name)
             if name in self.blocks and self._versions[name] == version:
                 continue
             try:
@@ -227,6 +228,7 @@ class BlockKeeper:
         if "error" in answer:
             running.failed(StorageError(f"{kind} of blocks failed: {answer['error']}"))
             return
+        self.stats.jobs += 1
         self.stats.seconds += took
         _LOG.info("%s of blocks done in %.1f s: %s", kind, took, answer["result"])
         running.done(answer["result"])
@@ -260,10 +262,3 @@ class BlockKeeper:
         error = StorageError("the server is stopping")
         while self._asked:
             self._asked.popleft()[1].set_exception(error)
-
-
-def _version(directory: Path) -> int:
-    try:
-        return (directory / layout.TOMBSTONES).stat().st_mtime_ns
-    except OSError:
-        return 0

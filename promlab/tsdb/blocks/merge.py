@@ -111,7 +111,7 @@ class _Plan:
                 self._times_used + ends[lists] + low[lists],
             )
             if part.block.tombstones:
-                own = part.series[at]
+                own = part.block.numbers[part.series[at]]
                 pieces = _without(pieces, own, part.block.tombstones, flat, self._times_used)
             self._pieces.append(pieces.take(pieces.samples > 0))
             self._sources.append(_Source(part.block, rows))
@@ -354,3 +354,17 @@ def _sorted(batch: SeriesBatch, flagged: npt.NDArray[np.uint8]) -> SeriesBatch:
         batch.histograms.take(take) if batch.histograms is not None else None,
         batch.start_ms[take] if batch.start_ms is not None else None,
     )
+
+
+def without_deleted(batch: SeriesBatch, series: Longs, deleted: Tombstones) -> SeriesBatch:
+    """The head's batch without what is deleted; `series` are its series' numbers."""
+    if not deleted or not np.isin(series, deleted.series).any():
+        return batch
+    order = np.argsort(series)
+    at = np.searchsorted(series[order], deleted.series)
+    there = np.append(series[order], -1)[at] == deleted.series
+    rows = order[at[there]]
+    own = Tombstones(rows, deleted.min_time[there], deleted.max_time[there])
+    own = Tombstones(*(column[np.argsort(rows, kind="stable")] for column in own))
+    part = HeadPart(batch, np.arange(batch.n), own)
+    return assemble(batch.labels, [], part, -(2**62), 2**62)

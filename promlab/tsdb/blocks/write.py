@@ -270,13 +270,14 @@ class BlockWriter:
         return meta
 
     def _write_series(self) -> None:
-        """All series that were declared: numbers must stay what they are."""
-        labels = self._labels
+        """The series that have samples; numbers are those that were declared."""
+        numbers = np.flatnonzero(self._has_samples)
+        labels = self._labels.take(numbers)
         names = sorted(name for name, codes in labels.columns.items() if codes.any())
         columns = [Column(layout.SERIES_ID, "int")]
         columns += [Column(layout.label_column(name), "text") for name in names]
         writer = ParquetWriter(self._path / layout.SERIES, columns, level=9)
-        values: dict[str, object] = {layout.SERIES_ID: np.arange(labels.n, dtype=np.int64)}
+        values: dict[str, object] = {layout.SERIES_ID: numbers.astype(np.int64)}
         for name in names:
             distinct, inverse = np.unique(labels.columns[name], return_inverse=True)
             texts, codes = labels.symbols.texts(distinct), inverse.astype(np.int64)
