@@ -19,14 +19,14 @@ import numpy as np
 
 from promlab.errors import PromlabError
 from promlab.model.labels import LabelTable
-from promlab.model.samples import Values, stale_values
+from promlab.model.samples import stale_values
 from promlab.model.storage import Querier
 from promlab.promql.result import QueryResult, QueryStats
 from promlab.promql.vector import stack_tables
 from promlab.rules.alert import Alert
 from promlab.rules.alerting import AlertingRule
 from promlab.rules.restore import DEFAULT_RESTORE, RestoreOptions, restore
-from promlab.rules.rows import vanished
+from promlab.rules.rows import vanished, with_none
 from promlab.rules.rule import Output, Rule, RuleContext
 from promlab.rules.schedule import last_slot, next_slot, offset_ms
 from promlab.rules.seams import Clock, Evaluator, Sink, Warn
@@ -177,14 +177,14 @@ class Group:
         )
         self.stats.evaluations += 1
         try:
-            output, labels, values = await self._in_thread(self._evaluated, rule, ctx, i)
+            output, written = await self._in_thread(self._evaluated, rule, ctx, i)
             rule.succeeded()
             if isinstance(rule, AlertingRule):
                 due = rule.to_send(t_ms, options.resend_delay_ms, self.interval_ms)
                 if due:
                     options.notify(rule, due)
-            if len(values):
-                await self._append(labels, query_ms, values)
+            if len(written.values):
+                await self._append(written, query_ms)
             self._written[i] = output.labels
             self.stats.samples += output.labels.n
         except PromlabError as error:
@@ -209,21 +209,23 @@ class Group:
         self.stats.failures += 1
         self._options.warn(f"group {self.name}: rule {rule.name}: evaluating failed: {error}")
 
-    def _evaluated(self, rule: Rule, ctx: RuleContext, i: int) -> tuple[Output, LabelTable, Values]:
+    def _evaluated(self, rule: Rule, ctx: RuleContext, i: int) -> tuple[Output, Output]:
         """A rule's output; and the same with a staleness marker for each series that ended."""
         output = rule.evaluate(ctx)
         gone = vanished(self._written[i], output.labels)
         if gone is None:
-            return output, output.labels, output.values
+            return output, output
         if not output.labels.n:
-            return output, gone, stale_values(gone.n)
+            return output, Output(gone, stale_values(gone.n))
         labels = stack_tables(output.labels, gone.recode(output.labels.symbols))
         values = np.concatenate([output.values, stale_values(gone.n)])
-        return output, labels, values
+        return output, Output(labels, values, with_none(output.histograms, gone.n))
 
-    async def _append(self, labels: LabelTable, t_ms: int, values: Values) -> None:
-        times = np.full(len(values), t_ms, np.int64)
-        outcome = await self._options.sink.append(labels, times, values)
+    async def _append(self, written: Output, t_ms: int) -> None:
+        times = np.full(len(written.values), t_ms, np.int64)
+        outcome = await self._options.sink.append(
+            written.labels, times, written.values, written.histograms
+        )
         refused = outcome.duplicate + outcome.out_of_order + outcome.too_old
         if refused:
             self.stats.refused += refused

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from promlab.promql.result import QueryResult
 from promlab.rules.errors import RuleError
-from promlab.rules.rows import has_duplicates, has_histograms, recorded, vector_of
+from promlab.rules.rows import has_duplicates, histograms_of, recorded, vector_of
 from promlab.rules.rule import Output, Rule, RuleContext
 
 
@@ -21,11 +21,6 @@ class RecordingRule(Rule):
     def evaluate(self, ctx: RuleContext) -> Output:
         """The series to be written. Raises RuleError, PromQLError."""
         result: QueryResult = ctx.query(self.expr)
-        if has_histograms(result):
-            raise RuleError(
-                "the result has native histograms, which can't be stored yet: "
-                "use histogram_count, histogram_sum or histogram_quantile"
-            )
         table, values = vector_of(result, ctx.symbols)
         series = recorded(table, self.name, self.labels)
         if has_duplicates(series):
@@ -34,4 +29,4 @@ class RecordingRule(Rule):
             )
         if 0 < ctx.limit < series.n:
             raise RuleError(f"exceeded limit of {ctx.limit} with {series.n} series")
-        return Output(series, values)
+        return Output(series, values, histograms_of(result))

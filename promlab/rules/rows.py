@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import METRIC_NAME, LabelTable, Symbols
 from promlab.model.samples import Values
 from promlab.promql.grouping import code_matrix, group_matrix
@@ -32,12 +33,19 @@ def vector_of(result: QueryResult, symbols: Symbols) -> tuple[LabelTable, Values
     raise RuleError("rule result is not a vector or scalar")
 
 
-def has_histograms(result: QueryResult) -> bool:
-    """Whether some element is a native histogram."""
+def histograms_of(result: QueryResult) -> HistogramColumn | None:
+    """The native histograms among what a rule's expression gave; None if there are none."""
     value = result.value
     if not isinstance(value, InstantVector) or value.histograms is None:
-        return False
-    return bool((value.histograms.index >= 0).any())
+        return None
+    return value.histograms if (value.histograms.index >= 0).any() else None
+
+
+def with_none(column: HistogramColumn | None, more: int) -> HistogramColumn | None:
+    """The same for rows that have `more` floats behind them."""
+    if column is None:
+        return None
+    return HistogramColumn(column.table, np.append(column.index, np.full(more, -1)))
 
 
 def own_symbols(table: LabelTable) -> LabelTable:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import Values
 from promlab.promql.result import QueryResult
@@ -17,6 +18,7 @@ class Output(NamedTuple):
 
     labels: LabelTable
     values: Values
+    histograms: HistogramColumn | None = None  # where its index is not -1, that is the sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Times, Values
 from promlab.model.storage import AppendOutcome
@@ -20,8 +21,17 @@ from promlab.promql.result import QueryResult
 class Sink(Protocol):
     """Takes what rules make. Returns when queries can see it."""
 
-    async def append(self, labels: LabelTable, t_ms: Times, values: Values) -> AppendOutcome:
-        """One sample for each row; rows are distinct. Raises StorageError, ServerError."""
+    async def append(
+        self,
+        labels: LabelTable,
+        t_ms: Times,
+        values: Values,
+        histograms: HistogramColumn | None = None,
+    ) -> AppendOutcome:
+        """One sample for each row; rows are distinct. Raises StorageError, ServerError.
+
+        Where the index of `histograms` is not -1, the sample is that histogram.
+        """
 
 
 class Evaluator(Protocol):

@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from promlab.config.rules import RuleGroupConfig
 from promlab.errors import ConfigError, PromlabError
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Times, Values
 from promlab.model.storage import AppendOutcome
 from promlab.promql.engine import Engine
 from promlab.promql.options import EngineOptions
+from promlab.promqltest.compare import with_histograms
 from promlab.promqltest.histograms import Plain
 from promlab.promqltest.memory import MemoryQuerier
 from promlab.promqltest.script import Series, read_labels, read_values
@@ -56,9 +58,16 @@ class _Sink:
     def __init__(self, memory: MemoryQuerier) -> None:
         self._memory = memory
 
-    async def append(self, labels: LabelTable, t_ms: Times, values: Values) -> AppendOutcome:
-        for row, t, value in zip(labels.rows(), t_ms.tolist(), values, strict=True):
-            self._memory.add(row, [(t, value)])
+    async def append(
+        self,
+        labels: LabelTable,
+        t_ms: Times,
+        values: Values,
+        histograms: HistogramColumn | None = None,
+    ) -> AppendOutcome:
+        samples = with_histograms(values, histograms)
+        for row, t, sample in zip(labels.rows(), t_ms.tolist(), samples, strict=True):
+            self._memory.add(row, [(t, sample)])
         return AppendOutcome(appended=labels.n)
 
 

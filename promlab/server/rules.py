@@ -20,6 +20,7 @@ from promlab.config.http_client import HttpClientConfig
 from promlab.discovery import Discovery, DiscoveryStats, Providers, TargetGroup
 from promlab.discovery.providers import Provider
 from promlab.errors import NotReady, PromlabError, ServerError
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import Times, Values
 from promlab.model.storage import AppendOutcome, Querier
@@ -38,6 +39,7 @@ from promlab.server.discovery_metrics import Row, discovery_rows
 from promlab.server.queries import THREADS, query_stats
 from promlab.server.query_log import QueryLog
 from promlab.server.settings import Settings
+from promlab.server.write_columns import histogram_columns
 from promlab.transport.session import HttpClient
 from promlab.web.log import facts
 
@@ -54,14 +56,24 @@ class ChannelSink:
     def __init__(self, writer: ChannelClient) -> None:
         self._writer = writer
 
-    async def append(self, labels: LabelTable, t_ms: Times, values: Values) -> AppendOutcome:
+    async def append(
+        self,
+        labels: LabelTable,
+        t_ms: Times,
+        values: Values,
+        histograms: HistogramColumn | None = None,
+    ) -> AppendOutcome:
         """One sample for each row. Raises ServerError, NotReady."""
         own = labels.recode(Symbols())
         names = list(own.columns)
         columns: dict[str, Any] = {str(i): own.columns[name] for i, name in enumerate(names)}
         columns |= {"t_ms": t_ms, "values": values}
         texts = own.symbols.texts(range(len(own.symbols)))
-        answer = await self._writer.ask("record", {"names": names, "texts": texts}, columns)
+        body: dict[str, Any] = {"names": names, "texts": texts}
+        if histograms is not None:
+            more, body["bounds"] = histogram_columns(histograms.table)
+            columns |= {**more, "h_index": histograms.index}
+        answer = await self._writer.ask("record", body, columns)
         return AppendOutcome(**answer)
 
 

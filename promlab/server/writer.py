@@ -229,7 +229,10 @@ class Writer:
         """What a rule gave; committed at once, for the next rule may build on it."""
         head = self._storage()
         refs = _registered(head, body, columns)
-        outcome = head.append_loose(refs, columns["t_ms"], columns["values"])
+        from promlab.server.write_columns import sample_extras
+
+        extras = sample_extras(body, columns)
+        outcome = head.append_loose(refs, columns["t_ms"], columns["values"], extras)
         head.commit()
         return outcome._asdict()
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from promlab.errors import StorageError
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import STALE_BITS, SeriesBatch, Times, Values
@@ -37,7 +38,13 @@ class Store:
         self.samples.setdefault(key, []).extend((t, np.float64(v)) for t, v in samples)
         self.generation += 1
 
-    async def append(self, labels: LabelTable, t_ms: Times, values: Values) -> AppendOutcome:
+    async def append(
+        self,
+        labels: LabelTable,
+        t_ms: Times,
+        values: Values,
+        histograms: HistogramColumn | None = None,
+    ) -> AppendOutcome:
         if self.broken:
             raise StorageError("disk full")
         assert labels.n == len(t_ms) == len(values)

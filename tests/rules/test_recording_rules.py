@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from rule_world import STALE, World
 
-from promlab.model.histograms import HistogramColumn, HistogramTable
-from promlab.model.labels import LabelTable
-from promlab.promql.result import InstantVector, QueryResult
+from promlab.promql.result import QueryResult
 from promlab.rules.group import Group
 from promlab.rules.recording import RecordingRule
 
@@ -131,23 +128,6 @@ async def test_many_series(count: int) -> None:
     await group.evaluate(M)
     ended = sum(samples[-1][1] == STALE for samples in world.store.of("r").values())
     assert (len(world.store.of("r")), ended) == (count, min(count, 251))
-
-
-async def test_histograms_are_refused_rather_than_written_as_floats() -> None:
-    world = World()
-    table = LabelTable.from_dicts([{"a": "1"}], world.store.symbols)
-    column = HistogramColumn(HistogramTable.empty(), np.zeros(1, np.int64))
-    answer = QueryResult(InstantVector(table, 0, np.zeros(1), column))
-
-    class Fixed:
-        def instant(self, text: str, t_ms: int) -> QueryResult:
-            return answer
-
-    options = replace(world.options, engine=Fixed())
-    group = Group("g", "f", [RecordingRule("r", "m", {})], options, interval_ms=M)
-    await group.evaluate(0)
-    assert "native histograms" in group.rules[0].last_error
-    assert world.store.of("r") == {}
 
 
 async def test_a_fault_in_one_rule_does_not_end_the_group() -> None:

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from rule_world import World, alert_rule
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Times, Values
-from promlab.model.storage import AppendOutcome
+from promlab.model.storage import AppendOutcome, SampleExtras
 from promlab.promql.engine import Engine
 from promlab.promql.result import InstantVector
+from promlab.promqltest.histograms import parse_histogram, table_of
 from promlab.rules.group import Group
 from promlab.rules.recording import RecordingRule
 from promlab.rules.restore import RestoreOptions, restore
@@ -34,9 +36,15 @@ class HeadSink:
     def __init__(self, head: Head) -> None:
         self.head = head
 
-    async def append(self, labels: LabelTable, t_ms: Times, values: Values) -> AppendOutcome:
+    async def append(
+        self,
+        labels: LabelTable,
+        t_ms: Times,
+        values: Values,
+        histograms: HistogramColumn | None = None,
+    ) -> AppendOutcome:
         refs = self.head.refs(labels.recode(self.head.symbols))
-        outcome = self.head.append_loose(refs, t_ms, values)
+        outcome = self.head.append_loose(refs, t_ms, values, SampleExtras(histograms))
         self.head.commit()
         return outcome
 
@@ -113,3 +121,30 @@ async def test_restored_from_storage(storage: Storage) -> None:
     await storage.group(new).evaluate(later)
     assert restore(new, storage.reader, later, RestoreOptions()) == 1
     assert new.active_alerts()[0].active_ms == START + 6 * M
+
+
+async def test_histograms_are_recorded_among_floats(storage: Storage) -> None:
+    rows = [{"__name__": "m", "i": str(i)} for i in range(3)]
+    notations = [
+        "{{schema:0 sum:3 count:4 buckets:[1 2 1]}}",
+        "{{schema:0 sum:1 count:1 buckets:[1]}}",
+    ]
+    table = table_of([parse_histogram(text) for text in notations])
+    refs = storage.head.refs(LabelTable.from_dicts(rows, storage.head.symbols))
+    index = np.array([0, -1, 1])
+    times = np.full(3, START, np.int64)
+    extras = SampleExtras(HistogramColumn(table, index))
+    storage.head.append_loose(refs, times, np.array([0.0, 7.0, 0.0]), extras)
+    storage.head.commit()
+    group = storage.group(
+        RecordingRule("same", "m", {}),
+        RecordingRule("total", "sum(m{i!='1'})", {}),
+        RecordingRule("counts", "histogram_count(total)", {}),
+    )
+    await group.evaluate(START)
+    assert [rule.last_error for rule in group.rules] == [""] * 3
+    assert storage.now("counts", START) == {"__name__=counts": 5.0}
+    assert storage.now("histogram_sum(same)", START) == {"i=0": 3.0, "i=2": 1.0}
+    assert storage.now('same{i="1"}', START) == {"__name__=same,i=1": 7.0}
+    await group.evaluate(START + 10 * M)  # everything is too old by now: the series end
+    assert storage.now("same", START + 10 * M) == {}
