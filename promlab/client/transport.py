@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from promlab.errors import (
     ClientError,
     NotRunning,
     PromlabError,
+    PromQLError,
     PromQLSyntaxError,
     QueryCanceled,
     QueryError,
@@ -81,9 +82,13 @@ class Transport:
         content_type = response.headers.get("content-type", "")
         if response.status_code >= 300:
             query = sent.get("query", "")
-            raise to_error(
+            refusal = to_error(
                 body, response.status_code, f"{self.url}{path}", query if post else str(query)
             )
+            if isinstance(refusal, PromQLError):
+                hint = unquote(response.headers.get("x-promlab-hint", ""))
+                refusal.hint = hint or refusal.hint
+            raise refusal
         return Answer(body, content_type)
 
     def close(self) -> None:

@@ -128,6 +128,12 @@ RULES = (
     ),
     Rule(
         r"ranges only allowed for vector selectors",
+        r"\b(?P<function>\w*rate|increase|delta|\w+_over_time|changes|resets|deriv)"
+        r"\((?P<arg>[\w:]+(?:\{[^{}]*\})?)\)\s*§\[(?P<range>\w+)",
+        "The range belongs to the metric, inside the function: {function}({arg}[{range}]).",
+    ),
+    Rule(
+        r"ranges only allowed for vector selectors",
         "",
         "For the history of a computed vector use a subquery, with a colon: (...)[5m:].",
     ),

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from promlab.errors import PromlabError, QueryTimeout
+from promlab.errors import PromlabError, PromQLSyntaxError, QueryTimeout
 from promlab.model.histograms import HistogramColumn
 from promlab.promql.ast import Expr
+from promlab.promql.checks import check_range_query
 from promlab.promql.result import InstantVector, Matrix, QueryResult, RawMatrix, String
 from promlab.promql.valuetype import ValueType
 from promlab.server.arrow_answer import ARROW, encode_arrow
@@ -25,7 +26,6 @@ from promlab.web.http import Request, Response
 
 MAX_POINTS = 11_000
 _THREADED_POINTS = 20_000
-_TYPE_NAMES = {ValueType.STRING: "string", ValueType.MATRIX: "range vector"}
 
 
 async def query(context: Context, request: Request) -> Response:
@@ -64,12 +64,8 @@ async def query_range(context: Context, request: Request) -> Response:
     lookback_ms = await _lookback(request)
     text = await request.param("query")
     expr = parse_query(text, context.features)
-    if expr.value_type in _TYPE_NAMES:
-        raise bad_parameter(
-            "query",
-            f'invalid expression type "{_TYPE_NAMES[expr.value_type]}" for range query, '
-            "must be Scalar or instant Vector",
-        )
+    if expr.value_type not in (ValueType.SCALAR, ValueType.VECTOR):
+        raise _no_range_query(expr, text)
     engine, _ = context.evaluator()
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
@@ -154,6 +150,16 @@ async def _answer(context: Context, request: Request, ran: Ran, limit: int) -> R
     if _points(result) > _THREADED_POINTS:
         return Response(body=chunks, headers=[_timing(ran)], threaded=True)
     return Response(body=b"".join(chunks), headers=[_timing(ran)])
+
+
+def _no_range_query(expr: Expr, text: str) -> ApiError:
+    """The error for a query that gives no value a step."""
+    try:
+        check_range_query(expr)
+    except PromQLSyntaxError as error:
+        error.query = text
+        return ApiError("bad_data", f'invalid parameter "query": {error.message}', error)
+    raise AssertionError("a vector or a scalar has values at steps")
 
 
 def _points(result: QueryResult) -> int:

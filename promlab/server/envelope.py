@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -33,21 +34,23 @@ STATUS = {
     "not_acceptable": 406,
     "unavailable": 500,
 }
+HINT, POSITION = b"x-promlab-hint", b"x-promlab-position"
 TRUNCATED = "results truncated due to limit"
 _encode = msgspec.json.Encoder().encode
 
 
 class ApiError(PromlabError):
-    """A request that is answered with an error of this kind."""
+    """A request that is answered with an error of this kind; `query_error` is behind it."""
 
-    def __init__(self, kind: str, message: str) -> None:
-        self.kind, self.message = kind, message
+    def __init__(self, kind: str, message: str, query_error: PromQLError | None = None) -> None:
+        self.kind, self.message, self.query_error = kind, message, query_error
         super().__init__(message)
 
 
 def bad_parameter(name: str, error: object) -> ApiError:
     """A parameter that can't be used, in Prometheus's words."""
-    return ApiError("bad_data", f'invalid parameter "{name}": {error}')
+    query_error = error if isinstance(error, PromQLError) else None
+    return ApiError("bad_data", f'invalid parameter "{name}": {error}', query_error)
 
 
 def success(data: Any, warnings: list[str] | None = None, **more: Any) -> Response:
@@ -66,7 +69,20 @@ def failure(error: BaseException) -> Response:
     if not isinstance(error, PromlabError):
         log.error("A request failed", exc_info=error)
     envelope = {"status": "error", "errorType": kind, "error": message}
-    return Response(STATUS[kind], _encode(envelope))
+    return Response(STATUS[kind], _encode(envelope), headers=_advice(error))
+
+
+def _advice(error: BaseException) -> list[tuple[bytes, bytes]]:
+    """Where in a query the mistake is and what to do about it, as headers: the body is
+    Prometheus's own, which has no place for them."""
+    about = error.query_error if isinstance(error, ApiError) else error
+    if not isinstance(about, PromQLError) or not about.query:
+        return []
+    headers = [(POSITION, b"%d-%d" % (about.start, about.end))]
+    if about.hint:
+        # Advice may name labels, which are anybody's text: escaped like a part of a URL.
+        headers.append((HINT, quote(about.hint, safe=" ").encode()))
+    return headers
 
 
 def unavailable(*, stopping: bool = False) -> Response:

@@ -29,6 +29,8 @@ CLASSICS = [
     ("up offset 5m [1h]", "x[5m] offset 1h"),
     ("rate(up[5m]) offset 1h", "rate(x[5m] offset 1h)"),
     ("sum(up)[5m]", "[5m:]"),
+    ("sum(rate(up)[5m])", "inside the function: rate(up[5m])."),
+    ("increase(up{a='1'})[1h]", "increase(up{a='1'}[1h])"),
     ("rat(up[5m])", "Did you mean rate"),
     ("histogram_quantil(0.9, x)", "histogram_quantile"),
     ("mean(up)", "avg"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import polars as pl
@@ -210,3 +211,20 @@ async def test_not_ready(context: Context) -> None:
         assert answer.headers["x-prometheus-stopping"] == "false"
         assert (await client.get("/-/ready")).status_code == 503
         assert (await client.get("/-/healthy")).status_code == 200
+
+
+async def test_errors_of_queries_say_where_and_what_to_do(
+    client: httpx.AsyncClient, valid: Any
+) -> None:
+    answer = await client.get("/api/v1/query", params={"query": "sum(rate(up))"})
+    assert valid(answer, "/query").keys() == {"status", "errorType", "error"}
+    assert unquote(answer.headers["x-promlab-hint"]) == (
+        "Add a time range in brackets: rate(up[5m])."
+    )
+    assert answer.headers["x-promlab-position"] == "9-11"
+    answer = await client.get("/api/v1/query_range", params={**RANGE, "query": "up[5m]"})
+    assert "put a function around the range" in unquote(answer.headers["x-promlab-hint"])
+    answer = await client.get("/api/v1/query", params={"query": "sum é\r\nx-evil: 1"})
+    assert "x-evil" not in answer.headers
+    answer = await client.get("/api/v1/query", params={"query": "1", "time": "foo"})
+    assert "x-promlab-position" not in answer.headers

@@ -82,13 +82,17 @@ def clamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 
 def at_least(bound: Values, values: Values) -> Values:
     """The larger of two; NaN if one is, unless the other is +Inf."""
-    larger: Values = np.where(bound == np.inf, np.inf, np.maximum(bound, values))
+    larger: Values = np.where(
+        (bound == np.inf) | (values == np.inf), np.inf, np.maximum(bound, values)
+    )
     return larger
 
 
 def at_most(bound: Values, values: Values) -> Values:
     """The smaller of two; NaN if one is, unless the other is -Inf."""
-    smaller: Values = np.where(bound == -np.inf, -np.inf, np.minimum(bound, values))
+    smaller: Values = np.where(
+        (bound == -np.inf) | (values == -np.inf), -np.inf, np.minimum(bound, values)
+    )
     return smaller
 
 
