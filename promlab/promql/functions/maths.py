@@ -81,7 +81,7 @@ def clamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 
 
 def at_least(bound: Values, values: Values) -> Values:
-    """The larger of two; NaN if one is, unless the other is +Inf."""
+    """The larger of two; NaN if one is, unless the other is +Inf, as Go has it."""
     larger: Values = np.where(
         (bound == np.inf) | (values == np.inf), np.inf, np.maximum(bound, values)
     )
@@ -106,5 +106,4 @@ def pi(ev: Evaluator, node: Call, steps: Steps) -> Values:
 def extreme_of(ev: Evaluator, node: Call, steps: Steps) -> Values:
     """The smaller or larger of two scalars."""
     a, b = (ev.scalar(argument, steps) for argument in node.args)
-    chosen: Values = np.minimum(a, b) if node.function == "min_of" else np.maximum(a, b)
-    return chosen
+    return at_most(a, b) if node.function == "min_of" else at_least(a, b)
