@@ -1,0 +1,1 @@
+"""Groups of processes as metrics, under the names of process-exporter."""

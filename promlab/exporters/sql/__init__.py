@@ -1,0 +1,1 @@
+"""Results of SQL queries as metrics, of any database that SQLAlchemy speaks to."""
