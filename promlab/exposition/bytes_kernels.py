@@ -1,6 +1,6 @@
-"""Helpers of the exposition kernels: numbers, quoted strings, comparing and hashing bytes.
+"""Helpers of the exposition kernels: numbers and quoted strings.
 
-They are compiled into `scan_kernels` and `intern_kernels`, and rely on a body whose last
+They are compiled into `scan_kernels`, and rely on a body whose last
 byte is a newline: whatever reads forward stops there, so only strings check bounds.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from promlab.jit import intrinsic, ir, kernel, types
+from promlab.jit import kernel
 
 TAB, NEWLINE, SPACE, QUOTE, HASH = 9, 10, 32, 34, 35
 PLUS, COMMA, MINUS, DOT, COLON, EQUAL = 43, 44, 45, 46, 58, 61
@@ -22,71 +22,6 @@ UNTERMINATED, NOT_UTF8 = -1, -2  # instead of where a string ends
 POWERS_OF_TEN = np.array([10.0**power for power in range(23)])
 EXACT_INTEGER = np.uint64(1 << 53)
 _TEN: Any = np.uint64(10)
-
-
-@intrinsic
-def differing32(_context: Any, left: Any, i: Any, right: Any, j: Any) -> Any:
-    """Bit k is set where byte i+k of one array differs from byte j+k of the other, k < 32."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def load(array: int, index: int) -> Any:
-            start = context.make_array(signature.args[array])(context, builder, args[array]).data
-            block = ir.VectorType(ir.IntType(8), 32).as_pointer()
-            return builder.load(builder.bitcast(builder.gep(start, [args[index]]), block), align=1)
-
-        return builder.bitcast(builder.icmp_unsigned("!=", load(0, 1), load(2, 3)), ir.IntType(32))
-
-    return types.uint32(left, types.int64, right, types.int64), build
-
-
-@intrinsic
-def lowest_bit(_context: Any, mask: Any) -> Any:
-    """Index of the lowest bit that is set; the mask is not 0."""
-
-    def build(_target: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        index = builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-        return builder.zext(index, ir.IntType(64))
-
-    return types.int64(types.uint32), build
-
-
-@intrinsic
-def word_at(_context: Any, array: Any, i: Any) -> Any:
-    """Eight bytes of a byte array as u64."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = context.make_array(signature.args[0])(context, builder, args[0]).data
-        pointer = builder.gep(start, [args[1]])
-        return builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1)
-
-    return types.uint64(array, types.int64), build
-
-
-@intrinsic
-def folded_product(_context: Any, a: Any, b: Any) -> Any:
-    """Upper xor lower half of the 128-bit product of two u64: mixes every bit into every bit."""
-
-    def build(_target: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        wide, word = ir.IntType(128), ir.IntType(64)
-        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
-        upper = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), word)
-        return builder.xor(upper, builder.trunc(product, word))
-
-    return types.uint64(types.uint64, types.uint64), build
-
-
-@kernel()
-def equal_bytes(left: Any, i: int, right: Any, j: int, limit: int) -> int:
-    """How many leading bytes, at most `limit`, of left[i:] and right[j:] are the same."""
-    same = 0
-    while same + 32 <= limit:
-        mask = differing32(left, i + same, right, j + same)
-        if mask != 0:
-            return same + int(lowest_bit(mask))
-        same += 32
-    while same < limit and left[i + same] == right[j + same]:
-        same += 1
-    return same
 
 
 @kernel()
@@ -216,17 +151,3 @@ def string_end(body: Any, i: int, n: int, one_line: bool) -> int:
         seen |= byte
         i += 1
     return UNTERMINATED
-
-
-@kernel()
-def hash_bytes(body: Any, i: int, end: int, seed: Any, key: Any) -> Any:
-    """A hash of body[i:end] that whoever wrote the body can't foresee."""
-    mixed = folded_product(seed ^ np.uint64(end - i), key)
-    while i + 8 <= end:
-        mixed = folded_product(mixed ^ word_at(body, i), key)
-        i += 8
-    rest = np.uint64(0)
-    while i < end:
-        rest = (rest << np.uint64(8)) | np.uint64(body[i])
-        i += 1
-    return folded_product(mixed ^ rest, key)

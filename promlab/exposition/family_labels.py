@@ -7,12 +7,13 @@ import numpy as np
 from promlab.errors import ExpositionError
 from promlab.exposition.family_rows import BUCKET, QUANTILE, SUFFIXES, Index, Metrics, Rows
 from promlab.exposition.family_schema import TYPES
-from promlab.exposition.label_columns import MAX_CELLS, distinct_slices, repeated_rows
+from promlab.exposition.label_columns import MAX_CELLS, repeated_rows
 from promlab.exposition.layout import Layout
 from promlab.exposition.metadata import TypeRun
 from promlab.exposition.strings import canonical
 from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
 from promlab.model.metadata import MetricMetadata
+from promlab.model.slices import distinct_slices
 from promlab.model.wire import BadMessage, Decoded
 
 _BOUNDS = ((BUCKET, "le"), (QUANTILE, "quantile"))

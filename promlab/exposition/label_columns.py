@@ -14,18 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import ExpositionError
-from promlab.exposition.intern_kernels import EMPTY, intern_slices
 from promlab.exposition.metadata import TypeRun
 from promlab.exposition.problems import error_at
 from promlab.exposition.strings import canonical_float, unescape
 from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
 from promlab.model.metadata import MetricType
+from promlab.model.slices import Slices, distinct_slices
 
 Index = npt.NDArray[np.int64]
-Slices = npt.NDArray[np.int32]
 
 MAX_CELLS = 1 << 26  # label names x series: 256 MB of codes
-_SEED, _KEY = secrets.randbits(64), secrets.randbits(64) | 1
+_SEED = secrets.randbits(64)
 _FLOAT_LABELS = {MetricType.HISTOGRAM: "le", MetricType.SUMMARY: "quantile"}
 
 
@@ -61,22 +60,6 @@ def label_table(
             _canonicalise(cells[place[label]], _rows_of(label, runs, n), symbols)
     repeated, of = repeated_rows(cells)
     return LabelTable(n, dict(zip(names, cells, strict=True)), symbols), repeated, of
-
-
-def distinct_slices(body: bytes, starts: Slices, ends: Slices) -> tuple[Slices, Slices]:
-    """The id of each slice (equal bytes, equal ids), and the slice each id was seen first as."""
-    m = len(starts)
-    view = np.frombuffer(body, np.uint8)
-    hashes = np.empty(m, np.uint64)
-    firsts, ids = np.empty(m, np.int32), np.empty(m, np.int32)
-    at, count, size = 0, 0, 1 << 12
-    while at < m:
-        table = np.full(size, EMPTY, np.int32)
-        at, count = intern_slices(
-            view, starts, ends, _SEED, _KEY, table, hashes, firsts, ids, at, count
-        )
-        size *= 4
-    return ids, firsts[:count]
 
 
 def _distinct_texts(body: bytes, starts: Slices, ends: Slices) -> tuple[Slices, list[str]]:

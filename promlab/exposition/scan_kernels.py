@@ -17,7 +17,6 @@ from promlab.exposition.bytes_kernels import (
     NEWLINE,
     SPACE,
     TAB,
-    equal_bytes,
     read_number,
 )
 from promlab.exposition.line_kernels import (
@@ -37,6 +36,7 @@ from promlab.exposition.line_kernels import (
     read_series,
 )
 from promlab.jit import kernel
+from promlab.model.slice_kernels import equal_bytes
 
 
 @kernel()

@@ -74,7 +74,7 @@ def _api(settings: Settings, given: frozenset[str]) -> Category:
     return dict.fromkeys(_API, True) | {
         "admin": settings.enable_admin,
         "lifecycle": settings.enable_lifecycle,
-        "otlp_write_receiver": False,
+        "otlp_write_receiver": settings.enable_otlp,
         "remote_write_receiver": settings.enable_remote_write,
         "search": SEARCH in given,
     }

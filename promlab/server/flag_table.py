@@ -45,6 +45,7 @@ ACTIVE = [
     Flag("web.remote-write-receiver.accepted-protobuf-messages",
          ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"],
          "remote write messages to accept; can be repeated", "NAME"),
+    Flag("web.enable-otlp-receiver", False, "accept OTLP metrics"),
     Flag("web.page-title", "promlab", "title of the pages", "TEXT"),
     Flag("web.cors.origin", ".*", "anchored regular expression of allowed origins", "REGEX"),
     Flag("storage.tsdb.path", "data/", "folder of stored samples", "PATH"),
@@ -104,7 +105,6 @@ HARMLESS = [
 
 REFUSED = {
     "storage.tsdb.no-lockfile": "two servers must never write one data directory",
-    "web.enable-otlp-receiver": "there is no OTLP receiver",
 }
 
-SWITCHES = {"storage.tsdb.no-lockfile", "web.enable-otlp-receiver"}
+SWITCHES = {"storage.tsdb.no-lockfile"}

@@ -118,6 +118,7 @@ def _web(flags: dict[str, Any]) -> dict[str, Any]:
         "accepted_write_messages": _write_messages(
             flags["web.remote-write-receiver.accepted-protobuf-messages"]
         ),
+        "enable_otlp": flags["web.enable-otlp-receiver"],
         "page_title": flags["web.page-title"],
         "cors_origin": _regex("web.cors.origin", flags["web.cors.origin"]),
         "drain_notifications": flags["alertmanager.drain-notification-queue-on-shutdown"],

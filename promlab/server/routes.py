@@ -14,6 +14,7 @@ from promlab.server import (
     api_lab,
     api_labels,
     api_notifications,
+    api_otlp,
     api_parse,
     api_query,
     api_rules,
@@ -140,11 +141,19 @@ _OTHER: dict[str, tuple[Handler, Methods]] = {
     "/federate": (api_federate.federate, GET),
     "/user/{path*}": (api_assets.user_asset, GET),
 }
+_RECEIVED: dict[str, tuple[Handler, Methods]] = {
+    "otlp/v1/metrics": (api_otlp.metrics, POST),
+}
 
 
 def routes() -> dict[str, Route]:
     """All paths. `{name}` stands for one variable segment, `{name*}` for all that follow."""
-    api = _QUERIES | _STATE | _CHANGES | {"write": (WriteReceiver(), POST)}
+    api = (
+        _QUERIES
+        | _STATE
+        | _CHANGES
+        | {"write": (WriteReceiver(), POST), "otlp/v1/metrics": (api_otlp.metrics, POST)}
+    )
     api |= {f"lab/{path}": found for path, found in _LAB.items()}
     everything = {f"/api/v1/{path}": found for path, found in api.items()} | _OTHER
     everything |= {path: (handler, GET) for path, handler in pages.PAGES.items()}

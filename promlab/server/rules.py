@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from promlab import __version__
 from promlab.config import Config
@@ -21,9 +20,9 @@ from promlab.discovery import Discovery, DiscoveryStats, Providers, TargetGroup
 from promlab.discovery.providers import Provider
 from promlab.errors import NotReady, PromlabError, ServerError
 from promlab.model.histograms import HistogramColumn
-from promlab.model.labels import LabelTable, Symbols
+from promlab.model.labels import LabelTable
 from promlab.model.samples import Times, Values
-from promlab.model.storage import AppendOutcome, Querier
+from promlab.model.storage import AppendOutcome, Querier, SampleExtras
 from promlab.promql.result import QueryStats
 from promlab.rules.alert import Alert
 from promlab.rules.alerting import AlertingRule
@@ -38,8 +37,8 @@ from promlab.server.checked_config import load_settled
 from promlab.server.discovery_metrics import Row, discovery_rows
 from promlab.server.queries import THREADS, query_stats
 from promlab.server.query_log import QueryLog
+from promlab.server.sample_frames import sample_frame
 from promlab.server.settings import Settings
-from promlab.server.write_columns import histogram_columns
 from promlab.transport.session import HttpClient
 from promlab.web.log import facts
 
@@ -64,17 +63,8 @@ class ChannelSink:
         histograms: HistogramColumn | None = None,
     ) -> AppendOutcome:
         """One sample for each row. Raises ServerError, NotReady."""
-        own = labels.recode(Symbols())
-        names = list(own.columns)
-        columns: dict[str, Any] = {str(i): own.columns[name] for i, name in enumerate(names)}
-        columns |= {"t_ms": t_ms, "values": values}
-        texts = own.symbols.texts(range(len(own.symbols)))
-        body: dict[str, Any] = {"names": names, "texts": texts}
-        if histograms is not None:
-            more, body["bounds"] = histogram_columns(histograms.table)
-            columns |= {**more, "h_index": histograms.index}
-        answer = await self._writer.ask("record", body, columns)
-        return AppendOutcome(**answer)
+        frame = sample_frame(labels, t_ms, values, SampleExtras(histograms, None))
+        return AppendOutcome(**await self._writer.ask("record", *frame))
 
 
 class Rules:

@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "prometheus.WriteRequest",
         "io.prometheus.write.v2.Request",
     )
+    enable_otlp: bool = False
     page_title: str = ""
     cors_origin: str = ".*"
     max_connections: int = 512

@@ -25,13 +25,14 @@ from promlab import __version__
 from promlab.config.config import matching_files
 from promlab.config.storage import RetentionConfig
 from promlab.errors import ConfigError, NotReady, PromlabError, ServerError, StorageError
-from promlab.model.labels import LabelTable, Symbols
 from promlab.model.storage import Refs
 from promlab.server import process, writer_views
 from promlab.server.channel import ChannelServer, Columns, Handler, WithColumns
 from promlab.server.checked_config import Checked, load_checked
 from promlab.server.lab_files import LabFiles
+from promlab.server.sample_frames import frame_exemplars
 from promlab.server.settings import Settings
+from promlab.server.write_columns import labels_from, sample_extras
 from promlab.web.log import facts
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 COMMIT_S = 0.1
 _GATHER_S = 0.005
+EXEMPLARS = "exemplar-storage"
 
 
 class Writer:
@@ -226,13 +228,14 @@ class Writer:
         return WithColumns({"writer": self.id}, {"refs": np.asarray(refs, np.uint64)})
 
     async def _record(self, body: Any, columns: Columns) -> Any:
-        """What a rule gave; committed at once, for the next rule may build on it."""
+        """Samples with their labels; committed at once, for the next rule may build on them."""
         head = self._storage()
         refs = _registered(head, body, columns)
-        from promlab.server.write_columns import sample_extras
-
         extras = sample_extras(body, columns)
         outcome = head.append_loose(refs, columns["t_ms"], columns["values"], extras)
+        exemplars = frame_exemplars(body, columns, refs)
+        if exemplars is not None and EXEMPLARS in self._settings.features:
+            head.append_exemplars(exemplars)
         head.commit()
         return outcome._asdict()
 
@@ -336,10 +339,8 @@ def _changed_at(path: Path) -> int:
 
 def _registered(head: Head, body: Any, columns: Columns) -> Refs:
     """References of the label sets in a request."""
-    symbols = Symbols(body["texts"])
-    codes = {name: columns[str(i)] for i, name in enumerate(body["names"])}
-    n = len(columns["0"]) if codes else 0
-    return head.refs(LabelTable(n, codes, symbols).recode(head.symbols))
+    n = len(columns["0"]) if body["names"] else 0
+    return head.refs(labels_from(body, columns, n).recode(head.symbols))
 
 
 def _open_head(settings: Settings, progress: Callable[[str, float], None]) -> Head:

@@ -1,0 +1,295 @@
+"""Samples of data points: a row for each sample, as many for a histogram as it has series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.config.otlp import OTLPConfig
+from promlab.model.float_text import format_plain
+from promlab.model.histograms import HistogramColumn, HistogramTable
+from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
+from promlab.model.samples import STALE_BITS, Times, Values
+from promlab.model.wire import Decoded, decode
+from promlab.remote.otlp.exemplars import PointExemplar, RowOf, read_exemplars
+from promlab.remote.otlp.histograms import explicit_table, exponential_table, read_classic
+from promlab.remote.otlp.names import Style
+from promlab.remote.otlp.points import KINDS, Index, Metrics, Points, read_metrics, read_points
+from promlab.remote.otlp.schema import REQUEST
+
+_INFO_EVERY_MS = 150_000  # half of the default lookback: target_info is never missing
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpSamples:
+    """What a request stores; `skipped` says why some of it is left out."""
+
+    labels: LabelTable
+    t_ms: Times
+    values: Values
+    histograms: HistogramColumn | None
+    start_ms: Times
+    exemplars: list[PointExemplar]
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return self.labels.n
+
+
+class _Rows:
+    """Rows as they come together."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+        self.n = 0
+        self._columns: list[tuple[int, dict[str, Codes], int]] = []
+        self._t_ms: list[Index] = []
+        self._values: list[Values] = []
+        self._start_ms: list[Index] = []
+        self._tables: list[tuple[int, HistogramTable, Index]] = []
+
+    def add(
+        self,
+        labels: dict[str, Codes],
+        names: Codes,
+        t_ms: Index,
+        values: Values,
+        start_ms: Index,
+    ) -> Index:
+        """Rows with these labels; returns their numbers."""
+        count = len(t_ms)
+        self._columns.append((self.n, {**labels, METRIC_NAME: names}, count))
+        self._t_ms.append(t_ms)
+        self._values.append(values)
+        self._start_ms.append(start_ms)
+        self.n += count
+        return np.arange(self.n - count, self.n)
+
+    def add_histograms(self, first: int, table: HistogramTable, index: Index) -> None:
+        """Rows from `first` on are histograms where `index` says so."""
+        self._tables.append((first, table, index))
+
+    def table(self) -> LabelTable:
+        """Labels of all rows."""
+        names = {name for _, columns, _ in self._columns for name in columns}
+        whole = {name: np.zeros(self.n, np.uint32) for name in names}
+        for first, columns, count in self._columns:
+            for name, codes in columns.items():
+                whole[name][first : first + count] = codes
+        return LabelTable(self.n, whole, self.symbols)
+
+    def histograms(self) -> HistogramColumn | None:
+        """The histograms among the rows."""
+        if not self._tables:
+            return None
+        index = np.full(self.n, -1, np.int64)
+        before = 0
+        for first, table, own in self._tables:
+            index[first : first + len(own)] = np.where(own >= 0, own + before, -1)
+            before += table.n
+        return HistogramColumn(HistogramTable.stack([table for _, table, _ in self._tables]), index)
+
+    def done(self, exemplars: list[PointExemplar], skipped: list[str]) -> OtlpSamples:
+        """All of it."""
+        none = np.zeros(0, np.int64)
+        return OtlpSamples(
+            self.table(),
+            np.concatenate([none, *self._t_ms]),
+            np.concatenate([np.zeros(0), *self._values]),
+            self.histograms(),
+            np.concatenate([none, *self._start_ms]),
+            exemplars,
+            skipped,
+        )
+
+
+def read_request(body: bytes, config: OTLPConfig, *, delta: bool = False) -> OtlpSamples:
+    """The samples of a protobuf request. Raises BadMessage.
+
+    With `delta` points that are differences are stored as they are.
+    """
+    found = decode(body, REQUEST)
+    symbols = Symbols()
+    metrics = read_metrics(found, config, symbols)
+    rows, skipped, exemplars = _Rows(symbols), list[str](), list[PointExemplar]()
+    times = []
+    for kind in KINDS:
+        points = read_points(found, kind, metrics, config, symbols, delta=delta)
+        lost = found.count(f"{kind}.point") - points.n
+        if lost:
+            skipped.append(f"{lost} points of {kind} metrics: no name, or not cumulative")
+        times.append((metrics.resource[points.metric], points.t_ms))
+        before = rows.n
+        row_of = _ADDERS[kind](rows, found, metrics, points, config)
+        if kind == "exponential" and rows.n - before < points.n:
+            skipped.append("exponential histograms with a scale below -4")
+        exemplars += read_exemplars(found, kind, points.at, row_of)
+    _add_target_info(rows, metrics, config, times)
+    return rows.done([e for e in exemplars if e.row >= 0], skipped)
+
+
+def _names(rows: _Rows, metrics: Metrics, metric: Index, suffix: str = "") -> Codes:
+    distinct, which = np.unique(metric, return_inverse=True)
+    codes = rows.symbols.codes(metrics.names[i] + suffix for i in distinct.tolist())
+    return codes[which] if len(metric) else np.zeros(0, np.uint32)
+
+
+def _ended(values: Values, points: Points) -> Values:
+    """The values, a staleness marker where a point says that there is none."""
+    return np.where(points.ended, np.uint64(STALE_BITS), values.view(np.uint64)).view(np.float64)
+
+
+def _row_of(rows: Index) -> RowOf:
+    return lambda point, _value: int(rows[point])
+
+
+def _add_numbers(
+    rows: _Rows, body: Decoded, metrics: Metrics, points: Points, _config: OTLPConfig
+) -> RowOf:
+    n = body.count(f"{points.kind}.point")
+    doubles = body.floats(f"{points.kind}_point.double", n)
+    whole = body.integers(f"{points.kind}_point.int", n).astype(np.float64)
+    given = body.has(f"{points.kind}_point.int", n)
+    values = np.where(given, whole, doubles)[points.at]
+    names = _names(rows, metrics, points.metric)
+    values = _ended(values, points)
+    return _row_of(rows.add(points.labels, names, points.t_ms, values, points.start_ms))
+
+
+def _add_summaries(
+    rows: _Rows, body: Decoded, metrics: Metrics, points: Points, _config: OTLPConfig
+) -> RowOf:
+    n = body.count("summary.point")
+    counts = body.words("summary_point.count", n).astype(np.float64)[points.at]
+    sums = body.floats("summary_point.sum", n)[points.at]
+    _add_suffixed(rows, metrics, points, "_sum", sums)
+    row_of = _add_suffixed(rows, metrics, points, "_count", counts)
+    total = body.count("summary_point.quantile")
+    which = np.full(n, -1, np.int64)
+    which[points.at] = np.arange(points.n)
+    owner = which[body.field("summary_point.quantile").owners]
+    mine = np.flatnonzero(owner >= 0)
+    bounds = body.floats("quantile.quantile", total)[mine]
+    values = body.floats("quantile.value", total)[mine]
+    _add_bounded(rows, metrics, points, owner[mine], "", "quantile", bounds, values)
+    return _row_of(row_of)
+
+
+def _add_suffixed(
+    rows: _Rows, metrics: Metrics, points: Points, suffix: str, values: Values
+) -> Index:
+    names = _names(rows, metrics, points.metric, suffix)
+    return rows.add(points.labels, names, points.t_ms, _ended(values, points), points.start_ms)
+
+
+def _add_bounded(
+    rows: _Rows,
+    metrics: Metrics,
+    points: Points,
+    owner: Index,
+    suffix: str,
+    label: str,
+    bounds: Values,
+    values: Values,
+) -> Index:
+    """Rows with a bound in a label: buckets and quantiles."""
+    labels = {name: codes[owner] for name, codes in points.labels.items()}
+    distinct, which = np.unique(bounds, return_inverse=True)
+    codes = rows.symbols.codes(map(format_plain, distinct.tolist()))
+    labels[label] = codes[which] if len(bounds) else np.zeros(0, np.uint32)
+    stale = points.ended[owner]
+    bits = np.where(stale, np.uint64(STALE_BITS), values.view(np.uint64)).view(np.float64)
+    names = _names(rows, metrics, points.metric[owner], suffix)
+    return rows.add(labels, names, points.t_ms[owner], bits, points.start_ms[owner])
+
+
+def _add_explicit(
+    rows: _Rows, body: Decoded, metrics: Metrics, points: Points, config: OTLPConfig
+) -> RowOf:
+    classic = read_classic(body, points)
+    if config.convert_histograms_to_nhcb:
+        return _row_of(_add_native(rows, metrics, points, explicit_table(classic, points)))
+    part = _part(points, classic.has_sum)
+    _add_suffixed(rows, metrics, part, "_sum", classic.sums[classic.has_sum])
+    _add_suffixed(rows, metrics, points, "_count", classic.counts)
+    owner, bounds, counts = classic.owner, classic.bounds, classic.cumulative()
+    buckets = _add_bounded(rows, metrics, points, owner, "_bucket", "le", bounds, counts)
+
+    def bucket_of(point: int, value: float) -> int:
+        start, end = int(classic.offsets[point]), int(classic.offsets[point + 1])
+        place = int(np.searchsorted(bounds[start:end], value))
+        return int(buckets[min(start + place, end - 1)])
+
+    return bucket_of
+
+
+def _part(points: Points, which: npt.NDArray[np.bool_]) -> Points:
+    labels = {name: codes[which] for name, codes in points.labels.items()}
+    return Points(
+        points.kind,
+        points.at[which],
+        points.metric[which],
+        points.t_ms[which],
+        points.start_ms[which],
+        points.ended[which],
+        points.delta[which],
+        labels,
+    )
+
+
+def _add_native(rows: _Rows, metrics: Metrics, points: Points, table: HistogramTable) -> Index:
+    names = _names(rows, metrics, points.metric)
+    values = _ended(np.zeros(points.n), points)
+    row_of = rows.add(points.labels, names, points.t_ms, values, points.start_ms)
+    if points.n:
+        index = np.where(points.ended, -1, np.arange(points.n))
+        rows.add_histograms(int(row_of[0]), table, index)
+    return row_of
+
+
+def _add_exponential(
+    rows: _Rows, body: Decoded, metrics: Metrics, points: Points, _config: OTLPConfig
+) -> RowOf:
+    table, fits = exponential_table(body, points)
+    row_of = np.full(points.n, -1, np.int64)
+    row_of[fits] = _add_native(rows, metrics, _part(points, fits), table)
+    return _row_of(row_of)
+
+
+def _add_target_info(
+    rows: _Rows, metrics: Metrics, config: OTLPConfig, times: list[tuple[Index, Index]]
+) -> None:
+    """What else is known of each resource, for as long as its points reach."""
+    resources = metrics.resources
+    n = len(resources.job)
+    oldest, newest = np.full(n, np.iinfo(np.int64).max), np.full(n, np.iinfo(np.int64).min)
+    for resource, t_ms in times:
+        np.minimum.at(oldest, resource, t_ms)
+        np.maximum.at(newest, resource, t_ms)
+    known = (resources.job != 0) | (resources.instance != 0)
+    chosen = np.flatnonzero(resources.informative & known & (oldest <= newest))
+    if not len(chosen):
+        return
+    # Times that are far apart come from a backlog; more than this is a mistake.
+    steps = np.minimum(-((oldest - newest)[chosen] // _INFO_EVERY_MS), 1000)  # rounded up
+    resource = np.repeat(chosen, steps + 1)
+    step = np.arange(len(resource)) - np.repeat(np.cumsum(steps + 1) - (steps + 1), steps + 1)
+    last = step == np.repeat(steps, steps + 1)
+    t_ms = np.where(last, newest[resource], oldest[resource] + step * _INFO_EVERY_MS)
+    labels = resources.info_labels(config, Style.of(config), rows.symbols)
+    taken = {name: codes[resource] for name, codes in labels.items()}
+    names = taken.pop(METRIC_NAME)
+    rows.add(taken, names, t_ms, np.ones(len(t_ms)), np.zeros(len(t_ms), np.int64))
+
+
+_ADDERS = {
+    "gauge": _add_numbers,
+    "sum": _add_numbers,
+    "histogram": _add_explicit,
+    "exponential": _add_exponential,
+    "summary": _add_summaries,
+}
