@@ -36,14 +36,16 @@ def with_references(
     bits: Longs,
     newest: Newest,
     *,
+    floor: int,
     late_floor: int,
     distinct: bool,
 ) -> Longs:
     """The bits of an append with references to its histograms, which are stored.
 
     A histogram that is what the series has already at that time gets the reference that is
-    there; one that can't be taken gets NOWHERE. What is not older than `late_floor` may come
-    out of order; `distinct` says that no series comes twice. Raises StorageError.
+    there; one that can't be taken gets NOWHERE. What is older than `floor` is refused, but may
+    come late if it is not older than `late_floor`; `distinct` says that no series comes
+    twice. Raises StorageError.
     """
     bits = bits.copy()
     bits[is_reference(bits)] = NAN
@@ -53,15 +55,16 @@ def with_references(
     bits[at[ended]] = STALE_BITS
     at, rows = at[~ended], rows[~ended]
     # Its sample before in this append, -1: none.
-    earlier = np.full(len(at), -1) if distinct else _before(series, t_ms, newest)[at]
-    inside = np.where(earlier >= 0, column.index[earlier], -1)
+    earlier = np.full(len(at), -1) if distinct else _before(series, t_ms, newest, floor)[at]
+    inside = np.where((earlier >= 0) & (bits[earlier] != STALE_BITS), column.index[earlier], -1)
     owner = series[at]
     t_before = np.where(earlier >= 0, t_ms[earlier], newest.t_ms[owner])
     bits_before = np.where(earlier >= 0, bits[earlier], newest.bits[owner])
     bits_before[(earlier < 0) & (t_before > t_ms[at])] = 0
     hints, equal = store.compare(column.table, rows, bits_before, inside)
-    fresh, same = t_ms[at] > t_before, t_ms[at] == t_before
-    late = (t_ms[at] < t_before) & (t_ms[at] >= late_floor)
+    in_time = t_ms[at] >= floor
+    fresh, same = in_time & (t_ms[at] > t_before), in_time & (t_ms[at] == t_before)
+    late = ~fresh & ~same & (t_ms[at] >= late_floor)
     given = column.table.hint[rows]
     hints[late & (given != GAUGE) & (given != RESET)] = UNKNOWN
     bits[at] = NOWHERE
@@ -77,16 +80,11 @@ def with_references(
     return bits
 
 
-def _before(series: U32, t_ms: Longs, newest: Newest) -> Longs:
-    """The sample before each one in its series, within an append; -1 where there is none.
+def _before(series: U32, t_ms: Longs, newest: Newest, floor: int) -> Longs:
+    """The sample before each one in its series that an append takes; -1 where there is none."""
+    from promlab.tsdb.histogram_kernels import samples_before
 
-    One that will not be taken, as it is not younger than the series' newest, does not count.
-    """
-    before = np.full(len(series), -1, np.int64)
+    before = np.empty(len(series), np.int64)
     order = np.argsort(series, kind="stable")
-    follows = series[order[1:]] == series[order[:-1]]
-    before[order[1:][follows]] = order[:-1][follows]
-    there = before >= 0
-    refused = there & (t_ms[before] <= newest.t_ms[series])
-    before[refused] = -1
+    samples_before(series, t_ms, order, newest.t_ms, floor, before)
     return before

@@ -31,7 +31,8 @@ class Row(NamedTuple):
     slots: Slots
     bits: Longs
     references: bool = False  # whether some of `bits` refer to histograms
-    start_slots: Slots = np.zeros(0, np.uint32)
+    started: Slots = np.zeros(0, np.uint32)  # slots whose samples have start times ...
+    start_slots: Slots = np.zeros(0, np.uint32)  # ... and where these go
     start_bits: Longs = np.zeros(0, np.int64)
 
 
@@ -88,7 +89,9 @@ class Group:
             if starts is not None:
                 mine = np.flatnonzero((starts != 0) & self._head.may_take(series, times))
                 values = starts[mine].astype(np.float64)
-                row = Row(slots, bits, False, self._starts_of(slots[mine]), values.view(np.int64))
+                started = slots[mine]
+                places = self._starts_of(started)
+                row = Row(slots, bits, False, started, places, values.view(np.int64))
             if histograms is not None:
                 bits = self._head.references(series, times, bits, histograms, distinct=True)
                 row = row._replace(bits=bits, references=True)

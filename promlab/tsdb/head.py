@@ -263,6 +263,7 @@ class Head:
             t_ms,
             bits,
             Newest(self.last_t, self.last_bits),
+            floor=self._floor,
             late_floor=self.late_floor,
             distinct=distinct,
         )
@@ -278,10 +279,13 @@ class Head:
         some_are_late = self._late_ms and ((t_ms < self.last_t[series[row.slots]]).any())
         if t_ms < self._floor or some_are_late:
             return self._append_late_row(series, t_ms, row)
-        slots, bits, starts = row.slots, row.bits, len(row.start_slots)
-        if starts:
-            slots = np.concatenate([slots, row.start_slots])
-            bits = np.concatenate([bits, row.start_bits])
+        slots, bits, starts = row.slots, row.bits, 0
+        if len(row.started):
+            mine = t_ms > self.last_t[series[row.started]]
+            start_slots = row.start_slots[mine]
+            starts = int((t_ms > self.last_t[series[start_slots]]).sum())
+            slots = np.concatenate([slots, start_slots])
+            bits = np.concatenate([bits, row.start_bits[mine]])
         wal, rows = self.wal, self.rows
         wal.room(row_record_bytes(width))
         while True:
@@ -309,15 +313,16 @@ class Head:
         if appended:
             rows.pending.append(group)
             self.note_times(t_ms, t_ms)
-        return self._count(max(0, appended - starts), duplicate, out_of_order, 0)
+        return self._count(appended - starts, duplicate, out_of_order, 0)
 
     def _append_late_row(self, series: U32, t_ms: int, row: Row) -> AppendOutcome:
         """A row that does not follow the group's newest: its samples go as loose ones."""
+        floors = self._floor, self.late_floor
         times = np.full(len(row.slots), t_ms, np.int64)
         done = self._append_loose(series[row.slots], times, row.bits, row.references)
         if len(row.start_slots):
             times = np.full(len(row.start_slots), t_ms, np.int64)
-            self._append_starts(series[row.start_slots], times, row.start_bits)
+            self._append_starts(series[row.start_slots], times, row.start_bits, floors)
         return done
 
     def note_times(self, first: int, last: int) -> None:
@@ -379,23 +384,31 @@ class Head:
         if starts is None:
             return self._append_loose(series, times, loose.bits, loose.references)
         mine = np.flatnonzero((starts != 0) & self.may_take(series, times))
+        floors = self._floor, self.late_floor
         done = self._append_loose(series, times, loose.bits, loose.references)
         if len(mine):
-            values = starts[mine].astype(np.float64)
-            self._append_starts(self.starts_of(series[mine]), times[mine], values.view(np.int64))
+            bits = starts[mine].astype(np.float64).view(np.int64)
+            self._append_starts(self.starts_of(series[mine]), times[mine], bits, floors)
         return done
 
-    def _append_starts(self, hidden: U32, t_ms: Longs, bits: Longs) -> None:
-        """Start times, as samples that nobody counts."""
+    def _append_starts(
+        self, hidden: U32, t_ms: Longs, bits: Longs, floors: tuple[int, int]
+    ) -> None:
+        """Start times, as samples that nobody counts; with the floors that their samples met."""
         counts = self.appended, self.duplicate, self.out_of_order, self.too_old
-        self._append_loose(hidden, t_ms, bits, references=False)
+        self._append_loose(hidden, t_ms, bits, references=False, floors=floors)
         self.appended, self.duplicate, self.out_of_order, self.too_old = counts
 
     def _append_loose(
-        self, series: U32, t_ms: Longs, bits: Longs, references: bool
+        self,
+        series: U32,
+        t_ms: Longs,
+        bits: Longs,
+        references: bool,
+        floors: tuple[int, int] | None = None,
     ) -> AppendOutcome:
         total = AppendOutcome()
-        floors = self._floor, self.late_floor
+        floors = floors or (self._floor, self.late_floor)
         for at in range(0, len(series), _SLICE):
             part = slice(at, at + _SLICE)
             done = self._append_slice(series[part], t_ms[part], bits[part], references, *floors)

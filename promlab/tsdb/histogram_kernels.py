@@ -419,3 +419,23 @@ def compare(
                 or _fell(n_offsets, n_indices, n_counts, a, b)
             )
             hints[i] = _UNKNOWN if fell else _NOT_RESET
+
+
+@kernel("void(u4[::1], i8[::1], i8[::1], i8[::1], i8, i8[::1])")
+def samples_before(
+    series: Any, t_ms: Any, order: Any, newest: Any, floor: Any, before: Any
+) -> None:
+    """Of each sample of an append the one before it in its series that is taken in order, or -1.
+
+    `order` sorts them by series; a sample is taken if it is younger than all before it, than its
+    series' newest, and not older than `floor`.
+    """
+    last = np.int64(-1)
+    for k in range(len(order)):
+        i = order[k]
+        if k == 0 or series[i] != series[order[k - 1]]:
+            last = np.int64(-1)
+        before[i] = last
+        t = newest[series[i]] if last < 0 else t_ms[last]
+        if t_ms[i] > t and t_ms[i] >= floor:
+            last = i

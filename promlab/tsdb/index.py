@@ -240,6 +240,9 @@ class SeriesIndex:
             if len(self._places) > 1:
                 joined = [np.concatenate(parts) for parts in zip(*self._places, strict=True)]
                 order = np.argsort(joined[0], kind="stable")
+                late = joined[1] == LATE_PLACE
+                if late.any():  # last of their series: of equal times the one in order counts
+                    order = np.lexsort((late, joined[0]))
                 self._places = [(joined[0][order], joined[1][order], joined[2][order])]
             none = np.zeros(0, np.int64)
             places = self._places[0] if self._places else (none, none, none)
