@@ -18,7 +18,7 @@ import yaml
 
 from promlab.alertmanager.server.flags import add_flags, settings
 from promlab.errors import ServerError
-from tests.alertmanager.running import Running, alertmanager, eventually, sink, stamp
+from tests.alertmanager.alertmanager_process import Running, alertmanager, eventually, sink, stamp
 
 CONFIG = """
 route:

@@ -10,7 +10,14 @@ import pytest
 
 from promlab.alertmanager.cluster.messages import BadMessage, decode
 from promlab.alertmanager.cluster.state import FAILED_AFTER, Member, Members
-from tests.alertmanager.running import Running, Sink, alertmanager, eventually, free_port, sink
+from tests.alertmanager.alertmanager_process import (
+    Running,
+    Sink,
+    alertmanager,
+    eventually,
+    free_port,
+    sink,
+)
 
 FAST = (
     "--cluster.peer-timeout=700ms", "--cluster.probe-interval=100ms",

@@ -17,7 +17,7 @@ from promlab.alertmanager.silence import Silence
 from promlab.alertmanager.silences import Silences
 from promlab.alertmanager.storage import Database
 from promlab.errors import StorageError
-from tests.alertmanager.running import alertmanager, eventually, sink
+from tests.alertmanager.alertmanager_process import alertmanager, eventually, sink
 
 DAY_MS = 86_400_000
 
@@ -55,7 +55,7 @@ def test_killed_before_the_answer_sends_again(tmp_path: Path) -> None:
     """At least once: what nobody confirmed is sent by the next life."""
     import threading
 
-    from tests.alertmanager.running import Call, Reply
+    from tests.alertmanager.alertmanager_process import Call, Reply
 
     killed = threading.Event()
 

@@ -18,7 +18,15 @@ from urllib.parse import parse_qsl
 import pytest
 from aiosmtpd.controller import Controller
 
-from tests.alertmanager.running import Call, Reply, alertmanager, eventually, free_port, sink, stamp
+from tests.alertmanager.alertmanager_process import (
+    Call,
+    Reply,
+    alertmanager,
+    eventually,
+    free_port,
+    sink,
+    stamp,
+)
 
 pytestmark = pytest.mark.peers
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from case import Case
-from cases import CASES, EC2
 from discovering import Labels, discovered
+from discovery_cases import CASES, EC2
 from notebook_server import free_port
 
 pytestmark = [pytest.mark.peers]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from case import Case
-from cases import CASES
 from discovering import discovered, discovering
+from discovery_cases import CASES
 
 from promlab.config import load_text
 from promlab.config.discovery_sections import MECHANISMS
