@@ -52,6 +52,7 @@ def _add_flags(parser: argparse.ArgumentParser, module: ModuleType) -> None:
     web = parser.add_argument_group("web")
     where = f"host:port to listen on (:{module.PORT}); port 0 takes a free one; repeatable"
     add_flag(web, "web.listen-address", [], where)
+    add_flag(web, "web.config.file", "", "file with TLS and passwords")
     add_flag(web, "web.telemetry-path", "/metrics", "path of the metrics (/metrics)")
     add_flag(web, "web.max-requests", 40, "most scrapes at a time (40); 0: no limit")
     own = parser.add_argument_group("exporter")
@@ -108,6 +109,7 @@ def _serve(served: Served, flags: Mapping[str, Any], port: int, stopped: threadi
                 max_requests=flags["web.max-requests"],
                 routes=served.routes,
                 links=served.links,
+                web_config=flags["web.config.file"],
             )
             servers.append(server)
         for server in servers:

@@ -48,6 +48,7 @@ class Answer(NamedTuple):
     body: bytes
     content_type: str = "text/plain; charset=utf-8"
     allow: str = ""
+    asks: str = ""  # WWW-Authenticate
 
 
 Route = Callable[[Request], Answer]
@@ -78,6 +79,34 @@ def parse_address(text: str, default_port: int) -> tuple[str, int]:
     return host, int(port)
 
 
+class _Guarded:
+    """TLS and passwords of a web configuration, for a server of threads."""
+
+    def __init__(self, path: str) -> None:
+        from promlab.web.guard import Guard
+        from promlab.web.tls import server_context
+
+        self._guard, self._lock = Guard(path), threading.Lock()
+        tls = self._guard.config.tls_server_config
+        self.context = None if tls is None else server_context(tls, path)
+
+    def refusal(self, headers: Message) -> Answer | None:
+        """What somebody gets who may not ask."""
+        import asyncio
+
+        from promlab.web.http import Request as WebRequest
+
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        request = WebRequest({"method": "GET", "headers": raw}, None)
+        with self._lock:
+            refused = asyncio.run(self._guard.refusal(request))
+        if refused is None:
+            return None
+        body = refused.body if isinstance(refused.body, bytes) else b""
+        asks = "Basic" if refused.status == 401 else ""
+        return Answer(refused.status, body, asks=asks)
+
+
 class MetricsServer(ThreadingHTTPServer):
     """Serves what `collect` finds at `path` on one address. Port 0 takes a free one; see `url`."""
 
@@ -95,7 +124,9 @@ class MetricsServer(ThreadingHTTPServer):
         max_requests: int = 40,
         routes: Mapping[str, Route] | None = None,
         links: Mapping[str, str] | None = None,
+        web_config: str = "",
     ) -> None:
+        self._guard = _Guarded(web_config) if web_config else None
         self.collect, self.path, self.title = collect, path, title
         self.routes = {"/": self._index, "/-/healthy": _healthy, **(routes or {})}
         self.links = {"Metrics": path, **(links or {})}
@@ -110,6 +141,15 @@ class MetricsServer(ThreadingHTTPServer):
             if error.errno in _IN_USE:
                 raise AddressInUse(shown) from None
             raise ServerError(f"can't listen on {shown}: {error.strerror}") from None
+        if self._guard is not None and self._guard.context is not None:
+            # Connections shake hands in threads of their own, not while others wait.
+            self.socket = self._guard.context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+
+    def refusal(self, headers: Message) -> Answer | None:
+        """The answer to somebody who may not ask, None for all others."""
+        return None if self._guard is None else self._guard.refusal(headers)
 
     def server_bind(self) -> None:
         """Bind; an IPv6 socket on every address takes IPv4 too."""
@@ -125,7 +165,8 @@ class MetricsServer(ThreadingHTTPServer):
     def url(self) -> str:
         """Address of the metrics, as a program on this machine reaches it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(self.server_name, self.server_name)  # noqa: S104 (names the address, binds nothing)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}{self.path}"
+        scheme = "http" if self._guard is None or self._guard.context is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.server_port}{self.path}"
 
     def _index(self, _: Request) -> Answer:
         links = "".join(
@@ -191,7 +232,8 @@ class _Handler(BaseHTTPRequestHandler):
         parameters = parse_qs(url.query, keep_blank_values=True)
         request = Request(self.command, parameters, self.headers)
         try:
-            answer = self.server.answer(url.path, request)
+            refused = self.server.refusal(self.headers)
+            answer = refused or self.server.answer(url.path, request)
         except PromlabError as error:
             answer = Answer(400, f"{error}\n".encode())
         except Exception:
@@ -226,6 +268,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.content_type)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Vary", "Accept, Accept-Encoding")
+        if answer.asks:
+            self.send_header("WWW-Authenticate", answer.asks)
         if answer.allow:
             self.send_header("Allow", answer.allow)
         if gzip:

@@ -22,6 +22,7 @@ from promlab.pushgateway.exposure import Exposure
 from promlab.pushgateway.gateway import Gateway
 from promlab.pushgateway.grouping import grouping_key
 from promlab.pushgateway.settings import Settings
+from promlab.web.guard import Guard
 from promlab.web.http import (
     HTML,
     BodyTooLarge,
@@ -70,8 +71,11 @@ class Route(NamedTuple):
 class App:
     """The application of one gateway."""
 
-    def __init__(self, settings: Settings, gateway: Gateway, quit_: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, gateway: Gateway, guard: Guard, quit_: Callable[[], None]
+    ) -> None:
         self._settings, self._gateway, self._quit = settings, gateway, quit_
+        self._guard = guard
         self._exposure = Exposure(gateway.store, gateway.own)
         self._prefix = settings.route_prefix.rstrip("/")
         self._routes = self._table()
@@ -83,7 +87,8 @@ class App:
         request = Request(scope, receive)
         name = ""
         try:
-            name, response = await self._answer(request)
+            refused = await self._guard.refusal(request)
+            name, response = ("", refused) if refused else await self._answer(request)
         except ClientGone:
             return
         except Exception:
@@ -91,6 +96,7 @@ class App:
             response = text("internal error: the log says more\n", 500)
         if name:
             self._gateway.own.request_done(name, request.method, response.status)
+        response.headers += self._guard.headers()
         await send_response(request, response, send)
 
     async def _answer(self, request: Request) -> tuple[str, Response]:

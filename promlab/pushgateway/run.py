@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import uvicorn
 
 from promlab.errors import ConfigError
 from promlab.pushgateway.app import App
 from promlab.pushgateway.gateway import Gateway
 from promlab.pushgateway.journal import Journal
 from promlab.pushgateway.settings import Settings
+from promlab.web.guard import Guard
 from promlab.web.log import facts
+from promlab.web.serving import GuardedServer
 from promlab.web.sockets import address_of, listen
 
 log = logging.getLogger(__name__)
 
 _EXPIRE_EVERY_S = 1.0
+_MAX_CONNECTIONS = 512
+_READ_TIMEOUT_S = 300.0  # longer than any scrape interval
 _FIRST_SYSTEMD_FD = 3
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to this module."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Captures none."""
-        yield
 
 
 async def serve(settings: Settings) -> None:
     """Serve until a signal or a request ends it. Raises AddressInUse, StorageError."""
+    guard = Guard(settings.web_config)
     listeners = _listeners(settings)
     journal = None
     if settings.file:
@@ -49,21 +41,9 @@ async def serve(settings: Settings) -> None:
         utf8=settings.utf8_names,
         default_ttl_s=settings.default_ttl_s,
     )
-    app = App(settings, gateway, lambda: setattr(server, "should_exit", True))
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=300,  # longer than any scrape interval
-            timeout_graceful_shutdown=5,
-            backlog=1024,
-        )
+    app = App(settings, gateway, guard, lambda: setattr(server, "should_exit", True))
+    server = GuardedServer(
+        app, guard, max_connections=_MAX_CONNECTIONS, read_timeout_s=_READ_TIMEOUT_S
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,10 +52,11 @@ async def serve(settings: Settings) -> None:
     for listener in listeners:
         address = address_of(listener)
         log.info("Listening on", extra=facts(address=address))
-        sys.stderr.write(f"listening on http://{address}{settings.route_prefix}\n")
+        scheme = "http" if guard.config.tls_server_config is None else "https"
+        sys.stderr.write(f"listening on {scheme}://{address}{settings.route_prefix}\n")
     sys.stderr.flush()
     try:
-        await server.serve(sockets=listeners)
+        await server.run_on(listeners)
     finally:
         expiring.cancel()
         await asyncio.gather(expiring, return_exceptions=True)
