@@ -6,12 +6,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from promlab.lab.exercises import Exercise, Exercises, predict
+    from promlab.lab.fleet import simulate
     from promlab.lab.gateway import pushgateway
 
-__all__ = ["pushgateway"]
+__all__ = ["Exercise", "Exercises", "predict", "pushgateway", "simulate"]
+
+_HOMES = {
+    "Exercise": "promlab.lab.exercises",
+    "Exercises": "promlab.lab.exercises",
+    "predict": "promlab.lab.exercises",
+    "pushgateway": "promlab.lab.gateway",
+    "simulate": "promlab.lab.fleet",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "pushgateway":
-        return getattr(import_module("promlab.lab.gateway"), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

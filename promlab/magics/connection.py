@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from promlab.client import Client
+from promlab.client.times import now_ms
 from promlab.errors import PromlabError
 from promlab.lab.session import Lab, running, start
 
@@ -63,9 +64,14 @@ class Connection:
             return self._current
         return os.environ.get("PROMLAB_URL", "")
 
-    def use(self, url: str) -> None:
-        """Make the server at `url` the one that is asked; empty for the lab again."""
-        if url:
+    def use(self, url: str, client: Any = None) -> None:
+        """Make the server at `url` the one that is asked; empty for the lab again.
+
+        `client` is anything with a client's methods, that answers in place of a server.
+        """
+        if client is not None:
+            self._clients[url] = client
+        elif url:
             self.client(url)
         self._current = url
 
@@ -86,6 +92,12 @@ class Connection:
             client.close()
         self._clients.clear()
         self._current = ""
+
+
+def clock_ms(client: Any) -> int:
+    """What time it is where the client asks: a simulated world has a clock of its own."""
+    own = getattr(client, "now_ms", None)
+    return now_ms() if own is None else int(own)
 
 
 class Cache:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from promlab.client import Client, InstantVector, RangeVector, Result
 from promlab.client.charts import MAX_POINTS, MAX_POINTS_A_SERIES, MAX_SERIES
 from promlab.client.client import choose_step_ms
-from promlab.client.times import now_ms, to_duration_ms, to_ms
+from promlab.client.times import to_duration_ms, to_ms
 from promlab.errors import PromQLError, PromQLSyntaxError, QueryError
-from promlab.magics.connection import Cache, scrape_interval_ms
+from promlab.magics.connection import Cache, clock_ms, scrape_interval_ms
 from promlab.magics.no_data import why_empty
 from promlab.magics.options import Options
 from promlab.magics.query_text import second_expression
@@ -33,7 +33,7 @@ class Window(NamedTuple):
 
 def instant(client: Client, query: str, options: Options) -> Result:
     """Evaluate at one time."""
-    at_ms = to_ms(options.at or None)
+    at_ms = to_ms(options.at or None, clock_ms(client))
     try:
         found = client.query(query, at_ms / 1000)
     except PromQLError as error:
@@ -57,7 +57,7 @@ def over_time(client: Client, query: str, window: Window) -> Result:
 
 def window_of(options: Options, client: Client, cache: Cache) -> Window:
     """The window that options ask for, 15 minutes up to now by default."""
-    now = now_ms()
+    now = clock_ms(client)
     end = to_ms(options.end or None, now)
     length = to_duration_ms(options.last) if options.last else DEFAULT_LENGTH_MS
     start = to_ms(options.start, now) if options.start else end - length

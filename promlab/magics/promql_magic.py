@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from promlab.client import RangeVector, Result
 from promlab.client.times import now_ms, to_ms
-from promlab.magics.connection import Cache, Connection
+from promlab.magics.connection import Cache, Connection, clock_ms
 from promlab.magics.evaluate import Window, drawable, instant, over_time, window_of
 from promlab.magics.options import OPTIONS, Options, UsageError, split
 from promlab.magics.query_text import is_blank, prepare
@@ -115,7 +115,7 @@ class PromQLMagic(Magics):  # type: ignore[misc]  # IPython's stubs are not read
         elif window is None or not found.step_ms or not _has_widgets():
             show.show_graph(found)
         else:
-            ends = to_ms(options.end or None)
+            ends = to_ms(options.end or None, clock_ms(client))
             is_now = options.at == "" and abs(now_ms() - ends) < _NOW_MS
             show.show_live(client, found, window, live=options.live, is_now=is_now)
 

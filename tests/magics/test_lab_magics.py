@@ -93,3 +93,21 @@ def test_unloading_takes_all_magics_away(shell: InteractiveShell) -> None:
 def test_use_takes_a_variable(shell: InteractiveShell) -> None:
     shell.user_ns["server"] = Client("127.0.0.1:9")
     assert repr(shell.run_line_magic("promlab", "use server")) == "http://127.0.0.1:9/"
+
+
+def test_a_simulated_lab_is_asked_at_its_own_time(shell: InteractiveShell) -> None:
+    lab = promlab.lab.simulate(seed=1)
+    lab.advance("10m")
+    shell.user_ns["world"] = lab
+    try:
+        shell.run_line_magic("promlab", "use world")
+        now = shell.run_line_magic("promql", "up")
+        assert set(now.batch.t_ms.tolist()) == {lab.now_ms}
+        window = shell.run_line_magic("promql", "--last 5m --step 1m up")
+        assert window.batch.t_ms.max() == lab.now_ms
+        with capture_output() as captured:
+            shell.run_cell_magic("promql", "--as table", "nothing_like_this")
+        assert "there is no metric" in str([shown.data for shown in captured.outputs])
+        assert "queue_jobs_waiting" in repr(shell.run_line_magic("promlab", "metrics queue*"))
+    finally:
+        lab.close()
