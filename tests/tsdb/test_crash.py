@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from crash_writer import OPTIONS, REMOTE, WIDTHS, value
+from crash_writer import HISTOGRAMS, LATE_MS, OPTIONS, REMOTE, WIDTHS, value
 from tsdb_model import ALWAYS, match
 
 from promlab.tsdb.head import Head
@@ -53,7 +53,60 @@ def check(reader: Reader, lost: set[int], committed: int) -> int:
             expected = np.array([value(series, step) for step in steps])
             assert (values == expected).all()
             newest = max(newest, steps[-1])
+    check_histograms(reader, lost, committed)
+    check_late(reader, lost, committed)
+    check_exemplars(reader, lost, committed)
     return newest
+
+
+def check_histograms(reader: Reader, lost: set[int], committed: int) -> None:
+    """Every committed histogram is there once, with its start time."""
+    wanted = set(range(1, committed + 1)) - lost
+    for name in ("h", "loose h"):
+        batch = reader.select([match("instance", name)], *ALWAYS)
+        assert batch.n == HISTOGRAMS
+        assert batch.histograms is not None
+        assert batch.start_ms is not None
+        table, index = batch.histograms.table, batch.histograms.index
+        assert (index >= 0).all()
+        for s, labels in enumerate(batch.labels.rows()):
+            rows = index[batch.offsets[s] : batch.offsets[s + 1]]
+            t_ms, _ = batch.series(s)
+            steps = t_ms // 1000
+            assert wanted <= set(steps.tolist())
+            assert (table.sum[rows] == steps).all()
+            width = int(labels["__name__"][1:]) + 1
+            assert (np.diff(table.positive.offsets)[rows] == width).all()
+            last = table.positive.counts[table.positive.offsets[rows + 1] - 1]
+            assert (last == steps + width - 1).all()
+            starts = batch.start_ms[batch.offsets[s] : batch.offsets[s + 1]]
+            # A start time that was not committed may be missing with its sample's step.
+            sure = np.isin(steps, list(wanted))
+            assert (starts[sure] == t_ms[sure] - 500).all()
+
+
+def check_late(reader: Reader, lost: set[int], committed: int) -> None:
+    """Every committed sample that came out of order is there once, in its place."""
+    batch = reader.select([match("instance", "late")], *ALWAYS)
+    assert batch.n == 2
+    for s in range(2):
+        t_ms, values = batch.series(s)
+        assert (np.diff(t_ms) > 0).all()
+        assert (values == t_ms).all()
+        sure = set(range(1, committed + 1)) - lost
+        wanted = {1000 * step - late for step in sure for late in (0, LATE_MS)}
+        assert wanted <= set(t_ms.tolist())
+
+
+def check_exemplars(reader: Reader, lost: set[int], committed: int) -> None:
+    """The newest exemplars are there, each once."""
+    every = reader.exemplars([[match("instance", "remote")]], *ALWAYS)
+    times = [t_ms for series in every for _, t_ms, _ in series.exemplars]
+    assert times == sorted(set(times))
+    assert len(times) <= OPTIONS.max_exemplars
+    kept = committed - OPTIONS.max_exemplars // 2
+    wanted = {1000 * step for step in range(max(1, kept), committed + 1) if step not in lost}
+    assert wanted <= set(times)
 
 
 def test_kill_at_any_moment(tmp_path: Path) -> None:
