@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 COMMIT_S = 0.1
 _GATHER_S = 0.005
+_TELL_EVERY_S = 30.0
 EXEMPLARS = "exemplar-storage"
 
 
@@ -67,6 +68,7 @@ class Writer:
         self.reload_successful = False
         self.reloaded_s = 0.0
         self.commit_failures = 0
+        self._failing_since_s = 0.0  # when this was last told
 
     async def start(self) -> None:
         """Open the data directory and start scraping."""
@@ -185,13 +187,23 @@ class Writer:
                 self._storage().commit()
             except StorageError as error:
                 self.commit_failures += 1
-                log.error("Storing samples failed", extra=facts(err=str(error)))
+                self._tell_of_failure(error)
                 if waiting is not None:
                     waiting.set_exception(error)
                     waiting.exception()  # Nobody may be waiting any more.
             else:
+                if self._failing_since_s:
+                    self._failing_since_s = 0.0
+                    log.info("Storing samples works again")
                 if waiting is not None:
                     waiting.set_result(None)
+
+    def _tell_of_failure(self, error: StorageError) -> None:
+        """Once when it begins, and every so often while it lasts."""
+        now = time.monotonic()
+        if not self._failing_since_s or now - self._failing_since_s > _TELL_EVERY_S:
+            self._failing_since_s = now
+            log.error("Storing samples failed", extra=facts(err=str(error)))
 
     async def _commit(self) -> None:
         """Returns after the next commit. Raises StorageError if it fails."""
