@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from promlab.lab.expose import expose
     from promlab.lab.session import start
     from promlab.magics import load_ipython_extension, unload_ipython_extension
-    from promlab.tsdb.open import open
+    from promlab.stored.opening import open
+    from promlab.stored.scanning import scan
 
 _HOMES = {
     "NativeHistogram": "promlab.instrument",
     "Source": "promlab.frames",
     "expose": "promlab.lab.expose",
     "load_ipython_extension": "promlab.magics",
-    "open": "promlab.tsdb.open",
+    "open": "promlab.stored.opening",
+    "scan": "promlab.stored.scanning",
     "query": "promlab.frames",
     "query_range": "promlab.frames",
     "start": "promlab.lab.session",
@@ -39,6 +41,7 @@ __all__ = [
     "open",
     "query",
     "query_range",
+    "scan",
     "start",
     "unload_ipython_extension",
 ]

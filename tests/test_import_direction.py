@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "magics": BOTTOM | {"client", "promql", "frames", "widgets", "lab"},
     "widgets": BOTTOM | {"client", "promql"},
     "lab": ALL - {"cli"},
+    "stored": BOTTOM | {"tsdb", "promql", "exposition"},
     "distributed": BOTTOM | {"promql", "tsdb"},
     "cli": ALL,
     "__init__": ALL,

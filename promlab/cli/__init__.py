@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 from promlab import __version__
 from promlab.errors import ConfigError, PromlabError
@@ -23,6 +24,7 @@ COMMANDS = {
     "query": "ask a server from the command line",
     "promql": "format and edit PromQL expressions",
     "test": "run tests of queries",
+    "tsdb": "list, dump, import and check stored samples",
     "debug": "fetch debug information from a server",
     "lab": "open JupyterLab beside a server that watches this machine",
     "exporter": "export metrics of this machine",
@@ -70,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _module(name: str) -> str:
+    """The module of a command: `import_`, since `import` can't be one's name."""
+    return name.replace("-", "_") + "_" * iskeyword(name)
+
+
 def _add_commands(
     parser: argparse.ArgumentParser,
     package: str,
@@ -91,7 +98,7 @@ def _add_commands(
         )
         if arguments is not None and name not in arguments[:1]:
             continue
-        module = import_module(f"{package}.{name.replace('-', '_')}")
+        module = import_module(f"{package}.{_module(name)}")
         group = getattr(module, "COMMANDS", None)
         if group is not None:
             _add_commands(command, module.__name__, group, arguments and arguments[1:])

@@ -18,3 +18,20 @@
 
 docs/reference/storage.md tells how they play together, docs/format.md what is on disk.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from promlab.tsdb.frame_writer import write_frame
+
+__all__ = ["write_frame"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "write_frame":
+        raise AttributeError(f"module 'promlab.tsdb' has no attribute {name!r}")
+    from promlab.tsdb.frame_writer import write_frame
+
+    return write_frame

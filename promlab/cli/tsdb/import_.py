@@ -1,0 +1,104 @@
+"""`promlab tsdb import`: OpenMetrics text, CSV, or the data directory of a Prometheus.
+
+A Prometheus's directory is read by its own promtool, which must be installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from promlab.cli.tsdb.create_blocks_from.openmetrics import labels_of
+from promlab.cli.tsdb.shared import block_row, print_table, progress
+from promlab.errors import StorageError
+from promlab.stored.openmetrics import import_openmetrics
+from promlab.tsdb.blocks.importing import BlockImporter
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Flags of the command."""
+    parser.add_argument(
+        "--format",
+        choices=["openmetrics", "csv", "prometheus"],
+        help="what the source is; default: a folder is Prometheus's, *.csv is CSV",
+    )
+    parser.add_argument("--label", action="append", default=[], help="NAME=VALUE for all samples")
+    parser.add_argument("--metric", default="", help="CSV: metric, if no column is __name__")
+    parser.add_argument("--timestamp", default="timestamp", help="CSV: column of times")
+    parser.add_argument("--value", default="value", help="CSV: column of values")
+    parser.add_argument("--promtool", default="promtool", help="Prometheus's promtool (promtool)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not print created blocks")
+    parser.add_argument("source", help="file, or data directory of a Prometheus")
+    parser.add_argument("output", nargs="?", default="data/", help="data directory (data/)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, write, print."""
+    source, output = Path(args.source), Path(args.output)
+    if not source.exists():
+        raise StorageError(f"cannot read {source}: no such file or directory")
+    kind = args.format or _kind(source)
+    if kind == "csv":
+        return _csv(args, source, output)
+    importer = BlockImporter(output)
+    more, show = labels_of(args.label), progress("importing")
+    if kind == "prometheus":
+        _from_prometheus(args.promtool, source, importer, more)
+    else:
+        import_openmetrics(source, importer, more, show)
+    metas = importer.finish()
+    show(1.0)
+    if not args.quiet and metas:
+        print_table([block_row(meta) for meta in metas])
+    return 0
+
+
+def _kind(source: Path) -> str:
+    if source.is_dir():
+        return "prometheus"
+    return "csv" if source.suffix == ".csv" else "openmetrics"
+
+
+def _from_prometheus(
+    promtool: str, source: Path, importer: BlockImporter, more: dict[str, str]
+) -> None:
+    """Let promtool dump the samples, and read what it prints."""
+    tool = shutil.which(promtool)
+    if tool is None:
+        raise StorageError(
+            f"{promtool} is not installed: it comes with Prometheus, --promtool names it"
+        )
+    with tempfile.TemporaryDirectory(prefix="promlab-import-") as folder:
+        text, scratch = Path(folder) / "dump", Path(folder) / "sandbox"
+        scratch.mkdir()
+        command = [tool, "tsdb", "dump-openmetrics", f"--sandbox-dir-root={scratch}", str(source)]
+        with text.open("wb") as out:
+            done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE)
+        if done.returncode:
+            raise StorageError(
+                f"promtool can't read {source}: {done.stderr.decode(errors='replace').strip()}"
+            )
+        import_openmetrics(text, importer, more, progress("importing"))
+
+
+def _csv(args: argparse.Namespace, source: Path, output: Path) -> int:
+    import polars as pl
+
+    from promlab.tsdb import write_frame
+
+    try:
+        frame = pl.read_csv(source, try_parse_dates=True)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise StorageError(f"cannot read {source}: {error}") from None
+    frame = frame.with_columns(
+        [pl.lit(value).alias(name) for name, value in labels_of(args.label).items()]
+    )
+    stored = write_frame(
+        output, frame, name=args.metric, timestamp=args.timestamp, value=args.value
+    )
+    if not args.quiet:
+        print(f"{stored} samples stored in {output}")
+    return 0
