@@ -119,7 +119,8 @@ def test_duckdb_reads_a_block_unaided(data: Path) -> None:
                 f"""
                 select s.__name__, s.job, s.n, unnest(t.t_ms) as timestamp,
                     unnest(case when r.scale >= 0
-                        then list_transform(r.n, lambda v: v / 10.0 ** r.scale) else r.x end) as value
+                        then list_transform(r.n, lambda v: v / 10.0 ** r.scale)
+                        else r.x end) as value
                 from '{block}/samples.parquet' r
                 join '{block}/series.parquet' s on s.__series__ = r.series
                 join '{block}/times.parquet' t on t.times = r.times
