@@ -9,7 +9,16 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("startup", "ingest", "interference", "exposition", "tsdb", "promql", "pushgateway")
+ALL = (
+    "startup",
+    "ingest",
+    "interference",
+    "exposition",
+    "tsdb",
+    "promql",
+    "pushgateway",
+    "alertmanager",
+)
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from promlab.model.matchers import Matcher
 GROUP_WAIT_MS = 30_000
 GROUP_INTERVAL_MS = 300_000
 REPEAT_INTERVAL_MS = 4 * 3_600_000
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,22 @@ class Route:
     key: str
     id: str
     children: tuple[Route, ...] = field(default=())
+    _known: dict[tuple[str, ...], bool] = field(default_factory=dict, repr=False)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an alert with these labels comes in here."""
-        return all(matcher.matches(labels.get(matcher.name, "")) for matcher in self.matchers)
+        if not self.matchers:
+            return True
+        # Few routes, many alerts, the same values again and again.
+        values = tuple([labels.get(matcher.name, "") for matcher in self.matchers])
+        found = self._known.get(values)
+        if found is None:
+            pairs = zip(self.matchers, values, strict=True)
+            found = all(matcher.matches(value) for matcher, value in pairs)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[values] = found
+        return found
 
     def match(self, labels: Mapping[str, str]) -> list[Route]:
         """The routes that an alert ends in: depth first, the first unless it continues."""

@@ -155,7 +155,7 @@ def is_label_name(text: str, *, legacy: bool = False) -> bool:
     if legacy:
         return _LEGACY_LABEL.fullmatch(text) is not None
     # A surrogate is what Python makes of bytes that are not UTF-8.
-    return bool(text) and not any("\ud800" <= char <= "\udfff" for char in text)
+    return bool(text) and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
 
 
 def _label_name(at: At) -> str:

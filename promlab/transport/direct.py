@@ -264,8 +264,15 @@ class DirectClient:
         Raises OSError where there is no connection, EOFError where it breaks, TooLarge where
         the body has more than `limit` bytes, Malformed where the answer is not HTTP.
         """
-        address = address_of(url)
-        request = request_bytes(url, headers)
+        return await self._exchange(address_of(url), request_bytes(url, headers), limit)
+
+    async def post(self, url: URL, headers: Mapping[str, str], body: bytes, limit: int) -> Response:
+        """The answer to a POST. Raises as `get` does."""
+        sized = {**headers, "Content-Length": str(len(body))}
+        request = request_bytes(url, sized, "POST") + body
+        return await self._exchange(address_of(url), request, limit)
+
+    async def _exchange(self, address: tuple[str, int], request: bytes, limit: int) -> Response:
         connection = self.take(address)
         if connection is not None:
             try:
@@ -338,11 +345,11 @@ def address_of(url: URL) -> tuple[str, int]:
     return url.raw_host or "", url.port or 80
 
 
-def request_bytes(url: URL, headers: Mapping[str, str]) -> bytes:
-    """A GET. Raises ScrapeError for a header that would be two."""
+def request_bytes(url: URL, headers: Mapping[str, str], method: str = "GET") -> bytes:
+    """The head of a request. Raises ScrapeError for a header that would be two."""
     default = url.port in (None, 80)
     host = f"[{url.raw_host}]" if ":" in (url.raw_host or "") else url.raw_host
-    lines = [f"GET {url.raw_path_qs or '/'} HTTP/1.1"]
+    lines = [f"{method} {url.raw_path_qs or '/'} HTTP/1.1"]
     if "Host" not in headers:
         lines.append(f"Host: {host}" if default else f"Host: {host}:{url.port}")
     lines += [f"{name}: {value}" for name, value in headers.items()]

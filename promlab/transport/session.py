@@ -75,7 +75,9 @@ class HttpClient:
         self.config = config
         self.server_name = config.tls_config.server_name or None
         self._headers = headers
-        self._tls = tls_context(config.tls_config)
+        # Loading the system's certificates takes long: only for who really asks with TLS.
+        own_tls = config.tls_config != TLSConfig()
+        self._tls = tls_context(config.tls_config) if own_tls else None
         self._session: aiohttp.ClientSession | None = None
         self.plain = DirectClient()
         self._proxied = bool(config.proxy.proxy_url or config.proxy.proxy_from_environment)
@@ -101,7 +103,10 @@ class HttpClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=0, ssl=self._tls, keepalive_timeout=_KEEP_ALIVE_S, ttl_dns_cache=10
+                    limit=0,
+                    ssl=self._tls or tls_context(TLSConfig()),
+                    keepalive_timeout=_KEEP_ALIVE_S,
+                    ttl_dns_cache=10,
                 ),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -6,6 +6,7 @@ Also as JSON: the webhook's body and `toJson` print the same fields in the same 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -204,4 +205,6 @@ _NEVER = "0001-01-01T00:00:00Z"
 
 def rfc3339(t_ms: int) -> str:
     """A time in the fewest digits: `2026-11-25T20:00:00.5Z`."""
-    return Time(t_ms * 1_000_000).rfc3339()
+    seconds, ms = divmod(t_ms, 1000)
+    shown = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+    return f"{shown}Z" if not ms else f"{shown}.{ms:03d}".rstrip("0") + "Z"

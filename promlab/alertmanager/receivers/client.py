@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -12,9 +12,14 @@ from promlab import __version__
 from promlab.alertmanager.receivers.errors import NotifyError
 from promlab.config.http_client import HttpClientConfig
 
+if TYPE_CHECKING:
+    from yarl import URL
+
 USER_AGENT = f"Alertmanager/{__version__} (promlab)"
 JSON = {"Content-Type": "application/json"}
 _MAX_ANSWER = 1 << 20
+# Requests of one integration at a time: more would only wait at the other end, and hold sockets.
+_MOST_AT_ONCE = 64
 
 
 class Answer(NamedTuple):
@@ -50,11 +55,16 @@ class Client(Protocol):
 
 
 class SessionClient:
-    """A client over aiohttp: TLS, proxies and credentials as the configuration says."""
+    """A client over promlab's sessions: TLS, proxies and credentials as the configuration says."""
 
     def __init__(self, config: HttpClientConfig) -> None:
+        # Not at the top: whoever only checks configurations needs no HTTP. Not later: the
+        # first notification must not wait for it.
+        from promlab.transport.session import HttpClient
+
         self._config = config
-        self._http: Any = None
+        self._http = HttpClient(config, {"User-Agent": USER_AGENT})
+        self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def request(
         self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -64,39 +74,59 @@ class SessionClient:
         from yarl import URL
 
         from promlab.errors import PromlabError
+        from promlab.transport.direct import TooLarge
 
+        if self._config.oauth2 is not None:
+            raise NotifyError("oauth2 is not supported yet: use authorization")
         try:
-            http = self._opened()
-            own = await http.headers(trusted=True)
-            async with http.session.request(
-                method,
-                URL(url),
-                data=body or None,
-                headers={**own, **(headers or {})},
-                allow_redirects=self._config.follow_redirects,
-                proxy=http.proxy_for(url),
-                server_hostname=http.server_name if url.startswith("https:") else None,
-            ) as response:
-                answer = await response.content.read(_MAX_ANSWER)
-                return Answer(response.status, answer, response.headers)
-        except (aiohttp.ClientError, OSError, ValueError, PromlabError) as error:
-            if isinstance(error, NotifyError):
-                raise
+            own = await self._http.headers(trusted=True)
+            async with self._turns:
+                return await self._ask(method, URL(url), body, {**own, **(headers or {})})
+        except (aiohttp.ClientError, EOFError, OSError, ValueError, TooLarge) as error:
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise NotifyError(f"{method} failed: {reason}", retry=True) from None
+        except NotifyError:
+            raise
+        except PromlabError as error:
+            raise NotifyError(f"{method} failed: {error}", retry=True) from None
 
-    def _opened(self) -> Any:
-        if self._http is None:
-            from promlab.transport.session import HttpClient
-
-            self._http = HttpClient(self._config, {"User-Agent": USER_AGENT})
-        return self._http
+    async def _ask(self, method: str, url: URL, body: bytes, headers: dict[str, str]) -> Answer:
+        http = self._http
+        if method == "POST" and http.direct(url):
+            found = await http.plain.post(url, headers, body, _MAX_ANSWER)
+            if not (300 <= found.status < 400 and self._config.follow_redirects):
+                return Answer(found.status, found.body, _Headers(found.headers))
+        async with http.session.request(
+            method,
+            url,
+            data=body or None,
+            headers=headers,
+            allow_redirects=self._config.follow_redirects,
+            proxy=http.proxy_for(str(url)),
+            server_hostname=http.server_name if url.scheme == "https" else None,
+        ) as response:
+            answer = await response.content.read(_MAX_ANSWER)
+            return Answer(response.status, answer, response.headers)
 
     async def close(self) -> None:
         """Close connections."""
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
+        await self._http.close()
+
+
+class _Headers(Mapping[str, str]):
+    """Headers of a plain answer, whose names are bytes in lower case."""
+
+    def __init__(self, raw: dict[bytes, bytes]) -> None:
+        self._raw = raw
+
+    def __getitem__(self, name: str) -> str:
+        return self._raw[name.lower().encode()].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
 
 
 def check(answer: Answer, retry: tuple[int, ...] = (), details: str = "") -> None:

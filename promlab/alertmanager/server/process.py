@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import hashlib
 import logging
 import random
@@ -87,6 +88,9 @@ async def main(chosen: Settings) -> int:
         am, chosen, cluster or NoCluster(), clock.now_ms(), loader.reload, guard, databases
     )
     loader.apply(config, context)
+    # Alerts are many objects that live long and hold no cycles: look for garbage rarely.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     _warn_unsupported(config)
     try:
         await _run(chosen, context, listeners)
