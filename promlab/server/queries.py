@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from promlab.errors import QueryTimeout
@@ -92,6 +93,13 @@ def query_stats(stats: QueryStats, queue_s: float = 0.0, total_s: float = 0.0) -
     }
 
 
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What it gives, and the seconds of CPU it took: on a busy machine waiting is no cost."""
+    started = time.thread_time()
+    result = work()
+    return result, time.thread_time() - started
+
+
 class QueryRunner:
     """Evaluates queries for the HTTP API; belongs to one event loop."""
 
@@ -111,10 +119,9 @@ class QueryRunner:
     def run_inline(self, key: object, evaluate: Evaluate, timeout_s: float) -> Ran:
         """Evaluate on the event loop."""
         started = time.perf_counter()
-        result = evaluate(timeout_s, threading.Event())
-        took_s = time.perf_counter() - started
-        self._remember(key, result, took_s)
-        return Ran(result, 0.0, took_s)
+        result, cpu_s = _timed(lambda: evaluate(timeout_s, threading.Event()))
+        self._note(key, result.stats.samples_read, cpu_s)
+        return Ran(result, 0.0, time.perf_counter() - started)
 
     async def run(
         self,
@@ -138,7 +145,8 @@ class QueryRunner:
                 queued_s = time.perf_counter() - started
                 loop = asyncio.get_running_loop()
                 left_s = max(0.001, timeout_s - queued_s)
-                result = await loop.run_in_executor(self.pool, evaluate, left_s, cancel)
+                work = partial(evaluate, left_s, cancel)
+                result, cpu_s = await loop.run_in_executor(self.pool, _timed, work)
             finally:
                 self._turn.release()
         finally:
@@ -147,18 +155,18 @@ class QueryRunner:
             with contextlib.suppress(BaseException):
                 await watcher
         total_s = time.perf_counter() - started
-        self._remember(key, result, total_s - queued_s)
+        self._note(key, result.stats.samples_read, cpu_s)
         return Ran(result, queued_s, total_s)
 
     async def call(self, key: object, work: Callable[[], T]) -> T:
         """Look something up: on the event loop if that was quick before, else in a thread."""
         _, took_s = self._costs.get(key, (0, _INLINE_S))
-        started = time.perf_counter()
         if took_s < _INLINE_S:
-            result = work()
+            result, cpu_s = _timed(work)
         else:
-            result = await asyncio.get_running_loop().run_in_executor(self.pool, work)
-        self._note(key, 0, time.perf_counter() - started)
+            loop = asyncio.get_running_loop()
+            result, cpu_s = await loop.run_in_executor(self.pool, _timed, work)
+        self._note(key, 0, cpu_s)
         return result
 
     async def _wait_for_turn(self, timeout_s: float) -> None:
@@ -167,9 +175,6 @@ class QueryRunner:
                 await self._turn.acquire()
         except TimeoutError:
             raise QueryTimeout("query timed out in query queue") from None
-
-    def _remember(self, key: object, result: QueryResult, took_s: float) -> None:
-        self._note(key, result.stats.samples_read, took_s)
 
     def _note(self, key: object, samples: int, took_s: float) -> None:
         self._costs[key] = samples, took_s
