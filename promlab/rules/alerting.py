@@ -9,7 +9,7 @@ when; they are written once the state from before a restart has been restored.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,17 @@ from promlab.templating.values import Functions
 
 ALERTS, ALERTS_FOR_STATE = "ALERTS", "ALERTS_FOR_STATE"
 ALERT_NAME, ALERT_STATE = "alertname", "alertstate"
+
+
+@dataclass(slots=True)
+class Expansions:
+    """How many templates were expanded in this process, and how many of them failed."""
+
+    total: int = 0
+    failures: int = 0
+
+
+EXPANSIONS = Expansions()
 
 
 class AlertingRule(Rule):
@@ -128,9 +139,11 @@ class AlertingRule(Rule):
     ) -> dict[str, str]:
         out = {}
         for name, template in templates.items():
+            EXPANSIONS.total += 1
             try:
                 out[name] = template.expand(data, helpers)
             except TemplateError as error:
+                EXPANSIONS.failures += 1
                 out[name] = explanation(error)
                 self._warn(f"alert {self.name}: expanding a template failed: {error}")
         return out

@@ -12,13 +12,14 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 
 from promlab.errors import PromlabError
 from promlab.model.labels import LabelTable
+from promlab.model.quantiles import Window
 from promlab.model.samples import stale_values
 from promlab.model.storage import Querier
 from promlab.promql.result import QueryResult, QueryStats
@@ -68,6 +69,8 @@ class GroupStats:
     last_duration_s: float = 0.0
     last_evaluation_ms: int = 0
     durations_s: float = 0.0  # of all iterations together
+    group_s: Window = field(default_factory=Window)  # of each iteration
+    rule_s: Window = field(default_factory=Window)  # of each evaluation of a rule
 
 
 class Group:
@@ -159,11 +162,13 @@ class Group:
             await self._evaluate_rule(i, rule, t_ms)
             rule.evaluation_s = time.perf_counter() - rule_started
             rule.last_evaluation_ms = t_ms
+            self.stats.rule_s.add(rule.evaluation_s)
         leftover, self._leftover = self._leftover, []
         await self._end_series(leftover, t_ms - self.query_offset_ms)
         self.stats.iterations += 1
         self.stats.last_duration_s = time.perf_counter() - started
         self.stats.durations_s += self.stats.last_duration_s
+        self.stats.group_s.add(self.stats.last_duration_s)
         self.stats.last_evaluation_ms = t_ms
 
     async def _evaluate_rule(self, i: int, rule: Rule, t_ms: int) -> None:

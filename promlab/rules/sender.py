@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
@@ -15,6 +15,7 @@ import msgspec
 from yarl import URL
 
 from promlab.errors import PromlabError
+from promlab.model.quantiles import Window
 from promlab.rules.seams import Warn
 
 BATCH = 256
@@ -68,7 +69,7 @@ class SenderStats:
     sent: int = 0
     errors: int = 0
     dropped: int = 0
-    latency_s: float = 0.0
+    latency_s: Window = field(default_factory=Window)
     last_error: str = ""
 
 
@@ -146,7 +147,7 @@ class Sender:
             self.stats.dropped += len(batch)
             self.stats.last_error = " ".join(reason.split())[:300] or type(error).__name__
             self._warn(f"alerts to {self.url}: {len(batch)} not sent: {self.stats.last_error}")
-        self.stats.latency_s = time.perf_counter() - started
+        self.stats.latency_s.add(time.perf_counter() - started)
 
     async def _request(self, body: bytes) -> None:
         url = URL(self.url, encoded=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from promlab.model.quantiles import Window
+
 
 @dataclass(slots=True)
 class ScrapeStats:
@@ -23,8 +25,8 @@ class ScrapeStats:
     pool_target_limit: dict[str, int] = field(default_factory=dict)
     # prometheus_target_sync_failed_total{scrape_job}
     sync_failed: dict[str, int] = field(default_factory=dict)
-    # prometheus_target_sync_length_seconds_{sum,count}{scrape_job}
-    sync_s: dict[str, float] = field(default_factory=dict)
+    # prometheus_target_sync_length_seconds{scrape_job}
+    sync_s: dict[str, Window] = field(default_factory=dict)
     # prometheus_sd_discovered_targets{config,name="scrape"}
     discovered_targets: dict[str, int] = field(default_factory=dict)
     # prometheus_target_scrape_pool_exceeded_target_limit_total
@@ -47,9 +49,8 @@ class ScrapeStats:
     exceeded_bucket_limit: int = 0
     # promlab_target_scrapes_cut_to_sample_limit_total: layouts of which only a part is stored
     cut_to_sample_limit: int = 0
-    # prometheus_target_interval_length_seconds_{sum,count}{interval}
-    interval_s: dict[str, float] = field(default_factory=dict)
-    interval_count: dict[str, int] = field(default_factory=dict)
+    # prometheus_target_interval_length_seconds{interval}
+    interval_s: dict[str, Window] = field(default_factory=dict)
     # promlab_target_scrapes_total, ..._failed_total: all scrapes, and those with up 0
     scrapes: int = 0
     scrapes_failed: int = 0
@@ -62,5 +63,7 @@ class ScrapeStats:
 
     def observe_interval(self, name: str, seconds: float) -> None:
         """Count the time between two scrapes of a target."""
-        self.interval_s[name] = self.interval_s.get(name, 0.0) + seconds
-        self.interval_count[name] = self.interval_count.get(name, 0) + 1
+        window = self.interval_s.get(name)
+        if window is None:
+            window = self.interval_s[name] = Window()
+        window.add(seconds)

@@ -12,6 +12,7 @@ from promlab.config.limits import DEFAULT_PROTOCOLS, PROTOCOLS
 from promlab.config.scrape import ScrapeConfig
 from promlab.discovery import Discovery, Providers, TargetGroup
 from promlab.exposition.formats import Protocol, accept_header
+from promlab.model.quantiles import Window
 from promlab.scrape.failure_log import FailureLog
 from promlab.scrape.fetch import Fetcher
 from promlab.scrape.ingest import TargetIngest
@@ -120,7 +121,7 @@ class ScrapePool:
         stats.sync_failed[name] = stats.sync_failed.get(name, 0) + len(found.errors)
         stats.discovered_targets[name] = sum(len(group.targets) for group in groups)
         took_s = time.perf_counter() - started_s
-        stats.sync_s[name] = stats.sync_s.get(name, 0.0) + took_s
+        stats.sync_s.setdefault(name, Window()).add(took_s)
 
     def _apply_target_limit(self) -> None:
         limit, count = self.job.limits.target_limit, len(self._loops)

@@ -146,6 +146,7 @@ async def metrics_text(context: Context) -> bytes:
     """Metrics of all processes, as text."""
     context.metrics.active.set(context.runner.active)
     context.metrics.ready.set(context.is_ready)
+    context.metrics.subscribers.set(context.notifications.subscribers)
     rows: list[Row] = []
     text = b""
     if context.rules is not None:

@@ -31,6 +31,11 @@ class Notifications:
         self._since: dict[str, float] = {}
         self._queues: set[asyncio.Queue[bytes | None]] = set()
 
+    @property
+    def subscribers(self) -> int:
+        """Who is told at once."""
+        return len(self._queues)
+
     def set(self, text: str, active: bool) -> None:
         """One is there from now on, or no longer."""
         if active == (text in self._since):

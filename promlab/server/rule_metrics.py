@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from promlab.server.text_metrics import MetricText
+from promlab.model.quantiles import Window
+from promlab.rules.alerting import EXPANSIONS
+from promlab.server.text_metrics import SHARES, MetricText
 
 if TYPE_CHECKING:
     from promlab.rules.group import Group
@@ -32,7 +34,6 @@ _GROUP: dict[str, tuple[str, str, Callable[[Group], float]]] = {
 _SENDER: dict[str, tuple[str, str, Callable[[SenderStats], float]]] = {
     "sent_total": ("counter", "Alerts sent.", lambda s: s.sent),
     "errors_total": ("counter", "Alerts that an Alertmanager did not take.", lambda s: s.errors),
-    "latency_seconds": ("gauge", "Time that the last request took.", lambda s: s.latency_s),
 }
 
 
@@ -47,8 +48,26 @@ def rule_metrics(rules: Rules) -> bytes:
                  "Samples of rules that storage did not take.",
                  "rule_group", {key: group.stats.refused for key, group in groups.items()},
                  )  # fmt: skip
+    _durations(out, groups)
+    prefix = "prometheus_template_text_"
+    out.counter(prefix + "expansions_total", "Templates expanded.", EXPANSIONS.total)
+    out.counter(prefix + "expansion_failures_total", "Those that failed.", EXPANSIONS.failures)
     _notification_metrics(out, rules.notifier)
     return out.text().encode()
+
+
+def _durations(out: MetricText, groups: Mapping[str, Group]) -> None:
+    stats = [group.stats for group in groups.values()]
+    for name, text, windows in (
+        ("evaluation_duration_seconds", "Times of rules.", [each.rule_s for each in stats]),
+        ("group_duration_seconds", "Times of groups.", [each.group_s for each in stats]),
+    ):
+        joined = Window.joined(windows)
+        shares = SHARES if name.startswith("group") else (0.5, 0.9, 0.99)
+        out.windows(f"prometheus_rule_{name}", text, "", {"": joined}, shares)
+    sums = {key: sum(rule.evaluation_s for rule in group.rules) for key, group in groups.items()}
+    out.labelled("prometheus_rule_group_last_rule_duration_sum_seconds", "gauge",
+                 "Times of all rules of the last evaluation.", "rule_group", sums)  # fmt: skip
 
 
 def _notification_metrics(out: MetricText, notifier: Notifier) -> None:
@@ -57,6 +76,8 @@ def _notification_metrics(out: MetricText, notifier: Notifier) -> None:
     for name, (kind, text, value) in _SENDER.items():
         found = {url: value(each) for url, each in stats.items()}
         out.labelled(prefix + name, kind, text, "alertmanager", found)
+    latencies = {url: each.latency_s for url, each in stats.items()}
+    out.windows(prefix + "latency_seconds", "Times of requests.", "alertmanager", latencies)
     dropped = sum(each.dropped for each in stats.values())
     queued = sum(notifier.queued().values())
     out.counter(prefix + "dropped_total", "Alerts lost: not taken, or the queue was full.", dropped)

@@ -5,6 +5,7 @@ Samples of the writer come as text over the channel and are put behind these.
 
 from __future__ import annotations
 
+import gc
 import platform
 from collections.abc import Iterator
 from typing import Any
@@ -15,14 +16,15 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
-    Summary,
     disable_created_metrics,
 )
 from prometheus_client.exposition import generate_latest
 
 from promlab import __version__
+from promlab.model.quantiles import Window
 from promlab.server.queries import Ran
 from promlab.server.query_log import QueryLog
+from promlab.server.text_metrics import MetricText
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 
@@ -59,9 +61,8 @@ class ReaderMetrics:
         Gauge(
             "prometheus_engine_queries_concurrent_max", "Most queries at the same time.", **more
         ).set(max_concurrency)
-        self._query_seconds = Summary(
-            "prometheus_engine_query_duration_seconds", "Times of queries.", ["slice"], **more
-        )
+        names = ("inner_eval", "prepare_time", "queue_time", "result_sort")
+        self._query_seconds = {name: Window() for name in names}
         self._samples = Counter(
             "prometheus_engine_query_samples", "Samples that queries loaded.", **more
         )
@@ -75,6 +76,9 @@ class ReaderMetrics:
             "prometheus_engine_query_log_failures", "Lines that were not written.", **more
         )
         self._log_failures_seen = 0
+        self.subscribers = Gauge(
+            "prometheus_api_notification_active_subscribers", "Who is told at once.", **more
+        )
         self.ready = Gauge("prometheus_ready", "Whether queries can be answered.", **more)
         self.received = Counter(
             "prometheus_api_remote_write_samples", "Samples received by remote write.", **more
@@ -87,8 +91,21 @@ class ReaderMetrics:
         self.federation_errors = Counter(
             "prometheus_web_federation_errors", "Errors while federation was answered.", **more
         )
+        python = platform.python_version()
         Info("prometheus_build", "The version that runs.", **more).info(
-            {"version": __version__, "python": platform.python_version()}
+            {
+                "version": __version__,
+                "revision": "promlab",
+                "branch": "",
+                "goversion": f"python{python}",
+                "goos": platform.system().lower(),
+                "goarch": platform.machine(),
+                "tags": "",
+                "python": python,
+            }
+        )
+        Info("python", "The interpreter.", **more).info(
+            {"implementation": platform.python_implementation(), "version": python}
         )
         self._handles: dict[tuple[str, int], Counter] = {}
 
@@ -109,9 +126,10 @@ class ReaderMetrics:
             "queue_time": ran.queue_s,
             "prepare_time": stats.prepare_s,
             "inner_eval": stats.eval_s,
+            "result_sort": 0.0,
         }
         for name, seconds in slices.items():
-            self._query_seconds.labels(name).observe(seconds)
+            self._query_seconds[name].add(seconds)
         self._samples.inc(stats.samples_read)
         self._samples_read.inc(stats.samples_read)
 
@@ -123,15 +141,23 @@ class ReaderMetrics:
 
     def render(self) -> bytes:
         """The text that /metrics begins with."""
+        out = MetricText()
+        name = "prometheus_engine_query_duration_seconds"
+        out.windows(name, "Times of queries.", "slice", self._query_seconds)
+        out.labelled("python_gc_collections_total", "counter", "Collections of garbage.",
+                     "generation", {str(i): each["collections"]
+                                    for i, each in enumerate(gc.get_stats())})  # fmt: skip
         text: bytes = generate_latest(self._registry)
-        return text
+        return text + out.text().encode()
 
 
 def process_metrics(pids: Iterator[int] | list[int], started_s: float) -> bytes:
     """`process_*` of the server: the sums over its processes."""
+    import resource
+
     import psutil
 
-    cpu = resident = virtual = fds = 0.0
+    cpu = resident = virtual = fds = threads = 0.0
     for pid in pids:
         try:
             process = psutil.Process(pid)
@@ -140,6 +166,7 @@ def process_metrics(pids: Iterator[int] | list[int], started_s: float) -> bytes:
             resident += memory.rss
             virtual += memory.vms
             fds += process.num_fds()
+            threads += process.num_threads()
         except psutil.Error:
             continue
     lines = []
@@ -148,6 +175,13 @@ def process_metrics(pids: Iterator[int] | list[int], started_s: float) -> bytes:
         ("process_resident_memory_bytes", "gauge", "Resident memory, summed.", resident),
         ("process_virtual_memory_bytes", "gauge", "Virtual memory, summed.", virtual),
         ("process_open_fds", "gauge", "Open file descriptors, summed.", fds),
+        (
+            "process_max_fds",
+            "gauge",
+            "Most open file descriptors of one process.",
+            float(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+        ),
+        ("python_threads", "gauge", "Threads of the server's processes.", threads),
         ("process_start_time_seconds", "gauge", "When the server was started.", started_s),
     ):
         lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value!r}"]

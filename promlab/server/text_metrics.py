@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from promlab.model.float_text import format_float
+from promlab.model.quantiles import Window
+
+# Of durations that should be even: the shortest ones are of interest, too.
+SHARES = (0.01, 0.05, 0.5, 0.9, 0.99)
 
 
 class MetricText:
@@ -69,6 +73,24 @@ class MetricText:
         self._family(name, kind, help_text)
         for sample, labels, value in samples:
             self._sample(sample, labels, value)
+
+    def windows(
+        self,
+        name: str,
+        help_text: str,
+        label: str,
+        windows: Mapping[str, Window],
+        shares: Sequence[float] = (0.5, 0.9, 0.99),
+    ) -> None:
+        """A summary with quantiles, one per value of a label; `label` "" for a single one."""
+        if windows:
+            self._family(name, "summary", help_text)
+        for value, window in windows.items():
+            own = {label: value} if label else {}
+            for share, found in zip(shares, window.quantiles(shares), strict=True):
+                self._sample(name, {**own, "quantile": format_float(share)}, found)
+            self._sample(f"{name}_sum", own, window.sum)
+            self._sample(f"{name}_count", own, window.count)
 
     def _family(self, name: str, kind: str, help_text: str) -> None:
         self._lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}"]

@@ -25,6 +25,7 @@ from promlab import __version__
 from promlab.config.config import matching_files
 from promlab.config.storage import RetentionConfig
 from promlab.errors import ConfigError, NotReady, PromlabError, ServerError, StorageError
+from promlab.model.quantiles import Window
 from promlab.model.storage import Refs
 from promlab.server import process, writer_views
 from promlab.server.channel import ChannelServer, Columns, Handler, WithColumns
@@ -69,6 +70,7 @@ class Writer:
         self.reloaded_s = 0.0
         self.commit_failures = 0
         self._failing_since_s = 0.0  # when this was last told
+        self.commit_s = Window()
 
     async def start(self) -> None:
         """Open the data directory and start scraping."""
@@ -183,8 +185,10 @@ class Writer:
                 await asyncio.sleep(_GATHER_S)  # what others write meanwhile is committed too
             self._wanted.clear()
             waiting, self._committed = self._committed, None
+            started = time.perf_counter()
             try:
                 self._storage().commit()
+                self.commit_s.add(time.perf_counter() - started)
             except StorageError as error:
                 self.commit_failures += 1
                 self._tell_of_failure(error)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from promlab.model.durations import format_duration_ms
 from promlab.server.discovery_metrics import Row, discovery_rows
-from promlab.server.text_metrics import MetricText
+from promlab.server.text_metrics import SHARES, MetricText
 from promlab.server.times import rfc3339
 
 if TYPE_CHECKING:
@@ -85,8 +85,11 @@ def metrics(writer: Writer, head: Head | None, manager: ScrapeManager | None) ->
     if head is not None:
         _head_metrics(out, head, writer.commit_failures)
         _block_metrics(out, head)
+        name = "prometheus_tsdb_wal_fsync_duration_seconds"
+        out.windows(name, "Times of commits to the log.", "", {"": writer.commit_s})
     if manager is not None:
         _scrape_metrics(out, manager.stats)
+        _metadata_metrics(out, manager)
     return out.text()
 
 
@@ -96,6 +99,14 @@ def discovery(manager: ScrapeManager | None) -> list[Row]:
         return []
     found = manager.stats.discovered_targets
     return discovery_rows(manager.discovery_stats, "scrape", found)
+
+
+def _metadata_metrics(out: MetricText, manager: ScrapeManager) -> None:
+    entries: dict[str, float] = dict.fromkeys(manager.pools, 0)
+    for target in manager.metadata():
+        entries[target.scrape_pool] += len(target.metadata)
+    out.labelled("prometheus_target_metadata_cache_entries", "gauge",
+                 "Metrics of which type and help are known.", "scrape_job", entries)  # fmt: skip
 
 
 def _head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
@@ -241,7 +252,7 @@ def _by_job(out: MetricText, stats: ScrapeStats) -> None:
                  "scrape_job", stats.pool_syncs)  # fmt: skip
     out.labelled(prefix + "sync_failed_total", "counter", "Targets that can't be scraped.",
                  "scrape_job", stats.sync_failed)  # fmt: skip
-    out.summary(prefix + "sync_length_seconds", "Times of syncs of a pool.",
-                "scrape_job", stats.sync_s, stats.pool_syncs)  # fmt: skip
-    out.summary(prefix + "interval_length_seconds", "Times between two scrapes.",
-                "interval", stats.interval_s, stats.interval_count)  # fmt: skip
+    out.windows(prefix + "sync_length_seconds", "Times of syncs of a pool.",
+                "scrape_job", stats.sync_s, SHARES)  # fmt: skip
+    out.windows(prefix + "interval_length_seconds", "Times between two scrapes.",
+                "interval", stats.interval_s, SHARES)  # fmt: skip
