@@ -158,11 +158,11 @@ def _late_problems(request: WriteRequest, parts: Parts, answer: Any, told: Any) 
 
 
 def _duplicate(parts: Parts, row: int, bits: Any) -> str:
-    t_ms = int(parts.columns["t_ms"][row])
-    words = f"duplicate sample for timestamp {t_ms}"
+    words = "duplicate sample for timestamp"
     index = parts.columns.get("h_index")
     if index is not None and index[row] >= 0:
         return words
+    words += f" {int(parts.columns['t_ms'][row])}"
     old = format_float(float(np.array([bits]).view(np.float64)[0]))
     new = format_float(float(parts.columns["values"][row]))
     return f"{words}; overrides not allowed: existing {old}, new value {new}"

@@ -169,6 +169,9 @@ def _storage(flags: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return {
         "retention_ms": 0 if by_size_only else duration_ms(time_flag, flags[time_flag]),
         "retention_bytes": size,
+        "wal_fsync": _one_of(
+            "storage.tsdb.wal-fsync", flags["storage.tsdb.wal-fsync"], ["interval", "always"]
+        ),
         "min_block_ms": 0 if flags["agent"] else shortest_ms,
         "max_block_ms": longest_ms,
     }

@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notification_capacity: int = 10_000
     notification_batch: int = 256
     drain_notifications: bool = True
+    wal_fsync: str = "interval"
     retention_ms: int = 0
     retention_bytes: int = 0
     min_block_ms: int = 7_200_000

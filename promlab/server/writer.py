@@ -368,6 +368,7 @@ def _open_head(settings: Settings, progress: Callable[[str, float], None]) -> He
     from promlab.tsdb.options import HeadOptions
 
     options = HeadOptions(
+        sync=settings.wal_fsync,
         retention_s=settings.retention_ms / 1000,
         retention_bytes=settings.retention_bytes,
         block_s=settings.min_block_ms / 1000,

@@ -43,6 +43,7 @@ def write(head: Head, body: Any, columns: Columns) -> WithColumns:
         batch = exemplar_batch(body, columns)
         if batch is not None:
             done = head.append_exemplars(batch)
-            counts["exemplars"] = done.appended
+            # One that is there already counts, as in Prometheus.
+            counts["exemplars"] = done.appended + done.duplicate
             counts["late_exemplars"] = done.out_of_order
     return WithColumns(counts | {"refused_count": len(refused)}, told)

@@ -118,6 +118,7 @@ def test_every_flag_of_the_real_one_is_known(peers: Path) -> None:
     [
         ("--query.timeout=x", '--query.timeout: not a valid duration string: "x"'),
         ("--query.max-samples=0", "'0' is not a whole number above 0"),
+        ("--storage.tsdb.wal-fsync=never", "'never' is none of interval, always"),
         ("--log.level=loud", "'loud' is none of debug, info, warn, error"),
         ("--web.cors.origin=(", "--web.cors.origin: error parsing regexp"),
         ("--web.external-url=ftp://a", "is not an http or https URL"),
