@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scrape": BOTTOM | {"exposition", "config", "discovery", "transport"},
     "rules": BOTTOM | {"promql", "templating", "config"},
     "ruletest": BOTTOM | {"config", "promql", "promqltest", "rules"},
-    "remote": BOTTOM | {"config"},
+    "remote": BOTTOM | {"config", "transport"},
     "web": BOTTOM | {"config"},
     "alertmanager": BOTTOM | {"config", "exposition", "templating", "transport", "web"},
     "pushgateway": BOTTOM | {"config", "exposition", "templating", "web", "exporters"},

@@ -15,6 +15,7 @@ from promlab.config.config import Config
 from promlab.config.discovery_sections import DiscoverySections
 from promlab.config.document import At
 from promlab.config.http_client import HttpClientConfig
+from promlab.config.remote import RemoteWriteConfig
 from promlab.config.scrape import ScrapeConfig
 
 T = TypeVar("T")
@@ -36,8 +37,8 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
         config.alerting.alertmanagers, at.get("alerting"), "alertmanagers"
     ):
         yield from _of_alertmanagers(manager, place)
-    if config.remote_write:
-        yield Missing(at.get("remote_write"), "remote write is not supported yet: remove it")
+    for endpoint, place in _places(config.remote_write, at, "remote_write"):
+        yield from _of_remote_write(endpoint, place)
     if config.remote_read:
         yield Missing(at.get("remote_read"), "remote read is not supported yet: remove it")
     if config.tracing is not None:
@@ -54,6 +55,20 @@ def _of_client(http: HttpClientConfig, at: At) -> Iterator[Missing]:
     if http.oauth2 is not None and http.oauth2.grant_type not in ("", "client_credentials"):
         place = at.get("oauth2").get("grant_type")
         yield Missing(place, "this grant is not supported yet: use client_credentials")
+
+
+def _of_remote_write(endpoint: RemoteWriteConfig, at: At) -> Iterator[Missing]:
+    yield from _of_client(endpoint.http, at)
+    given = {
+        "sigv4": endpoint.sigv4 is not None,
+        "azuread": bool(endpoint.azuread),
+        "google_iam": bool(endpoint.google_iam),
+        "send_exemplars": endpoint.send_exemplars,
+        "round_robin_dns": endpoint.round_robin_dns,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            yield Missing(at.get(name), f"{name} is not supported yet: remove it")
 
 
 def _of_discovery(discovery: DiscoverySections) -> Iterator[Missing]:

@@ -21,6 +21,7 @@ from promlab.server.context import Context
 from promlab.server.discovery_metrics import Row, discovery_metrics
 from promlab.server.envelope import ApiError, success
 from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS
+from promlab.server.remote_metrics import remote_metrics
 from promlab.server.rule_metrics import rule_metrics
 from promlab.server.self_metrics import process_metrics
 from promlab.server.times import rfc3339
@@ -153,6 +154,8 @@ async def metrics_text(context: Context) -> bytes:
         context.metrics.query_log_state(context.rules.query_log)
         text += rule_metrics(context.rules)
         rows += context.rules.discovery_rows()
+    if context.remote_write is not None:
+        text += remote_metrics(context.remote_write)
     text = context.metrics.render() + text
     pids = [os.getpid(), os.getppid()]
     try:

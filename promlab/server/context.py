@@ -20,6 +20,7 @@ from promlab.server.settings import Settings
 from promlab.web.guard import Guard
 
 if TYPE_CHECKING:
+    from promlab.remote.sender import RemoteWrite
     from promlab.server.rules import Rules
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class Context:
     engine: QueryEngine | None = None
     label_text: LabelText | None = None
     rules: Rules | None = None
+    remote_write: RemoteWrite | None = None
     guard: Guard = field(default_factory=Guard)
     stopping: bool = False
     notifications: Notifications = field(init=False)

@@ -14,7 +14,10 @@ import importlib
 import logging
 import signal
 import socket
+from pathlib import Path
 
+from promlab import __version__
+from promlab.config import Config
 from promlab.errors import NotReady, ServerError
 from promlab.server import process
 from promlab.server.app import App
@@ -64,6 +67,8 @@ async def main(settings: Settings, listeners: list[socket.socket]) -> int:
     await asyncio.gather(getting_ready, looking, return_exceptions=True)
     if context.rules is not None:
         await context.rules.stop()
+    if context.remote_write is not None:
+        await context.remote_write.stop()
     await context.writer.close()
     return 0
 
@@ -130,7 +135,9 @@ async def _become_ready(context: Context) -> None:
     await process.off_loop(importlib.import_module, "promlab.server.rules")
     from promlab.server.rules import Rules
 
-    context.begin_rules(Rules(settings, context.writer, querier, engine))
+    rules = Rules(settings, context.writer, querier, engine)
+    rules.listeners.append(lambda config: _send_on(context, config))
+    context.begin_rules(rules)
     # What is loaded by now stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -141,6 +148,19 @@ def _max_samples(settings: Settings) -> int:
     if not settings.max_query_bytes:
         return settings.max_samples
     return max(1, min(settings.max_samples, settings.max_query_bytes // 16))
+
+
+async def _send_on(context: Context, config: Config) -> None:
+    """Remote write, once a configuration asks for it."""
+    if context.remote_write is None:
+        if not config.remote_write:
+            return
+        await process.off_loop(importlib.import_module, "promlab.remote.sender")
+        from promlab.remote.sender import RemoteWrite
+
+        folder = Path(context.settings.data_path) / "remote_write"
+        context.remote_write = RemoteWrite(context.stored(), folder, version=__version__)
+    await context.remote_write.apply(config)
 
 
 def _load() -> None:

@@ -17,6 +17,7 @@ from promlab.server import (
     api_otlp,
     api_parse,
     api_query,
+    api_read,
     api_rules,
     api_search,
     api_self_metrics,
@@ -143,17 +144,13 @@ _OTHER: dict[str, tuple[Handler, Methods]] = {
 }
 _RECEIVED: dict[str, tuple[Handler, Methods]] = {
     "otlp/v1/metrics": (api_otlp.metrics, POST),
+    "read": (api_read.read, POST),
 }
 
 
 def routes() -> dict[str, Route]:
     """All paths. `{name}` stands for one variable segment, `{name*}` for all that follow."""
-    api = (
-        _QUERIES
-        | _STATE
-        | _CHANGES
-        | {"write": (WriteReceiver(), POST), "otlp/v1/metrics": (api_otlp.metrics, POST)}
-    )
+    api = _QUERIES | _STATE | _CHANGES | _RECEIVED | {"write": (WriteReceiver(), POST)}
     api |= {f"lab/{path}": found for path, found in _LAB.items()}
     everything = {f"/api/v1/{path}": found for path, found in api.items()} | _OTHER
     everything |= {path: (handler, GET) for path, handler in pages.PAGES.items()}

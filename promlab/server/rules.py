@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from promlab import __version__
@@ -104,6 +104,8 @@ class Rules:
             options, settings.external_url, features=features, history=history
         )
         self._config: Config | None = None
+        # What else follows the configuration.
+        self.listeners: list[Callable[[Config], Awaitable[None]]] = []
         self._version = ""
         self._alertmanagers: tuple[AlertmanagerConfig, ...] = ()
         self._discovered: dict[str, int] = {}
@@ -153,6 +155,8 @@ class Rules:
             await self._discover(config)
             await self.manager.apply(config)
             self._config = config
+            for listener in self.listeners:
+                await listener(config)
             self.query_log.use(config.global_.query_log_file)
 
     def discovery_rows(self) -> list[Row]:

@@ -13,7 +13,6 @@ from promlab.errors import ConfigError
 NOT_YET = {
     "agent_mode.with_remote_reads.yml": "remote_read",
     "conf.good.yml": "_sd_configs|remote_|tracing",
-    "remote_write_retry_on_rate_limit.good.yml": "remote_write",
     "roundtrip.good.yml": "azure_sd_configs",
 }
 # Bad because of what a file says that they import, and that file is not there.

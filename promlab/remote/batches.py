@@ -1,0 +1,97 @@
+"""From new samples to bodies: external labels, relabelling, shards, batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import cramjam
+import numpy as np
+
+from promlab.config.relabel import RelabelConfig
+from promlab.config.relabelling import relabel
+from promlab.model.labels import METRIC_NAME, LabelTable
+from promlab.remote.encode import Index, SeriesSamples, write_request
+from promlab.remote.tail import Fresh
+
+
+class Batch(NamedTuple):
+    """One body, compressed, and what is in it."""
+
+    body: bytes
+    samples: int
+    histograms: int
+    newest_ms: int
+
+
+class Chosen(NamedTuple):
+    """Samples that are to be sent, and how many are not."""
+
+    fresh: Fresh
+    dropped: int
+
+
+def choose(
+    fresh: Fresh,
+    external: Mapping[str, str],
+    rules: Sequence[RelabelConfig],
+    *,
+    histograms: bool,
+    oldest_ms: int,
+) -> Chosen:
+    """Samples with their final labels; those that rules, their age or their kind drop are left."""
+    # New texts stay with this batch: the table below is that of storage.
+    own = LabelTable(fresh.labels.n, fresh.labels.columns, fresh.labels.symbols.overlay())
+    labels = _with_external(own, external)
+    kept = np.arange(labels.n)
+    if rules:
+        labels, kept = relabel(labels, rules)
+        named = np.flatnonzero(labels.column(METRIC_NAME))
+        labels, kept = labels.take(named), kept[named]
+    place = np.full(fresh.labels.n, -1, np.int64)
+    place[kept] = np.arange(len(kept))
+    series = place[fresh.series]
+    wanted = (series >= 0) & (fresh.t_ms >= oldest_ms)
+    if not histograms and fresh.histograms is not None:
+        wanted &= fresh.histograms.index < 0
+    rows = np.flatnonzero(wanted)
+    found = None if fresh.histograms is None else fresh.histograms.take(rows)
+    chosen = Fresh(
+        labels, fresh.keys[kept], series[rows], fresh.t_ms[rows], fresh.values[rows],
+        found, fresh.end_ms,
+    )  # fmt: skip
+    return Chosen(chosen, fresh.n - len(rows))
+
+
+def _with_external(labels: LabelTable, external: Mapping[str, str]) -> LabelTable:
+    """Labels that say where the samples come from, where a series does not have them."""
+    for name, text in external.items():
+        own = labels.column(name)
+        labels = labels.replace(name, np.where(own != 0, own, labels.symbols.code(text)))
+    return labels
+
+
+def shard_rows(fresh: Fresh, shards: int, size: int) -> list[list[Index]]:
+    """For each shard its batches: rows of samples, each series in one shard and in order."""
+    shard = (fresh.keys % np.uint64(shards)).astype(np.int64)[fresh.series]
+    order = np.argsort(shard, kind="stable")
+    bounds = np.searchsorted(shard[order], np.arange(shards + 1))
+    return [
+        [order[at : min(at + size, end)] for at in range(start, end, size)]
+        for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+    ]
+
+
+def make_batch(fresh: Fresh, rows: Index, version: int) -> Batch:
+    """The body with these samples."""
+    series = fresh.series[rows]
+    first = np.append(True, np.diff(series) != 0)
+    starts = np.flatnonzero(first)
+    offsets = np.append(starts, len(rows)).astype(np.int64)
+    histograms = None if fresh.histograms is None else fresh.histograms.take(rows)
+    samples = SeriesSamples(
+        fresh.labels.take(series[starts]), offsets, fresh.t_ms[rows], fresh.values[rows], histograms
+    )
+    body = bytes(cramjam.snappy.compress_raw(write_request(samples, version)))
+    count = 0 if histograms is None else int((histograms.index >= 0).sum())
+    return Batch(body, len(rows) - count, count, int(fresh.t_ms[rows].max()))

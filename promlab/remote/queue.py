@@ -1,0 +1,308 @@
+"""One endpoint of remote write: looks for new samples, and sends them until they arrive.
+
+Shards send at the same time; each series belongs to one, so that its samples arrive in order.
+Storage itself is the queue: what was not sent yet is looked up there, so a receiver that is away
+for hours costs no memory here, and nothing is lost when this process ends. How far it has come
+is kept in a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import aiohttp
+
+from promlab.config.kinds import show_url
+from promlab.config.remote import MESSAGES, RemoteWriteConfig
+from promlab.errors import ScrapeError, StorageError, TooManySamples
+from promlab.model.storage import Querier
+from promlab.remote.batches import Batch, Chosen, choose, make_batch, shard_rows
+from promlab.remote.encode import V1, V2, Index
+from promlab.remote.tail import Fresh, Tail
+from promlab.transport.session import HttpClient
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
+_REMEMBER_S = 10.0
+_FAR_BACK_MS = -(1 << 62)
+_TYPES = {V1: "application/x-protobuf", V2: f"application/x-protobuf;proto={MESSAGES[1]}"}
+_VERSIONS = {V1: "0.1.0", V2: "2.0.0"}
+
+
+@dataclass(slots=True)
+class QueueStats:
+    """Counts of one endpoint, under the names that /metrics gives them."""
+
+    samples: int = 0
+    histograms: int = 0
+    samples_failed: int = 0
+    samples_retried: int = 0
+    samples_dropped: int = 0
+    samples_pending: int = 0
+    bytes: int = 0
+    shards: int = 1
+    shards_desired: float = 1.0
+    highest_ms: int = 0
+    highest_sent_ms: int = 0
+    batches: int = 0
+    batch_s: float = 0.0
+
+
+class _Refused(Exception):
+    """The receiver will never take this batch."""
+
+
+class _Retry(Exception):
+    """The receiver may take this batch later; `after_s` is when it said."""
+
+    def __init__(self, why: str, after_s: float = 0.0) -> None:
+        super().__init__(why)
+        self.after_s = after_s
+
+
+class Queue:
+    """Sends what is new in storage to one endpoint.
+
+    `state_path` is the file with how far it has come. Raises ConfigError if TLS settings
+    can't be used.
+    """
+
+    def __init__(
+        self,
+        config: RemoteWriteConfig,
+        external: Mapping[str, str],
+        querier: Querier,
+        state_path: Path,
+        *,
+        version: str,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.config, self.external = config, external
+        self.stats = QueueStats(shards=config.queue_config.min_shards)
+        self._now_ms, self._state_path = now_ms, state_path
+        self._version = V2 if config.protobuf_message == MESSAGES[1] else V1
+        headers = {
+            "User-Agent": f"promlab/{version}",
+            "Content-Type": _TYPES[self._version],
+            "Content-Encoding": "snappy",
+            "X-Prometheus-Remote-Write-Version": _VERSIONS[self._version],
+            **config.headers,
+        }
+        self._client = HttpClient(config.http, headers)
+        self._tail = Tail(querier, self._remembered())
+        self._waiting_since: float | None = None
+        self._remembered_at = -_REMEMBER_S
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in metrics."""
+        return self.config.name or self._state_path.stem[:6]
+
+    @property
+    def url(self) -> str:
+        """Where it sends, without a password."""
+        return show_url(self.config.url)
+
+    def start(self) -> None:
+        """Send from now on."""
+        self._task = asyncio.create_task(self._run(), name=f"remote write {self.name}")
+
+    async def stop(self) -> None:
+        """Stop at once: what has not arrived is sent after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._client.close()
+
+    async def _run(self) -> None:
+        while True:
+            started = time.monotonic()
+            try:
+                behind = await self.step()
+            except (StorageError, TooManySamples) as error:
+                log.error("remote write %s: samples can't be read: %s", self.name, error)
+                behind = False
+            except Exception:
+                log.exception("remote write %s", self.name)
+                behind = False
+            if not behind:
+                await asyncio.sleep(max(0.0, _LOOK_S - (time.monotonic() - started)))
+
+    async def step(self) -> bool:
+        """Look for new samples and send them; whether there is more at once."""
+        settings, now_ms = self.config.queue_config, self._now_ms()
+        fresh = await asyncio.to_thread(self._tail.look, now_ms)
+        behind = fresh.end_ms < now_ms
+        self.stats.samples_pending = fresh.n
+        if fresh.n:
+            self.stats.highest_ms = max(self.stats.highest_ms, int(fresh.t_ms.max()))
+        if not fresh.n and not behind:
+            await self._note_progress(fresh)
+            return False
+        if not behind and self._may_wait(fresh.n, settings.max_samples_per_send):
+            return False
+        self._waiting_since = None
+        started = time.monotonic()
+        chosen = await asyncio.to_thread(self._choose, fresh, now_ms)
+        self.stats.samples_dropped += chosen.dropped
+        await self._send_all(chosen.fresh)
+        self.stats.samples_pending = 0
+        await self._note_progress(fresh)
+        self._reshard(time.monotonic() - started, behind)
+        return behind
+
+    async def _note_progress(self, fresh: Fresh) -> None:
+        """These samples are done; where nothing came, that is written down now and then."""
+        self._tail.sent(fresh)
+        now = time.monotonic()
+        if fresh.n or now - self._remembered_at > _REMEMBER_S:
+            self._remembered_at = now
+            await asyncio.to_thread(self._remember)
+
+    def _may_wait(self, n: int, size: int) -> bool:
+        """Whether so few samples may wait for more."""
+        if n >= size:
+            return False
+        now = time.monotonic()
+        if self._waiting_since is None:
+            self._waiting_since = now
+        return now - self._waiting_since < self.config.queue_config.batch_send_deadline_ms / 1000
+
+    def _choose(self, fresh: Fresh, now_ms: int) -> Chosen:
+        config = self.config
+        limit_ms = config.queue_config.sample_age_limit_ms
+        return choose(
+            fresh,
+            self.external,
+            config.write_relabel_configs,
+            histograms=config.send_native_histograms,
+            oldest_ms=now_ms - limit_ms if limit_ms else _FAR_BACK_MS,
+        )
+
+    async def _send_all(self, fresh: Fresh) -> None:
+        size = self.config.queue_config.max_samples_per_send
+        shards = shard_rows(fresh, self.stats.shards, size)
+        async with asyncio.TaskGroup() as group:
+            for batches in shards:
+                if batches:
+                    group.create_task(self._send_shard(fresh, batches))
+
+    async def _send_shard(self, fresh: Fresh, batches: list[Index]) -> None:
+        for rows in batches:
+            batch = await asyncio.to_thread(make_batch, fresh, rows, self._version)
+            await self._deliver(batch)
+
+    async def _deliver(self, batch: Batch) -> None:
+        """Send a batch until it has arrived, or will never."""
+        settings, stats = self.config.queue_config, self.stats
+        count = batch.samples + batch.histograms
+        backoff_s, attempt = settings.min_backoff_ms / 1000, 0
+        while True:
+            started = time.monotonic()
+            try:
+                await self._post(batch.body, attempt)
+            except _Refused as error:
+                stats.samples_failed += count
+                log.error("remote write %s: %d samples dropped: %s", self.name, count, error)
+                return
+            except _Retry as error:
+                if attempt == 0:
+                    log.warning("remote write %s: trying again: %s", self.name, error)
+                stats.samples_retried += count
+                await asyncio.sleep(max(backoff_s, error.after_s))
+                backoff_s = min(2 * backoff_s, settings.max_backoff_ms / 1000)
+                attempt += 1
+                if self._is_too_old(batch):
+                    stats.samples_dropped += count
+                    return
+                continue
+            stats.batches += 1
+            stats.batch_s += time.monotonic() - started
+            stats.samples += batch.samples
+            stats.histograms += batch.histograms
+            stats.bytes += len(batch.body)
+            stats.highest_sent_ms = max(stats.highest_sent_ms, batch.newest_ms)
+            return
+
+    def _is_too_old(self, batch: Batch) -> bool:
+        limit_ms = self.config.queue_config.sample_age_limit_ms
+        return bool(limit_ms) and batch.newest_ms < self._now_ms() - limit_ms
+
+    async def _post(self, body: bytes, attempt: int) -> None:
+        """Raises _Refused or _Retry."""
+        url, client = self.config.url, self._client
+        try:
+            headers = dict(await client.headers(trusted=True))
+            if attempt:
+                headers["Retry-Attempt"] = str(attempt)
+            async with client.session.post(
+                url,
+                data=body,
+                headers=headers,
+                proxy=client.proxy_for(url),
+                proxy_headers=client.proxy_headers,
+                server_hostname=client.server_name if url.startswith("https:") else None,
+                timeout=aiohttp.ClientTimeout(total=self.config.remote_timeout_ms / 1000),
+                allow_redirects=False,
+            ) as response:
+                if response.status // 100 == 2:
+                    return
+                text = (await response.content.read(512)).decode(errors="replace")
+                self._judge(response.status, " ".join(text.split()), response.headers)
+        except (aiohttp.ClientError, OSError, ScrapeError) as error:
+            raise _Retry(f"{type(error).__name__}: {error}".rstrip(": ")) from None
+
+    def _judge(self, status: int, text: str, headers: Mapping[str, str]) -> None:
+        why = f"HTTP status {status}: {text}"
+        limited = status == 429 and self.config.queue_config.retry_on_http_429
+        if status // 100 == 5 or limited:
+            raise _Retry(why, _seconds(headers.get("Retry-After", "")))
+        raise _Refused(why)
+
+    def _reshard(self, took_s: float, behind: bool) -> None:
+        """More shards where sending takes longer than what is sent; fewer where it is quick."""
+        settings, stats = self.config.queue_config, self.stats
+        if behind or took_s > _LOOK_S:
+            stats.shards_desired = stats.shards * max(2.0, took_s)
+            stats.shards = min(settings.max_shards, 2 * stats.shards)
+        elif took_s < 0.2 * _LOOK_S:
+            stats.shards_desired = max(1.0, stats.shards * took_s / _LOOK_S)
+            stats.shards = max(settings.min_shards, stats.shards - 1)
+
+    # --- how far it has come -------------------------------------------------------------
+
+    def _remembered(self) -> int:
+        """Where to go on: where the last one ended, or now."""
+        try:
+            found = json.loads(self._state_path.read_text())["sent_ms"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return self._now_ms()
+        return found if isinstance(found, int) else self._now_ms()
+
+    def _remember(self) -> None:
+        fresh = self._state_path.with_suffix(".tmp")
+        try:
+            self._state_path.parent.mkdir(exist_ok=True)
+            fresh.write_text(json.dumps({"url": self.config.url, "sent_ms": self._tail.mark_ms}))
+            fresh.replace(self._state_path)
+        except OSError as error:
+            log.error("remote write %s: %s can't be written: %s", self.name, fresh, error)
+
+
+def _seconds(text: str) -> float:
+    """What a Retry-After header says: seconds, or a date."""
+    if text.isdigit():
+        return float(text[:6])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return 0.0

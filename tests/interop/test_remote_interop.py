@@ -1,0 +1,133 @@
+"""Remote write and remote read between promlab and the real Prometheus."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.notebook_server import free_port
+from tests.server.running import Target, running, until
+
+pytestmark = pytest.mark.peers
+HISTOGRAM = """# TYPE h histogram
+h_bucket{le="1"} 2
+h_bucket{le="+Inf"} 5
+h_count 5
+h_sum 7.5
+# TYPE things_total counter
+things_total{kind="a"} 3
+"""
+
+
+@contextmanager
+def prometheus(peers: Path, folder: Path, config: str, *flags: str) -> Iterator[httpx.Client]:
+    folder.mkdir()
+    port = free_port()
+    (folder / "p.yml").write_text(config)
+    command = [str(peers / "prometheus"), f"--config.file={folder}/p.yml"]
+    command += [f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder}/data"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, *flags], stderr=log, stdout=log)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+
+            def is_ready() -> bool:
+                assert process.poll() is None, (folder / "log").read_text()
+                return client.get("/-/ready").status_code == 200
+
+            until(is_ready, "ready")
+            yield client
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def value(client: httpx.Client, query: str) -> str | None:
+    answer = client.get("/api/v1/query", params={"query": query}).json()
+    assert answer["status"] == "success", answer
+    result = answer["data"]["result"]
+    return result[0]["value"][1] if result else None
+
+
+def test_promlab_writes_to_prometheus(peers: Path, tmp_path: Path) -> None:
+    target = Target()
+    target.lines = HISTOGRAM
+    flags = ("--web.enable-remote-write-receiver", "--enable-feature=native-histograms")
+    both = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
+    flags += tuple(f"--web.remote-write-receiver.accepted-protobuf-messages={m}" for m in both)
+    with prometheus(peers, tmp_path / "real", "{}", *flags) as client:
+        url = f"{str(client.base_url).rstrip(chr(47))}/api/v1/write"
+        endpoints = "".join(
+            f"- url: {url}\n  name: v{i + 1}\n  protobuf_message: {message}\n"
+            "  send_native_histograms: true\n"
+            "  queue_config: {batch_send_deadline: 1s}\n"
+            f"  write_relabel_configs: [{{target_label: by, replacement: v{i + 1}}}]\n"
+            for i, message in enumerate(both)
+        )
+        (tmp_path / "p.yml").write_text(
+            "global: {scrape_interval: 200ms, scrape_timeout: 200ms,"
+            " external_labels: {site: lab}}\n"
+            "scrape_configs:\n- job_name: t\n  convert_classic_histograms_to_nhcb: true\n"
+            f"  static_configs: [{{targets: ['{target.address}']}}]\n"
+            f"remote_write:\n{endpoints}"
+        )
+        with running(tmp_path) as server:
+            for by in ("v1", "v2"):
+                wanted = f'{{by="{by}",site="lab",job="t"}}'
+                until(lambda w=wanted: value(client, f"things_total{w}") == "3", f"{by}: a sample")
+                until(lambda w=wanted: value(client, f"histogram_count(h{w})") == "5", "histogram")
+                assert value(client, f"histogram_sum(h{wanted})") == "7.5"
+                assert value(client, f"histogram_fraction(0, 1, h{wanted})") == "0.4"
+            metrics = server.client.get("/metrics").text
+            for line in metrics.splitlines():
+                if line.startswith("prometheus_remote_storage_samples_failed_total"):
+                    assert line.endswith(" 0")
+            assert 'prometheus_remote_storage_samples_total{remote_name="v2"' in metrics
+            # Every sample of up that is a little old has arrived, once.
+            now_s = time.time() + 3
+            until(lambda: time.time() > now_s + 4, "a moment later")
+            count = f"count_over_time(up{{job='t'}}[3s] @ {now_s:.3f})"
+            mine = server.value(count)
+            assert mine
+            assert mine > 10
+            query = count.replace("job='t'", "job='t',by='v1'")
+            assert value(client, query) == f"{mine:g}"
+    target.close()
+
+
+@pytest.mark.parametrize("series", ["floats", "histograms"])
+def test_prometheus_reads_from_promlab(peers: Path, tmp_path: Path, series: str) -> None:
+    target = Target()
+    target.lines = HISTOGRAM
+    (tmp_path / "p.yml").write_text(
+        "global: {scrape_interval: 100ms, scrape_timeout: 100ms, external_labels: {site: lab}}\n"
+        "scrape_configs:\n- job_name: t\n"
+        f"  convert_classic_histograms_to_nhcb: {'true' if series == 'histograms' else 'false'}\n"
+        f"  static_configs: [{{targets: ['{target.address}']}}]\n"
+    )
+    with running(tmp_path) as server:
+        until(lambda: server.value("count_over_time(things_total[1m]) > 130"), "samples")
+        config = f"remote_read: [{{url: '{server.url}/api/v1/read', read_recent: true}}]\n"
+        with prometheus(peers, tmp_path / "real", config) as client:
+            at_s = time.time() - 1
+            for query in (
+                f"count_over_time(things_total[20s] @ {at_s:.3f})",
+                f"sum(max_over_time(scrape_samples_scraped[20s] @ {at_s:.3f}))",
+                f"sum(rate(scrape_duration_seconds[20s] @ {at_s:.3f}))",
+                f"count({{job='t'}} @ {at_s:.3f})",
+                f"histogram_sum(h @ {at_s:.3f})",
+            ):
+                mine = server.value(query)
+                other = value(client, query)
+                assert (other is None) == (mine is None), query
+                if other is not None and mine is not None:
+                    assert float(other) == pytest.approx(mine, rel=1e-12), query
+            assert value(client, "things_total{site='lab'}") == "3"
+            assert value(client, "things_total{site='other'}") is None
+    target.close()

@@ -1,0 +1,259 @@
+"""Remote write: what is looked up, how it is sent, what becomes of refusals and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiohttp import web
+
+from promlab.config import load_text
+from promlab.config.remote import RemoteWriteConfig
+from promlab.model.labels import LabelTable
+from promlab.model.samples import STALE_BITS
+from promlab.remote.queue import Queue
+from promlab.remote.sender import RemoteWrite
+from promlab.remote.snappy import uncompress
+from promlab.remote.tail import LATE_MS, Tail
+from promlab.tsdb.head import Head
+from promlab.tsdb.reader import Reader
+from tests.remote.written import Sample, read_request
+
+START = 1_700_000_000_000
+
+
+class Storage:
+    """A real head, and a reader beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.head = Head.open(folder)
+        self.head.commit()
+        self.reader = Reader(folder)
+
+    def put(self, name: str, t_ms: int, value: float, **labels: str) -> None:
+        table = LabelTable.from_dicts([{"__name__": name, **labels}], self.head.symbols)
+        refs = self.head.refs(table)
+        self.head.append_loose(refs, np.array([t_ms]), np.array([value]))
+        self.head.commit()
+
+
+class Receiver:
+    """Takes requests; `answers` are statuses to give before 204."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self.requests: list[web.Request] = []
+        self.answers: list[int] = []
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.requests.append(request)
+        if self.answers:
+            return web.Response(status=self.answers.pop(0), text="no\nthanks")
+        self.samples += read_request(uncompress(body), v2="write.v2" in request.content_type_text)
+        return web.Response(status=204)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path / "data")
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+
+    @web.middleware
+    async def note_type(request: web.Request, handler):  # type: ignore[no-untyped-def]
+        request.content_type_text = request.headers["Content-Type"]
+        return await handler(request)
+
+    app = web.Application(middlewares=[note_type])
+    app.router.add_post("/w", made.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/w"
+    yield made
+    await runner.cleanup()
+
+
+class Clock:
+    now_ms = START
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+def endpoint(receiver: Receiver, options: str = "") -> RemoteWriteConfig:
+    queue = "queue_config: {batch_send_deadline: 0s, min_backoff: 1ms, max_backoff: 2ms}"
+    text = f"remote_write: [{{url: '{receiver.url}', {options or queue}}}]"
+    return load_text(text).remote_write[0]
+
+
+def queue(
+    receiver: Receiver, storage: Storage, clock: Clock, options: str = "", **external: str
+) -> Queue:
+    path = storage.reader.path / "remote_write" / "a.json"
+    config = endpoint(receiver, options)
+    return Queue(config, external, storage.reader, path, version="1", now_ms=clock)
+
+
+async def test_new_samples_are_sent_once(receiver: Receiver, storage: Storage) -> None:
+    clock = Clock()
+    sending = queue(receiver, storage, clock, zone="q", job="never")
+    storage.put("a", START + 10, 1.0, job="j")
+    storage.put("b", START + 10, 2.0)
+    clock.now_ms = START + 1000
+    await sending.step()
+    storage.put("a", START + 1500, 3.0, job="j")
+    storage.put("late", START + 20, 4.0)
+    clock.now_ms = START + 2000
+    await sending.step()
+    await sending.step()
+    await sending.stop()
+    assert sorted(receiver.samples, key=str) == sorted([
+        ({"__name__": "a", "job": "j", "zone": "q"}, START + 10, 1.0),
+        ({"__name__": "b", "job": "never", "zone": "q"}, START + 10, 2.0),
+        ({"__name__": "a", "job": "j", "zone": "q"}, START + 1500, 3.0),
+        ({"__name__": "late", "job": "never", "zone": "q"}, START + 20, 4.0),
+    ], key=str)  # fmt: skip
+    headers = receiver.requests[0].headers
+    assert headers["X-Prometheus-Remote-Write-Version"] == "0.1.0"
+    assert headers["Content-Encoding"] == "snappy"
+    assert headers["User-Agent"] == "promlab/1"
+    assert (sending.stats.samples, sending.stats.highest_sent_ms) == (4, START + 1500)
+
+
+async def test_a_restart_goes_on_where_it_ended(receiver: Receiver, storage: Storage) -> None:
+    clock = Clock()
+    first = queue(receiver, storage, clock)
+    clock.now_ms += 1000
+    await first.step()
+    await first.stop()
+    storage.put("a", START + 60_000, 1.0)
+    clock.now_ms += 3_600_000
+    second = queue(receiver, storage, clock)
+    await second.step()
+    await second.stop()
+    assert receiver.samples == [({"__name__": "a"}, START + 60_000, 1.0)]
+
+
+async def test_refusals(receiver: Receiver, storage: Storage) -> None:
+    clock = Clock()
+    sending = queue(receiver, storage, clock)
+    for i, (answers, sent) in enumerate([([503, 500], 1), ([400], 1), ([429], 1), ([], 2)]):
+        receiver.answers = answers
+        storage.put("a", START + i * 1000 + 1, float(i))
+        clock.now_ms = START + i * 1000 + 500
+        await sending.step()
+        assert len(receiver.samples) == sent
+    await sending.stop()
+    assert [request.headers.get("Retry-Attempt") for request in receiver.requests[:3]] == [
+        None, "1", "2",
+    ]  # fmt: skip
+    assert sending.stats.samples_failed == 2
+    assert sending.stats.samples_retried == 2
+
+
+async def test_429_is_tried_again_where_that_is_wished(
+    receiver: Receiver, storage: Storage
+) -> None:
+    clock = Clock()
+    options = "queue_config: {retry_on_http_429: true, min_backoff: 1ms, batch_send_deadline: 0s}"
+    sending = queue(receiver, storage, clock, options)
+    receiver.answers = [429]
+    storage.put("a", START + 1, 1.0)
+    clock.now_ms += 500
+    await sending.step()
+    await sending.stop()
+    assert len(receiver.samples) == 1
+
+
+async def test_relabelling_age_batches_and_shards(receiver: Receiver, storage: Storage) -> None:
+    clock = Clock()
+    options = (
+        "write_relabel_configs: [{source_labels: [__name__], regex: secret, action: drop},"
+        " {target_label: by, replacement: x}], queue_config: {max_samples_per_send: 3,"
+        " min_shards: 4, sample_age_limit: 10s, batch_send_deadline: 0s}"
+    )
+    sending = queue(receiver, storage, clock, options)
+    for i in range(10):
+        storage.put("a", START + i, float(i), i=str(i % 2))
+    storage.put("secret", START + 5, 1.0)
+    clock.now_ms += 1000
+    await sending.step()
+    assert len(receiver.samples) == 10
+    assert all(labels["by"] == "x" for labels, _, _ in receiver.samples)
+    for series in "01":
+        times = [t for labels, t, _ in receiver.samples if labels["i"] == series]
+        assert times == sorted(times)
+    assert 4 <= len(receiver.requests) <= 6
+    storage.put("a", START + 1001, 1.0)
+    clock.now_ms += 60_000
+    await sending.step()
+    await sending.stop()
+    assert len(receiver.samples) == 10
+    assert sending.stats.samples_dropped == 2
+
+
+async def test_version_2_and_stale_markers(receiver: Receiver, storage: Storage) -> None:
+    clock = Clock()
+    options = "protobuf_message: io.prometheus.write.v2.Request"
+    sending = queue(
+        receiver, storage, clock, f"{options}, queue_config: {{batch_send_deadline: 0s}}"
+    )
+    table = LabelTable.from_dicts([{"__name__": "a", "ü": "\n"}], storage.head.symbols)
+    stale = np.array([STALE_BITS], np.uint64).view(np.float64)
+    storage.head.append_loose(storage.head.refs(table), np.array([START + 1]), stale)
+    storage.head.commit()
+    clock.now_ms += 500
+    await sending.step()
+    await sending.stop()
+    [(labels, t_ms, value)] = receiver.samples
+    assert (labels, t_ms) == ({"__name__": "a", "ü": "\n"}, START + 1)
+    assert np.array([value]).view(np.uint64)[0] == STALE_BITS
+    assert receiver.requests[0].headers["X-Prometheus-Remote-Write-Version"] == "2.0.0"
+
+
+def test_a_backlog_is_taken_in_parts(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promlab.remote.tail.MAX_SAMPLES", 40)
+    for i in range(100):
+        storage.put("a", START + i * 1000, float(i))
+    tail, now_ms, found = Tail(storage.reader, START - 1), START + 100_000, []
+    while tail.mark_ms < now_ms:
+        fresh = tail.look(now_ms)
+        found += fresh.t_ms.tolist()
+        tail.sent(fresh)
+    assert found == [START + i * 1000 for i in range(100)]
+    assert tail.look(now_ms).n == 0
+    storage.put("b", now_ms - LATE_MS + 1000, 1.0)
+    assert tail.look(now_ms).n == 1
+
+
+async def test_reload_keeps_adds_and_removes(receiver: Receiver, storage: Storage) -> None:
+    remote = RemoteWrite(storage.reader, storage.reader.path / "remote_write", version="1")
+
+    def config(*names: str, deadline: str = "1s"):  # type: ignore[no-untyped-def]
+        each = [
+            f"{{url: '{receiver.url}', name: {name},"
+            f" queue_config: {{batch_send_deadline: {deadline}}}}}"
+            for name in names
+        ]
+        return load_text(f"remote_write: [{', '.join(each)}]")
+
+    await remote.apply(config("a", "b"))
+    first = {queue.name: queue for queue in remote.queues}
+    await remote.apply(config("b", "c"))
+    second = {queue.name: queue for queue in remote.queues}
+    assert list(second) == ["b", "c"]
+    assert second["b"] is first["b"]
+    await remote.apply(config("b", deadline="2s"))
+    [third] = remote.queues
+    assert third is not first["b"]
+    await remote.stop()
+    assert not [task for task in asyncio.all_tasks() if "remote write" in task.get_name()]
