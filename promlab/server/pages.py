@@ -41,35 +41,59 @@ async def home(context: Context, request: Request) -> Response:
     return redirect(f"{context.settings.route_prefix.rstrip('/')}/query{tail}")
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _read(name: str) -> bytes:
     return (_STATIC / name).read_bytes()
 
 
-async def _page(name: str, context: Context, _request: Request) -> Response:
-    title = html.escape(context.settings.page_title or "promlab")
-    body = _read(name).replace(b"{{title}}", title.encode())
-    return Response(body=body, content_type=HTML, headers=list(_SAFE))
+# Address, name in the menu, script.
+_MENU = (
+    ("query", "Query", "query.js"),
+    ("alerts", "Alerts", "rules.js"),
+    ("rules", "Rules", "rules.js"),
+    ("targets", "Targets", "targets.js"),
+    ("service-discovery", "Service discovery", "discovery.js"),
+    ("status", "Runtime", "status.js"),
+    ("tsdb-status", "TSDB", "status.js"),
+    ("flags", "Flags", "status.js"),
+    ("config", "Configuration", "status.js"),
+    ("alertmanager-discovery", "Alertmanagers", "status.js"),
+)
 
 
-async def _asset(name: str, kind: str, _context: Context, _request: Request) -> Response:
+def _links(current: str) -> str:
+    here = ' aria-current="page"'
+    return "".join(
+        f' <a href="{path}"{here if path == current else ""}>{name}</a>' for path, name, _ in _MENU
+    )
+
+
+async def _page(path: str, name: str, script: str, context: Context, _request: Request) -> Response:
+    body = _read("query.html" if path == "query" else "page.html").decode()
+    filled = {
+        "title": html.escape(context.settings.page_title or "promlab"),
+        "name": name,
+        "script": script,
+        "links": _links(path),
+    }
+    for key, text in filled.items():
+        body = body.replace(f"{{{{{key}}}}}", text)
+    return Response(body=body.encode(), content_type=HTML, headers=list(_SAFE))
+
+
+async def _asset(name: str, context: Context, _request: Request) -> Response:
+    kind = "text/css" if name.endswith(".css") else "text/javascript"
     headers = [(b"cache-control", b"no-cache"), (b"x-content-type-options", b"nosniff")]
-    return Response(body=_read(name), content_type=kind, headers=headers)
+    return Response(body=_read(name), content_type=f"{kind}; charset=utf-8", headers=headers)
 
 
+_ASSETS = (
+    "pages.css", "pages.js", "query.js", "panel.js", "editor.js", "explorer.js", "graph.js",
+    "times.js", "rules.js", "targets.js", "discovery.js", "status.js",
+)  # fmt: skip
 PAGES: dict[str, Callable[[Context, Request], Awaitable[Response]]] = {
     "/": home,
     "/graph": home,
-    "/query": partial(_page, "query.html"),
-    "/alerts": partial(_page, "alerts.html"),
-    "/rules": partial(_page, "alerts.html"),
-    "/targets": partial(_page, "targets.html"),
-    "/status": partial(_page, "status.html"),
-    "/static/pages.css": partial(_asset, "pages.css", "text/css; charset=utf-8"),
-    "/static/pages.js": partial(_asset, "pages.js", "text/javascript; charset=utf-8"),
-    "/static/query.js": partial(_asset, "query.js", "text/javascript; charset=utf-8"),
-    "/static/graph.js": partial(_asset, "graph.js", "text/javascript; charset=utf-8"),
-    "/static/alerts.js": partial(_asset, "alerts.js", "text/javascript; charset=utf-8"),
-    "/static/targets.js": partial(_asset, "targets.js", "text/javascript; charset=utf-8"),
-    "/static/status.js": partial(_asset, "status.js", "text/javascript; charset=utf-8"),
+    **{f"/{path}": partial(_page, path, name, script) for path, name, script in _MENU},
+    **{f"/static/{name}": partial(_asset, name) for name in _ASSETS},
 }

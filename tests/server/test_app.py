@@ -220,17 +220,24 @@ async def test_route_prefix() -> None:
 
 
 async def test_pages(client: httpx.AsyncClient) -> None:
-    for page in ("query", "alerts", "targets", "status"):
+    scripts = {"query": "query", "alerts": "rules", "rules": "rules", "targets": "targets"}
+    scripts |= {"service-discovery": "discovery", "status": "status", "tsdb-status": "status"}
+    scripts |= {"flags": "status", "config": "status", "alertmanager-discovery": "status"}
+    for page, script in scripts.items():
         answer = await client.get(f"/{page}")
         assert answer.status_code == 200
         assert "script-src 'self'" in answer.headers["content-security-policy"]
-        for asset in ("static/pages.css", f"static/{page}.js"):
+        assert f'<a href="{page}" aria-current="page">' in answer.text
+        assert "{{" not in answer.text
+        for asset in ("static/pages.css", f"static/{script}.js"):
             assert f'"{asset}"' in answer.text
             assert (await client.get(f"/{asset}")).status_code == 200
-    for asset in ("pages.js", "graph.js", "query.js", "alerts.js", "targets.js", "status.js"):
-        script = (await client.get(f"/static/{asset}")).text
+    ours = ("pages", "graph", "query", "panel", "explorer", "times", "rules", "targets", "status")
+    for name in (*ours, "discovery"):
+        script = (await client.get(f"/static/{name}.js")).text
         for danger in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert danger not in script
+    assert "promqlEditor" in (await client.get("/static/editor.js")).text
     answer = await client.get("/graph", params={"g0.expr": 'up{a="b"}', "x": "\r\nSet-Cookie: a=b"})
     assert answer.status_code == 302
     assert answer.headers["location"].startswith("/query?g0.expr=up")

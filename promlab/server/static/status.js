@@ -1,3 +1,5 @@
+// The pages of the Status menu; the last part of the address says which.
+
 import { ask, element, showError, table } from "./pages.js";
 
 const place = document.getElementById("result");
@@ -8,16 +10,36 @@ function pairs(title, object) {
   place.append(element("h2", {}, title), table(["Name", "Value"], rows));
 }
 
-try {
+async function runtime() {
   pairs("Build", (await ask("status/buildinfo")).data);
   pairs("Runtime", (await ask("status/runtimeinfo")).data);
+}
+
+async function storage() {
   const { headStats, ...lists } = (await ask("status/tsdb")).data;
   pairs("Head", headStats);
   for (const [name, entries] of Object.entries(lists)) {
-    pairs(name, Object.fromEntries(entries.map((entry) => [entry.name, entry.value])));
+    if (Array.isArray(entries)) pairs(name, Object.fromEntries(entries.map((entry) => [entry.name, entry.value])));
   }
-  pairs("Flags", (await ask("status/flags")).data);
-  place.append(element("h2", {}, "Configuration"), element("pre", {}, (await ask("status/config")).data.yaml));
+}
+
+async function alertmanagers() {
+  const { activeAlertmanagers, droppedAlertmanagers } = (await ask("alertmanagers")).data;
+  for (const [title, found] of [["Active", activeAlertmanagers], ["Dropped", droppedAlertmanagers]]) {
+    place.append(element("h2", {}, title), element("pre", {}, found.map(({ url }) => url).join("\n") || "none"));
+  }
+}
+
+const PAGES = {
+  status: runtime,
+  "tsdb-status": storage,
+  flags: async () => pairs("Flags", (await ask("status/flags")).data),
+  config: async () => place.append(element("pre", {}, (await ask("status/config")).data.yaml)),
+  "alertmanager-discovery": alertmanagers,
+};
+
+try {
+  await PAGES[location.pathname.split("/").pop()]();
 } catch (error) {
   showError(place, error);
 }

@@ -26,6 +26,14 @@ try {
     : new Map([["all", activeTargets]]);
   const dropped = Object.values(droppedTargetCounts ?? {}).reduce((sum, n) => sum + n, 0);
   const up = activeTargets.filter((target) => target.health === "up").length;
+  const filter = element("input", { type: "search", placeholder: "Filter by address, label or error", "aria-label": "filter targets", size: 40 });
+  filter.addEventListener("input", () => {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of document.querySelectorAll("tbody tr")) {
+      row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+    }
+  });
+  by("result").append(filter);
   by("summary").textContent = `${up} of ${activeTargets.length} up, ${dropped} dropped by relabelling`;
   for (const [pool, targets] of pools) {
     by("result").append(element("h2", {}, pool));
