@@ -1,0 +1,1 @@
+"""Programs of the project, not of its users."""
