@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "alertmanager": BOTTOM | {"config", "exposition", "templating", "transport", "web"},
     "pushgateway": BOTTOM | {"config", "exposition", "templating", "web", "exporters"},
     "instrument": BOTTOM | {"exporters"},
-    "exporters": BOTTOM | {"config", "exposition", "templating", "web"},
+    "exporters": BOTTOM | {"config", "exposition", "templating", "transport", "web"},
     "server": ALL - NOTEBOOK - {"client", "frames"},
     "client": BOTTOM,
     "frames": BOTTOM | {"promql", "client"},

@@ -56,16 +56,17 @@ class Native:
 class Family:
     """A metric family: name, type, help, and samples as (sample name, labels, value).
 
-    What only some formats can say stands beside the samples: `exemplars` by a sample's
+    What few samples have stands beside them: `stamps` (t_ms) and `exemplars` by a sample's
     position, `created` (Unix time since when it counts) and `natives` by labels.
     """
 
-    __slots__ = ("created", "exemplars", "help", "name", "natives", "samples", "type")
+    __slots__ = ("created", "exemplars", "help", "name", "natives", "samples", "stamps", "type")
 
     def __init__(self, name: str, type_: str, help_: str) -> None:
         assert type_ in TYPES, type_
         self.name, self.type, self.help = name, type_, help_
         self.samples: list[tuple[str, Labels, float]] = []
+        self.stamps: dict[int, int] = {}
         self.exemplars: dict[int, Exemplar] = {}
         self.created: dict[LabelKey, float] = {}
         self.natives: dict[LabelKey, Native] = {}
@@ -127,9 +128,10 @@ def header(family: Family, utf8: bool) -> bytes:
 
 def lines(family: Family, utf8: bool) -> bytes:
     """The lines of a family's samples."""
+    stamps = {i: f" {t_ms}" for i, t_ms in family.stamps.items()}
     return "".join(
-        f"{series_text(name, labels, utf8)} {number_text(value)}\n"
-        for name, labels, value in family.samples
+        f"{series_text(name, labels, utf8)} {number_text(value)}{stamps.get(i, '')}\n"
+        for i, (name, labels, value) in enumerate(family.samples)
     ).encode("utf-8", errors="replace")
 
 

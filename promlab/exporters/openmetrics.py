@@ -51,6 +51,8 @@ def _lines(family: Family, utf8: bool) -> Iterator[str]:
             labels = {**labels, float_label: number}
         exemplar = family.exemplars.get(i)
         shown = f" # {_exemplar(exemplar)}" if exemplar is not None else ""
+        if i in family.stamps:
+            shown = f" {family.stamps[i] / 1000:.3f}{shown}"
         yield f"{series_text(sample, labels, utf8)} {number_text(value)}{shown}\n"
         key = label_key(labels, float_label)
         if key in family.created and key not in told and not _more(family, i, key, float_label):

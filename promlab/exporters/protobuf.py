@@ -37,7 +37,9 @@ def _family(family: Family) -> bytes:
         grouped.setdefault(key, [])
     for key, positions in grouped.items():
         value = _metric_value(family, key, positions)
-        parts.append(message(4, _pairs(dict(key)) + value))
+        t_ms = next((family.stamps[i] for i in positions if i in family.stamps), None)
+        stamp_ms = b"" if t_ms is None else integer(6, t_ms)
+        parts.append(message(4, _pairs(dict(key)) + value + stamp_ms))
     return b"".join(parts)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections import deque
@@ -18,6 +17,7 @@ from promlab.exporters.blackbox import modules
 from promlab.exporters.blackbox.modules import DEFAULT, Module
 from promlab.exporters.blackbox.probe import Probe, duration
 from promlab.exporters.families import Family, counter, gauge, render
+from promlab.exporters.probing import reload_route, timeout_s
 from promlab.exporters.served import Flags, Served
 from promlab.exporters.serving import Answer, Request, metrics_answer
 
@@ -31,7 +31,6 @@ FLAGS: Flags = {
     "history.limit": (100, "number of probes to remember (100)"),
 }
 DEFAULT_MODULE = "http_2xx"
-_DEFAULT_TIMEOUT_S = 120.0
 _SECRETS = ("password", "bearer_token")
 
 
@@ -46,7 +45,7 @@ def make(flags: Mapping[str, Any]) -> Served:
         "/probe": exporter.probe,
         "/config": exporter.config,
         "/logs": exporter.history,
-        "/-/reload": exporter.reload_route,
+        "/-/reload": reload_route(exporter.reload),
     }
     links = {"Configuration": "/config", "Recent probes": "/logs"}
     return Served("Blackbox exporter", lambda _: exporter.collect(), routes, links, exporter.reload)
@@ -80,8 +79,8 @@ class BlackboxExporter:
             return Answer(400, f"Unknown module {name!r}\n".encode())
         if len(request.parameters.get("target", ())) != 1 or not target:
             return Answer(400, b"Target parameter is missing, or comes twice\n")
-        timeout_s = self._timeout_s(request, module)
-        probe, good = self._run(target, name, module, timeout_s)
+        allowed_s = timeout_s(request, module.timeout_s, self._offset_s)
+        probe, good = self._run(target, name, module, allowed_s)
         took = time.perf_counter() - probe.started
         success = gauge("probe_success", "Whether the probe succeeded.", float(good))
         found = [*probe.families(), success, duration(took)]
@@ -105,20 +104,6 @@ class BlackboxExporter:
         self._history.append((name, target, good, probe.lines))
         return probe, good
 
-    def _timeout_s(self, request: Request, module: Module) -> float:
-        header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds", "")
-        allowed = _DEFAULT_TIMEOUT_S
-        if header:
-            try:
-                given = float(header)
-            except ValueError:
-                given = math.nan
-            if not math.isfinite(given):
-                raise ConfigError(f"the header for the scrape's timeout says {header!r}")
-            if given > 0:
-                allowed = given - self._offset_s if given > self._offset_s else given
-        return min(module.timeout_s, allowed) if module.timeout_s > 0 else allowed
-
     def config(self, _: Request) -> Answer:
         """The modules as they are, without secrets."""
         import yaml
@@ -133,16 +118,6 @@ class BlackboxExporter:
             lines.append(f"{'success' if good else 'failure'} {name} {target!r}")
             lines += [f"    {line}" for line in said]
         return Answer(200, "\n".join([*lines, ""]).encode("utf-8", "replace"))
-
-    def reload_route(self, request: Request) -> Answer:
-        """`POST /-/reload`."""
-        if request.method not in ("POST", "PUT"):
-            return Answer(405, b"This endpoint requires a POST request.\n", allow="POST, PUT")
-        try:
-            self.reload()
-        except PromlabError as error:
-            return Answer(500, f"failed to reload config: {error}\n".encode())
-        return Answer(200, b"")
 
     def collect(self) -> list[Family]:
         """Metrics of the exporter itself."""
