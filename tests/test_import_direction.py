@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "promlab"
 
 BOTTOM = {"errors", "jit", "lifeline", "model"}
 ALL = {path.stem if path.is_file() else path.name for path in PACKAGE.iterdir()}
-NOTEBOOK = {"magics", "widgets", "lab", "distributed", "cli"}
+NOTEBOOK = {"alerts", "magics", "widgets", "lab", "distributed", "cli"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "jit": {"errors", "lifeline"},
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stored": BOTTOM | {"tsdb", "promql", "exposition"},
     "distributed": BOTTOM | {"promql", "tsdb"},
     "cli": ALL,
+    "alerts": ALL - {"cli"},
     "__init__": ALL,
     "__main__": ALL,
 }

@@ -6,15 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from promlab.lab.alertmanager import alertmanager
     from promlab.lab.exercises import Exercise, Exercises, predict
     from promlab.lab.fleet import simulate
     from promlab.lab.gateway import pushgateway
 
-__all__ = ["Exercise", "Exercises", "predict", "pushgateway", "simulate"]
+__all__ = ["Exercise", "Exercises", "alertmanager", "predict", "pushgateway", "simulate"]
 
 _HOMES = {
     "Exercise": "promlab.lab.exercises",
     "Exercises": "promlab.lab.exercises",
+    "alertmanager": "promlab.lab.alertmanager",
     "predict": "promlab.lab.exercises",
     "pushgateway": "promlab.lab.gateway",
     "simulate": "promlab.lab.fleet",
