@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,13 +41,13 @@ def page(browser: Any) -> Iterator[Page]:
     assert troubles == []
 
 
-def test_type_complete_run_and_share(server: Running, page: Page, tmp_path: Path) -> None:
+def test_type_complete_run_and_share(server: Running, page: Page) -> None:
     page.goto(f"{server.url}/query")
     editor = page.locator(".cm-content")
     editor.click()
     page.keyboard.type("things_to", delay=30)
     page.locator(".cm-tooltip-autocomplete li").first.wait_for(timeout=PATIENCE_MS)
-    page.keyboard.press("Enter")
+    page.locator(".cm-tooltip-autocomplete li", has_text="things_total").click()
     expect(editor).to_have_text("things_total")
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")
