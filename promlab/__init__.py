@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from promlab.frames import Source, query, query_range
     from promlab.instrument import NativeHistogram
+    from promlab.lab import targets
     from promlab.lab.expose import expose
     from promlab.lab.session import start
     from promlab.magics import load_ipython_extension, unload_ipython_extension
@@ -33,6 +34,9 @@ _HOMES = {
     "unload_ipython_extension": "promlab.magics",
 }
 
+# Names that are modules.
+_MODULES = {"targets": "promlab.lab.targets"}
+
 __all__ = [
     "NativeHistogram",
     "Source",
@@ -43,11 +47,14 @@ __all__ = [
     "query_range",
     "scan",
     "start",
+    "targets",
     "unload_ipython_extension",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'promlab' has no attribute {name!r}")
@@ -55,4 +62,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, *_MODULES])

@@ -90,8 +90,10 @@ API = [
          "bombs_are_refused_before_they_are_unpacked",
          "good samples of a request with bad ones are kept in 1.0, too"),
     _row("OTLP receiver", HOLDS, "server/api_otlp: what_is_pushed_can_be_queried off_by_default"),
-    _row("remote read; sending by remote write", MISSING,
-         "config/config_load: what_is_not_there_yet_is_refused_by_name",
+    _row("sending by remote write", HOLDS,
+         "remote/queue: new_samples_are_sent_once a_restart_goes_on_where_it_ended refusals "
+         "version_2_and_stale_markers reload_keeps_adds_and_removes"),
+    _row("remote read", MISSING, "config/config_load: what_is_not_there_yet_is_refused_by_name",
          "refused in the configuration"),
 ]  # fmt: skip
 

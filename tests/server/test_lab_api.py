@@ -77,6 +77,33 @@ def test_jobs_and_rules_come_and_go_and_survive_a_restart(tmp_path: Path, target
         assert server.client.get("/api/v1/rules").json()["data"]["groups"] == []
 
 
+def test_targets_and_rules_from_python(tmp_path: Path, target: Target) -> None:
+    import promlab
+    from promlab.errors import ClientError, NotRunning
+
+    write_config(tmp_path)
+    with running(tmp_path) as server:
+        where = {"url": server.url}
+        labels = {"made": "by python"}
+        options = {"scrape_interval": "100ms", "scrape_timeout": "100ms"}
+        added = promlab.targets.add(
+            target.address, job="py", labels=labels, scrape_config=options, **where
+        )
+        assert added == "py"
+        until(lambda: server.value('level{made="by python"}') == 0.25, "a sample")
+        assert list(promlab.targets.jobs(**where)) == ["py"]
+        promlab.targets.add_rules("mine", RULES["groups"], **where)  # type: ignore[arg-type]
+        until(lambda: server.value("twice:level") == 0.5, "a recorded series")
+        with pytest.raises(ClientError, match="not a valid hostname"):
+            promlab.targets.add("http://x", job="bad", **where)
+        promlab.targets.remove("py", **where)
+        promlab.targets.remove_rules("mine", **where)
+        with pytest.raises(ClientError, match="nothing was added under the name 'py'"):
+            promlab.targets.remove("py", **where)
+    with pytest.raises(NotRunning):
+        promlab.targets.jobs(**where)
+
+
 def _changes(server: Running) -> list[dict[str, Any]]:
     found = server.client.get(f"{LAB}/alert_history", params={"rule": "Low"}).json()
     changes: list[dict[str, Any]] = found["data"]["changes"]
