@@ -85,6 +85,7 @@ def metrics(writer: Writer, head: Head | None, manager: ScrapeManager | None) ->
     if head is not None:
         _head_metrics(out, head, writer.commit_failures)
         _block_metrics(out, head)
+        _exemplar_metrics(out, head)
         name = "prometheus_tsdb_wal_fsync_duration_seconds"
         out.windows(name, "Times of commits to the log.", "", {"": writer.commit_s})
     if manager is not None:
@@ -107,6 +108,18 @@ def _metadata_metrics(out: MetricText, manager: ScrapeManager) -> None:
         entries[target.scrape_pool] += len(target.metadata)
     out.labelled("prometheus_target_metadata_cache_entries", "gauge",
                  "Metrics of which type and help are known.", "scrape_job", entries)  # fmt: skip
+
+
+def _exemplar_metrics(out: MetricText, head: Head) -> None:
+    kept, prefix = head.exemplars, "prometheus_tsdb_exemplar_"
+    out.gauge(prefix + "exemplars_in_storage", "Exemplars that are kept.", kept.count)
+    out.gauge(prefix + "max_exemplars", "Most exemplars that are kept.", kept.most)
+    out.counter(prefix + "exemplars_appended_total", "Exemplars appended.", kept.appended)
+    out.counter(
+        prefix + "out_of_order_exemplars_total",
+        "Exemplars refused: out of order.",
+        kept.out_of_order,
+    )
 
 
 def _head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:

@@ -33,7 +33,7 @@ class ExemplarStore:
     def __init__(self, directory: Path, most: int) -> None:
         self.directory = directory
         self.most = most  # 0: none are kept
-        self.appended = 0
+        self.appended = self.out_of_order = 0
         self._counts: dict[int, int] = {}
         self._file: AppendFile | None = None
         self._pending: list[Exemplars] = []
@@ -91,6 +91,7 @@ class ExemplarStore:
             self.appended += len(taken)
         too_long = int((~short).sum())
         late = batch.n - len(taken) - duplicate - too_long
+        self.out_of_order += late
         return ExemplarOutcome(len(taken), duplicate, late, too_long)
 
     def _judge(self, batch: ExemplarBatch, usable: Bools, hashes: Hashes) -> tuple[Longs, int]:

@@ -25,6 +25,7 @@ NOWHERE = TAG << 48  # a reference that no histogram ever has
 _SEGMENTS = (1 << 20) - 1
 _OFFSETS = (1 << OFFSET_BITS) - 1
 _MOST_BOUNDS = 1 << 20
+_KEEP_BOUNDS = 10_000
 
 
 def is_reference(bits: Longs) -> Bools:
@@ -76,10 +77,12 @@ class HistogramFiles:
         bounds: dict[tuple[float, ...], int] = {}
         places = np.flatnonzero(bounds_at >= 0)
         keys = np.stack([files[places], bounds_at[places]], 1)
-        for file, at in np.unique(keys, axis=0).tolist():
+        each, which = np.unique(keys, axis=0, return_inverse=True)
+        codes = np.empty(len(each), np.int32)
+        for i, (file, at) in enumerate(each.tolist()):
             found = self._bounds_at(int(distinct[file]), maps[file], at)
-            code = bounds.setdefault(found, len(bounds))
-            custom[places[(keys[:, 0] == file) & (keys[:, 1] == at)]] = code
+            codes[i] = bounds.setdefault(found, len(bounds))
+        custom[places] = codes[which.reshape(-1)]
         return _with_bounds(table, custom, tuple(bounds)), there
 
     def _map(self, number: int, offset: int) -> ReadableMap | None:
@@ -109,6 +112,8 @@ class HistogramFiles:
                 raise StorageError(f"bounds of a histogram in segment {number} are damaged")
             bounds = np.empty(n)
             k.get_bounds(address, size, at, bounds)
+            if len(self._bounds) > _KEEP_BOUNDS:
+                self._bounds.clear()
             found = self._bounds[number, at] = tuple(bounds.tolist())
         return found
 

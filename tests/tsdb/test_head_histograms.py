@@ -221,3 +221,21 @@ def starts_of(reader: Reader) -> dict[str, list[int]]:
         row["__name__"]: batch.start_ms[batch.offsets[s] : batch.offsets[s + 1]].tolist()
         for s, row in enumerate(batch.labels.rows())
     }
+
+
+def test_a_frame_has_count_and_sum_of_histograms(head: Head, reader: Reader) -> None:
+    write(head, "h", [0, 1], histogram(positive={1: 2.0}), None)
+    frame = reader.frame([], *ALWAYS)
+    assert frame["value"].to_list() == [None, 0.0]
+    assert frame["histogram_count"].to_list() == [2.0, None]
+    assert frame["histogram_sum"].to_list() == [1.5, None]
+
+
+def test_many_custom_bounds(head: Head, reader: Reader) -> None:
+    made = [
+        histogram(schema=-53, positive={0: 1.0}, bounds=(n / 7, n / 7 + 1.0)) for n in range(50)
+    ]
+    write(head, "h", range(100), *made, *made)
+    column = reader.select([], *ALWAYS).histograms
+    for n, one in enumerate([*made, *made]):
+        assert same_histogram(column.table, int(column.index[n]), one, 0)
