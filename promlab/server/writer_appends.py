@@ -24,8 +24,8 @@ def write(head: Head, body: Any, columns: Columns) -> WithColumns:
     value that a duplicate met.
     """
     extras = sample_extras(body, columns)
-    loose = head.prepare(columns["refs"], columns["t_ms"], columns["values"], extras)
-    verdicts, existing = head.judge(loose)
+    loose = head.appends.prepare(columns["refs"], columns["t_ms"], columns["values"], extras)
+    verdicts, existing = head.appends.judge(loose)
     refused = np.flatnonzero(verdicts > k.SAME)
     told = {
         "refused": refused[:TOLD],
@@ -34,7 +34,7 @@ def write(head: Head, body: Any, columns: Columns) -> WithColumns:
     }
     counts = {"samples": 0, "histograms": 0, "exemplars": 0, "late_exemplars": 0}
     if not (body["atomic"] and len(refused)):
-        head.append_prepared(loose)
+        head.appends.append(loose)
         taken = verdicts <= k.SAME
         column = extras.histograms
         is_histogram = np.zeros(len(taken), bool) if column is None else column.index >= 0

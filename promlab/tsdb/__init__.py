@@ -8,7 +8,7 @@
     wal.py, replay.py  the write-ahead log, and rebuilding the head from it
     rows.py, loose.py  unsealed samples: rows of a target, rings of single series
     chunks.py          sealed samples: append-only files with an index
-    head.py, group.py  `Head`, the Appender
+    head.py, group.py  `Head`, the Appender; loose_appends.py: what is no row of a target
     extras.py          histograms to references, start times to hidden series
     histogram_*.py     stored native histograms
     exemplar_*.py      stored exemplars

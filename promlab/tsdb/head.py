@@ -7,7 +7,6 @@ queries: readers map the same files (reader.py). Not thread-safe: one event loop
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -39,11 +38,11 @@ from promlab.tsdb.exemplar_store import ExemplarStore
 from promlab.tsdb.extras import Newest, with_references
 from promlab.tsdb.files import Longs
 from promlab.tsdb.group import Group, Row, row_record_bytes
-from promlab.tsdb.histogram_files import NOWHERE
 from promlab.tsdb.histogram_store import HistogramStore
 from promlab.tsdb.housekeeping import Housekeeper
 from promlab.tsdb.lock import DirectoryLock
-from promlab.tsdb.loose import NO_RING, LooseStore
+from promlab.tsdb.loose import LooseStore
+from promlab.tsdb.loose_appends import LooseAppender
 from promlab.tsdb.options import HeadOptions
 from promlab.tsdb.replay import replay_wal, restore_newest
 from promlab.tsdb.rows import RowStore
@@ -56,28 +55,6 @@ Progress = Callable[[str, float], None]
 
 _LOG = logging.getLogger(__name__)
 _SLICE = 1 << 16  # samples or series handled between two chances for other threads
-
-
-class Loose(NamedTuple):
-    """Loose samples, ready to be stored."""
-
-    series: U32
-    t_ms: Longs
-    bits: Longs
-    references: bool  # whether some of `bits` refer to histograms
-    start_ms: Times | None
-
-    @property
-    def n(self) -> int:
-        """Number of samples."""
-        return len(self.series)
-
-
-class Verdicts(NamedTuple):
-    """Of each sample TAKEN, SAME, DUPLICATE, ... (head_kernels); bits that a duplicate met."""
-
-    verdicts: npt.NDArray[np.uint8]
-    existing: Longs
 
 
 class HeadStats(NamedTuple):
@@ -163,11 +140,12 @@ class Head:
         self.last_t: Longs = np.full(1024, k.NEVER, np.int64)
         self.last_bits: Longs = np.zeros(1024, np.int64)
         self.min_time, self.max_time = 2**63 - 1, k.NEVER
-        self._floor = k.NEVER
+        self.floor = k.NEVER
         self.appended = self.duplicate = self.out_of_order = self.too_old = 0
         self._know_series()
         self.control = control.create(self.path)
         self.sealer = Sealer(self)
+        self.appends = LooseAppender(self)
         progress("chunks", 0.0)
         ring_last = restore_newest(self)
         replay_wal(self, ring_last, lambda share: progress("wal", share))
@@ -263,7 +241,7 @@ class Head:
             t_ms,
             bits,
             Newest(self.last_t, self.last_bits),
-            floor=self._floor,
+            floor=self.floor,
             late_floor=self.late_floor,
             distinct=distinct,
         )
@@ -277,8 +255,8 @@ class Head:
         """One row of a group (see `Group.append`)."""
         series, width = self.catalog.slots_of(group)
         some_are_late = self._late_ms and ((t_ms < self.last_t[series[row.slots]]).any())
-        if t_ms < self._floor or some_are_late:
-            return self._append_late_row(series, t_ms, row)
+        if t_ms < self.floor or some_are_late:
+            return self.appends.append_row(series, t_ms, row)
         slots, bits, starts = row.slots, row.bits, 0
         if len(row.started):
             mine = t_ms > self.last_t[series[row.started]]
@@ -308,32 +286,23 @@ class Head:
                 break
             self.sealer.make_room(group)
         if appended == k.NOT_NEWEST:
-            return self._append_late_row(series, t_ms, row)
+            return self.appends.append_row(series, t_ms, row)
         wal.at = at
         if appended:
             rows.pending.append(group)
             self.note_times(t_ms, t_ms)
-        return self._count(appended - starts, duplicate, out_of_order, 0)
-
-    def _append_late_row(self, series: U32, t_ms: int, row: Row) -> AppendOutcome:
-        """A row that does not follow the group's newest: its samples go as loose ones."""
-        floors = self._floor, self.late_floor
-        times = np.full(len(row.slots), t_ms, np.int64)
-        done = self._append_loose(series[row.slots], times, row.bits, row.references)
-        if len(row.start_slots):
-            times = np.full(len(row.start_slots), t_ms, np.int64)
-            self._append_starts(series[row.start_slots], times, row.start_bits, floors)
-        return done
+        return self.count(appended - starts, duplicate, out_of_order, 0)
 
     def note_times(self, first: int, last: int) -> None:
         """Samples from `first` to `last` are here now."""
         if last > self.max_time:
             self.max_time = last
-            self._floor = last - int(self.options.window_s * 1000)
+            self.floor = last - int(self.options.window_s * 1000)
         if first < self.min_time:
             self.min_time = first
 
-    def _count(self, appended: int, duplicate: int, late: int, old: int) -> AppendOutcome:
+    def count(self, appended: int, duplicate: int, late: int, old: int) -> AppendOutcome:
+        """Count the outcome of an append."""
         self.appended += appended
         if duplicate or late or old:
             self.duplicate += duplicate
@@ -345,139 +314,7 @@ class Head:
         self, refs: Refs, t_ms: Times, values: Values, extras: SampleExtras = NO_EXTRAS
     ) -> AppendOutcome:
         """Samples of any series at any times; see `Appender`."""
-        return self.append_prepared(self.prepare(refs, t_ms, values, extras))
-
-    def prepare(
-        self, refs: Refs, t_ms: Times, values: Values, extras: SampleExtras = NO_EXTRAS
-    ) -> Loose:
-        """Loose samples as they will be stored; nothing else may be appended in between."""
-        bits = np.ascontiguousarray(values, np.float64).view(np.int64)
-        times = np.ascontiguousarray(t_ms, np.int64)
-        series = np.asarray(refs).astype(np.uint32)
-        if len(series) and int(series.max()) >= self.catalog.series_count:
-            raise StorageError("append_loose got a reference that `refs` never gave")
-        histograms, starts = extras
-        if histograms is not None:
-            bits = self.references(series, times, bits, histograms, distinct=False)
-        return Loose(series, times, bits, histograms is not None, starts)
-
-    def judge(self, loose: Loose) -> Verdicts:
-        """What would become of each of these samples, and what stands in the way of a duplicate."""
-        verdicts, existing = np.empty(loose.n, np.uint8), np.zeros(loose.n, np.int64)
-        k.judge_loose(
-            loose.series,
-            loose.t_ms,
-            loose.bits,
-            loose.references,
-            self.last_t,
-            self.last_bits,
-            self._floor,
-            self.late_floor,
-            verdicts,
-            existing,
-        )
-        return Verdicts(verdicts, existing)
-
-    def append_prepared(self, loose: Loose) -> AppendOutcome:
-        """Append what `prepare` gave."""
-        series, times, starts = loose.series, loose.t_ms, loose.start_ms
-        if starts is None:
-            return self._append_loose(series, times, loose.bits, loose.references)
-        mine = np.flatnonzero((starts != 0) & self.may_take(series, times))
-        floors = self._floor, self.late_floor
-        done = self._append_loose(series, times, loose.bits, loose.references)
-        if len(mine):
-            bits = starts[mine].astype(np.float64).view(np.int64)
-            self._append_starts(self.starts_of(series[mine]), times[mine], bits, floors)
-        return done
-
-    def _append_starts(
-        self, hidden: U32, t_ms: Longs, bits: Longs, floors: tuple[int, int]
-    ) -> None:
-        """Start times, as samples that nobody counts; with the floors that their samples met."""
-        counts = self.appended, self.duplicate, self.out_of_order, self.too_old
-        self._append_loose(hidden, t_ms, bits, references=False, floors=floors)
-        self.appended, self.duplicate, self.out_of_order, self.too_old = counts
-
-    def _append_loose(
-        self,
-        series: U32,
-        t_ms: Longs,
-        bits: Longs,
-        references: bool,
-        floors: tuple[int, int] | None = None,
-    ) -> AppendOutcome:
-        total = AppendOutcome()
-        floors = floors or (self._floor, self.late_floor)
-        for at in range(0, len(series), _SLICE):
-            part = slice(at, at + _SLICE)
-            done = self._append_slice(series[part], t_ms[part], bits[part], references, *floors)
-            total = AppendOutcome(*(a + b for a, b in zip(total, done, strict=True)))
-        return total
-
-    def _append_slice(
-        self, series: U32, t_ms: Longs, bits: Longs, references: bool, floor: int, late_floor: int
-    ) -> AppendOutcome:
-        n = len(series)
-        rings, order = self._rings(series, late=False)
-        series, t_ms, bits = series[order], t_ms[order], bits[order]
-        self.wal.room(k.LOOSE_HEADER + n * 26)
-        self.sealer.reserve()
-        kept_rings, kept_t, kept_bits, late_at = (
-            np.empty(n, np.uint32),
-            np.empty(n, np.int64),
-            np.empty(n, np.int64),
-            np.empty(n, np.int64),
-        )
-        taken, duplicate, refused, old, late = k.accept_loose(
-            series,
-            t_ms,
-            bits,
-            references,
-            self.last_t,
-            self.last_bits,
-            floor,
-            late_floor,
-            rings,
-            kept_rings,
-            kept_t,
-            kept_bits,
-            late_at,
-        )
-        if taken:
-            self._store_loose(kept_rings[:taken], kept_t[:taken], kept_bits[:taken])
-        if late:
-            late_at = late_at[:late]
-            late_at = late_at[bits[late_at] != NOWHERE]
-            rings, order = self._rings(series[late_at], late=True)
-            self.wal.room(k.LOOSE_HEADER + late * 26)
-            self.sealer.reserve()
-            self._store_loose(rings, t_ms[late_at][order], bits[late_at][order])
-        return self._count(taken + late, duplicate, refused, old)
-
-    def _rings(self, series: U32, *, late: bool) -> tuple[U32, Longs]:
-        """Rings of these samples' series, ascending, and the order that makes them so."""
-        rings = self.loose.rings_for(series, late=late)
-        if (rings == NO_RING).any():
-            self.catalog.add_rings(np.unique(series[rings == NO_RING]), late=late)
-            rings = self.loose.rings_for(series, late=late)
-        order = np.argsort(rings, kind="stable")
-        return rings[order], order
-
-    def _store_loose(self, rings: U32, t_ms: Longs, bits: Longs) -> None:
-        starts = self.runs(rings)
-        self.wal.at = k.log_loose(
-            rings, starts, t_ms, bits, len(starts) - 1, self.wal.buffer, self.wal.at
-        )
-        with contextlib.suppress(StorageError):
-            self.wal.flush()  # before readers see them; if it fails, `commit` will say so
-        self.sealer.store_loose(rings, t_ms, bits, starts, self.wal.segment)
-        self.note_times(int(t_ms.min()), int(t_ms.max()))
-
-    def runs(self, rings: U32) -> Longs:
-        """Starts of the runs of equal rings, and the end of the last."""
-        starts = np.empty(len(rings) + 1, np.int64)
-        return starts[: k.runs_of(rings, len(rings), starts) + 1]
+        return self.appends.append(self.appends.prepare(refs, t_ms, values, extras))
 
     def append_exemplars(self, batch: ExemplarBatch) -> ExemplarOutcome:
         """Keep exemplars beside their series; see `Appender`."""

@@ -194,6 +194,6 @@ class _Replay:
             head.last_t[series[newest]] = t_ms[newest]
             head.last_bits[series[newest]] = bits[newest]
             head.sealer.reserve()
-            head.sealer.store_loose(rings, t_ms, bits, head.runs(rings), segment)
+            head.sealer.store_loose(rings, t_ms, bits, head.appends.runs(rings), segment)
             head.note_times(int(t_ms.min()), int(t_ms.max()))
         return end
