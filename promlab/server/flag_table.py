@@ -53,6 +53,8 @@ ACTIVE = [
     Flag("storage.tsdb.retention.size", "", "how much is kept, head and log included", "SIZE"),
     Flag("storage.tsdb.wal-fsync", "interval", "when what is logged is forced to the disk: "
          "interval (ten times a second) or always (before it is acknowledged)", "WHEN"),
+    Flag("storage.tsdb.policies-file", "", "file with retention by metric, and downsampling",
+         "PATH"),
     Flag("storage.tsdb.min-block-duration", "2h", ""),
     Flag("storage.tsdb.max-block-duration", "36h", ""),
     Flag("rules.alert.for-outage-tolerance", "1h", "longest outage after which `for` goes on"),

@@ -172,6 +172,7 @@ def _storage(flags: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
         "wal_fsync": _one_of(
             "storage.tsdb.wal-fsync", flags["storage.tsdb.wal-fsync"], ["interval", "always"]
         ),
+        "policies_file": flags["storage.tsdb.policies-file"],
         "min_block_ms": 0 if flags["agent"] else shortest_ms,
         "max_block_ms": longest_ms,
     }

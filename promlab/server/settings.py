@@ -60,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wal_fsync: str = "interval"
     retention_ms: int = 0
     retention_bytes: int = 0
+    policies_file: str = ""
     min_block_ms: int = 7_200_000
     max_block_ms: int = 0  # 0: a tenth of the retention
     features: list[str] = []

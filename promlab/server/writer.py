@@ -38,6 +38,7 @@ from promlab.web.log import facts
 
 if TYPE_CHECKING:
     from promlab.scrape.manager import ScrapeManager
+    from promlab.tsdb.blocks.keeper import Policies
     from promlab.tsdb.head import Head
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,9 @@ class Writer:
             max_exemplars=max(0, storage.exemplars.max_exemplars) if keeps else 0,
         )
         self._storage().limit(*_retention(self._settings, storage.tsdb.retention))
+        keeper = self._storage().blocks
+        if keeper is not None and self._settings.policies_file:
+            keeper.policies = _policies(self._settings.policies_file)
 
     def _load_done(self, loaded: Checked) -> None:
         self._loaded = loaded
@@ -344,6 +348,26 @@ def _retention(settings: Settings, section: RetentionConfig) -> tuple[float, int
     if section.time_ms or section.size or section.percentage:
         return section.time_ms / 1000, section.size, section.percentage
     return settings.retention_ms / 1000, settings.retention_bytes, 0.0
+
+
+def _policies(path: str) -> Policies:
+    """The storage policies in a file. Raises ConfigError."""
+    # Loaded only where there is such a file: the grammar of selectors is large.
+    from promlab.config.policies import load_policies
+    from promlab.stored.selectors import matchers_of
+    from promlab.tsdb.blocks.keeper import Policies
+
+    found = load_policies(path, matchers_of)
+    return Policies(
+        tuple(
+            (
+                [[m.name, m.type.value, m.value] for m in matchers_of(policy.match)],
+                policy.time_ms,
+            )
+            for policy in found.retention
+        ),
+        tuple((p.resolution_ms, p.after_ms, p.retention_ms) for p in found.downsampling),
+    )
 
 
 def _changed_at(path: Path) -> int:

@@ -24,6 +24,7 @@ from promlab.model.storage import NO_HINTS, SelectHints, SeriesExemplars
 from promlab.tsdb import control
 from promlab.tsdb.blocks.block import Block, DamagedBlock, blaming
 from promlab.tsdb.blocks.catalog import BlockCatalog
+from promlab.tsdb.blocks.choice import chosen
 from promlab.tsdb.blocks.merge import BlockPart, HeadPart, assemble, without_deleted
 from promlab.tsdb.blocks.union import Union, unite
 from promlab.tsdb.index import Verdicts
@@ -41,6 +42,8 @@ class _Found(NamedTuple):
     block: Block
     series: Longs
     labels: LabelTable
+    start_ms: int
+    end_ms: int
 
 
 class DataReader(Reader):
@@ -151,7 +154,7 @@ class DataReader(Reader):
         hints: SelectHints,
         head: SeriesBatch | None,
     ) -> SeriesBatch:
-        found, symbols = self._find(matchers, start_ms, end_ms)
+        found, symbols = self._find(matchers, start_ms, end_ms, hints)
         if not found:
             return head if head is not None else SeriesBatch.empty(symbols)
         tables = [one.labels for one in found]
@@ -159,7 +162,8 @@ class DataReader(Reader):
             tables.append(head.labels)
         union = self._union(tables, symbols)
         parts = [
-            BlockPart(one.block, one.series, to) for one, to in zip(found, union.rows, strict=False)
+            BlockPart(one.block, one.series, to, one.start_ms, one.end_ms)
+            for one, to in zip(found, union.rows, strict=False)
         ]
         head_part = None
         if head is not None and head.n:
@@ -167,24 +171,24 @@ class DataReader(Reader):
         return assemble(union.labels, parts, head_part, start_ms, end_ms, hints.max_samples)
 
     def _find(
-        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        hints: SelectHints = NO_HINTS,
     ) -> tuple[list[_Found], Symbols]:
         """What passes in each block that overlaps."""
         found = []
         with self._lock:
             verdicts = self._shared()
-            for block in self._blocks(start_ms, end_ms):
+            blocks = [b for b in self.blocks.refresh() if b.overlaps(start_ms, end_ms)]
+            for block, first, last in chosen(blocks, start_ms, end_ms, hints):
                 with blaming(block):
                     selection = block.index(verdicts).select(matchers)
                 assert selection.labels is not None
                 if len(selection.series):
-                    found.append(_Found(block, selection.series, selection.labels))
+                    found.append(_Found(block, selection.series, selection.labels, first, last))
         return found, verdicts.symbols
-
-    def _blocks(self, start_ms: int, end_ms: int) -> list[Block]:
-        """Blocks of samples as they came that overlap. Hold the lock."""
-        blocks = [block for block in self.blocks.refresh() if block.overlaps(start_ms, end_ms)]
-        return [block for block in blocks if not block.meta.resolution_ms]
 
     def _union(self, tables: list[LabelTable], symbols: Symbols) -> Union:
         """All label sets of some tables, each once; kept, for the tables of a query recur."""
@@ -282,7 +286,7 @@ def _alive(found: _Found, start_ms: int, end_ms: int) -> LabelTable:
     """Labels of those that may have samples in a range; all of them if it has all of the block."""
     meta = found.block.meta
     if found.block.tombstones:
-        part = BlockPart(found.block, found.series, np.arange(len(found.series)))
+        part = BlockPart(found.block, found.series, np.arange(len(found.series)), start_ms, end_ms)
         return assemble(found.labels, [part], None, start_ms, end_ms).labels
     if start_ms <= meta.min_time and end_ms >= meta.max_time - 1:
         return found.labels

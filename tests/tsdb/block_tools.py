@@ -58,7 +58,7 @@ def settle(head: Head, rounds: int = 100) -> None:
         looked = keeper.stats.compactions
         keeper._looked_s = -1e18
         head.commit()
-        idle = keeper._running is None and not keeper._cutter.sealing
+        idle = keeper._running is None and not keeper._cutter.sealing and not keeper._asked
         if idle and keeper.stats.compactions == looked:
             return
     raise AssertionError(f"it never settles: {keeper.stats}")

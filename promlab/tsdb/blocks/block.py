@@ -187,9 +187,9 @@ class Block:
                 self._rows.popitem(last=False)
         return rows
 
-    def items(self, group: RowGroup, column: int, page: int) -> Longs:
-        """Items of one page of n (0) or x (1)."""
-        return self._samples.items(group.columns[("n", "x")[column]], page)
+    def items(self, group: RowGroup, column: int, page: int, most: int) -> Longs:
+        """The first `most` items (or more) of one page of n (0) or x (1)."""
+        return self._samples.items(group.columns[("n", "x")[column]], page, most)
 
     def starts(self, rows: Rows, which: Longs) -> tuple[Longs, Longs]:
         """Items of start_ms, and where those of each row begin (-1: it has none)."""

@@ -31,13 +31,17 @@ def compact(directory: Path, names: Sequence[str]) -> Meta | None:
     verdicts = Verdicts(Symbols())
     start = min(meta.min_time for meta in metas)
     end = max(meta.max_time for meta in metas)
-    writer = Rewriter(directory, verdicts, blocks).write(start, end, level=_LEVEL)
+    resolution = metas[0].resolution_ms
+    segment_ms = 1_440 * resolution if resolution else layout.SEGMENT_MS
+    rewriter = Rewriter(directory, verdicts, blocks)
+    writer = rewriter.write(start, end, level=_LEVEL, segment_ms=segment_ms)
     sources = sorted({source for meta in metas for source in meta.sources})
     meta = writer.finish(
         level=max(meta.level for meta in metas) + (len(metas) > 1),
         sources=sources,
         parents=list(names),
         resolution_ms=metas[0].resolution_ms,
+        hints=metas[0].hints,
     )
     for name in names:
         folders.remove(directory, name)

@@ -46,8 +46,12 @@ def delete_series(
             first = max(start_ms, block.meta.min_time)
             last = min(end_ms, block.meta.max_time - 1)
             numbers = block.numbers[series]
+            if block.tombstones:
+                numbers = numbers[~block.tombstones.covers(numbers, first, last)]
+            if not len(numbers):
+                continue
             tombstones.write(block.path, block.tombstones.joined(numbers, first, last))
-            found += len(series)
+            found += len(numbers)
     touch(directory)
     return found
 

@@ -57,11 +57,19 @@ def _delete(directory: Path, job: Mapping[str, Any]) -> Any:
     return delete_series(directory, selectors, int(job["start_ms"]), int(job["end_ms"]))
 
 
+def _downsample(directory: Path, job: Mapping[str, Any]) -> Any:
+    from promlab.tsdb.blocks.downsample import downsample
+
+    metas = downsample(directory, str(job["block"]), int(job["resolution_ms"]))
+    return [meta.ulid for meta in metas]
+
+
 KINDS: dict[str, Callable[[Path, Mapping[str, Any]], Any]] = {
     "cut": _cut,
     "compact": _compact,
     "clean": _clean,
     "delete": _delete,
+    "downsample": _downsample,
     "snapshot": _snapshot,
 }
 

@@ -26,6 +26,7 @@ from promlab.tsdb.blocks import folders
 from promlab.tsdb.blocks.block import Block
 from promlab.tsdb.blocks.catalog import block_names, touch, version_of
 from promlab.tsdb.blocks.cutter import Cutter
+from promlab.tsdb.blocks.downsample import next_downsampling
 from promlab.tsdb.blocks.meta import Meta
 from promlab.tsdb.blocks.plan import expired, next_compaction
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LOOK_EVERY_S = 30.0
 _RETRY_S = 60.0
+_PRUNE_EVERY_S = 3600.0
 _MAX_BLOCK_MS = 31 * 86_400_000
 
 
@@ -45,6 +47,16 @@ class Limits:
     retention_s: float = 0.0
     retention_bytes: int = 0
     retention_percentage: float = 0.0
+
+
+@dataclass(frozen=True)
+class Policies:
+    """What is kept beyond, or less than, the rest; see docs/reference/storage.md."""
+
+    # Selectors (each matcher as name, operator, value), and for how many ms they are kept.
+    shorter: tuple[tuple[list[list[str]], int], ...] = ()
+    # Resolution, age of the samples that are aggregated, for how long that is kept (0: ever).
+    downsampling: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass
@@ -86,6 +98,8 @@ class BlockKeeper:
             options.retention_s, options.retention_bytes, options.retention_percentage
         )
         self.stats = KeeperStats()
+        self.policies = Policies()
+        self._pruned_s = -1e18
         self.blocks: dict[str, Block] = {}
         self._versions: dict[str, int] = {}
         self._running: _Running | None = None
@@ -147,9 +161,40 @@ class BlockKeeper:
             if block.tombstones
         }
         joined = next_compaction(self.metas, deleted, self.block_ms, self.max_block_ms)
+        if not joined and self._prune(now_s):
+            return
+        due = None if joined else self._undersampled(now_s)
+        if due is not None:
+            job = {"kind": "downsample", "block": due[0], "resolution_ms": due[1]}
+            self._start({**job, "directory": str(self._directory)}, self._compacted)
         if joined:
             job = {"kind": "compact", "blocks": [meta.ulid for meta in joined]}
             self._start({**job, "directory": str(self._directory)}, self._compacted)
+
+    def _newest(self, now_s: float) -> int:
+        metas = self.metas
+        newest = max([meta.max_time for meta in metas], default=self._head.max_time)
+        return min(max(newest, self._head.max_time), int(now_s * 1000))
+
+    def _undersampled(self, now_s: float) -> tuple[str, int] | None:
+        resolutions = [(res, after) for res, after, _ in self.policies.downsampling]
+        return next_downsampling(self.metas, self._newest(now_s), resolutions)
+
+    def _prune(self, now_s: float) -> bool:
+        """Delete what policies keep for less time than the rest; whether a job was started."""
+        if not self.policies.shorter or abs(now_s - self._pruned_s) < _PRUNE_EVERY_S:
+            return False
+        self._pruned_s = now_s
+        newest = self._newest(now_s)
+        for matchers, time_ms in self.policies.shorter:
+            job = {"kind": "delete", "selectors": [matchers], "start_ms": -(2**62)}
+            self.ask({**job, "end_ms": newest - time_ms}).add_done_callback(self._pruned)
+        return True
+
+    def _pruned(self, future: Future[Any]) -> None:
+        error = future.exception()
+        if error is not None:
+            _LOG.error("%s: deleting by policy failed: %s", self._directory, error)
 
     def _reload(self) -> None:
         """Take in blocks that have come or gone; a damaged one is set aside."""
@@ -183,15 +228,22 @@ class BlockKeeper:
     def _expire(self, now_s: float) -> None:
         head = self._head
         metas = self.metas
-        newest = max([meta.max_time for meta in metas], default=head.max_time)
-        newest = min(max(newest, head.max_time), int(now_s * 1000))
+        newest = self._newest(now_s)
         size = self.limits.retention_bytes
         if self.limits.retention_percentage:
             total = shutil.disk_usage(self._directory).total
             size = int(total * self.limits.retention_percentage / 100)
         facts = head.stats()
         other = facts.wal_bytes + facts.chunk_bytes + facts.series_bytes
-        for meta, why in expired(metas, newest, int(self.limits.retention_s * 1000), size, other):
+        kept_ms = int(self.limits.retention_s * 1000)
+        gone = expired([m for m in metas if not m.resolution_ms], newest, kept_ms, 0, 0)
+        own = {resolution: retention for resolution, _, retention in self.policies.downsampling}
+        for resolution in {meta.resolution_ms for meta in metas} - {0}:
+            mine = [meta for meta in metas if meta.resolution_ms == resolution]
+            gone += expired(mine, newest, own.get(resolution, kept_ms), 0, 0)
+        old = {meta.ulid for meta, _ in gone}
+        gone += expired([m for m in metas if m.ulid not in old], newest, 0, size, other)
+        for meta, why in gone:
             _LOG.info("deleting block %s: beyond the retention by %s", meta.ulid, why)
             folders.remove(self._directory, meta.ulid)
             self.blocks.pop(meta.ulid, None)

@@ -26,11 +26,16 @@ Longs = npt.NDArray[np.int64]
 
 
 class BlockPart(NamedTuple):
-    """Series of a block (its own numbers, ascending), and which row of the result each is."""
+    """Series of a block (of its index, ascending), and which row of the result each is.
+
+    Of that block only samples with start_ms <= t <= end_ms count.
+    """
 
     block: Block
     series: Longs
     to: Longs
+    start_ms: int = -(2**62)
+    end_ms: int = 2**62
 
 
 class HeadPart(NamedTuple):
@@ -91,13 +96,14 @@ class _Plan:
 
     def add_block(self, part: BlockPart) -> None:
         """Pieces of a block's rows."""
-        found = list(part.block.rows(part.series, *self._range))
+        start, end = max(self._range[0], part.start_ms), min(self._range[1], part.end_ms)
+        found = list(part.block.rows(part.series, start, end))
         if not found:
             return
         wanted = np.unique(np.concatenate([rows.times[which] for rows, which, _ in found]))
         flat, ends = part.block.time_lists(wanted)
         low, high = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.int64)
-        k.trim_lists(flat, ends, *self._range, low, high)
+        k.trim_lists(flat, ends, start, end, low, high)
         for rows, which, at in found:
             lists = np.searchsorted(wanted, rows.times[which])
             if (np.diff(ends)[lists] != rows.count[which]).any():
@@ -202,8 +208,9 @@ def _decode_rows(
     of_page = rows.page[row] * 2 + rows.column[row]
     for page in np.unique(of_page).tolist():
         which = np.flatnonzero(of_page == page)
-        items = block.items(rows.group, page & 1, page >> 1)
-        if int((from_at[which] + part.samples[which]).max()) > len(items):
+        most = int((from_at[which] + part.samples[which]).max())
+        items = block.items(rows.group, page & 1, page >> 1, most)
+        if most > len(items):
             raise StorageError(f"{block.path} is damaged: items are missing")
         special = which[scales[which] == HISTOGRAM_ROW]
         if len(special):

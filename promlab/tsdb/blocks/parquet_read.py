@@ -195,10 +195,11 @@ class ParquetFile:
 
     # --- items of lists -----------------------------------------------------------------
 
-    def items(self, chunk: ColumnChunk, page: int) -> Longs:
-        """All items of the lists in one page, one after the other, as 64-bit integers.
+    def items(self, chunk: ColumnChunk, page: int, most: int = _MAX_PAGE) -> Longs:
+        """Items of the lists in one page, one after the other, as 64-bit integers.
 
-        Doubles come as their bits. How many belong to each row the caller knows.
+        Of integers only the first `most` are unpacked. Doubles come as their bits. How many
+        belong to each row the caller knows.
         """
         at = int(chunk.pages_at[page])
         header, body = self._page(at)
@@ -212,7 +213,7 @@ class ParquetFile:
         self._expect(header, DELTA, at)
         if n > _MAX_PAGE // 8:
             raise self.damaged(at)
-        out = np.empty(n, np.int64)
+        out = np.empty(min(n, most), np.int64)
         got = int(k.delta_decode(body, start, limit, out))
         if got < 0:
             raise self.damaged(at)

@@ -29,9 +29,9 @@ def next_compaction(
 
     `deleted` has the number of series with tombstones of the blocks that have any.
     """
-    for resolution in sorted({meta.resolution_ms for meta in metas}):
+    for kind in sorted({(meta.resolution_ms, meta.hints) for meta in metas}):
         mine = sorted(
-            (meta for meta in metas if meta.resolution_ms == resolution),
+            (meta for meta in metas if (meta.resolution_ms, meta.hints) == kind),
             key=lambda meta: (meta.min_time, meta.max_time, meta.ulid),
         )
         found = (

@@ -115,10 +115,11 @@ class Rewriter:
         low = 0
         while low < self.labels.n:
             high = min(self.labels.n, low + self._slice)
-            batch = transform(self._read(low, high, first, last))
+            read = self._read(low, high, first, last)
+            batch = transform(read)
             rows = batch.labels.column(ROW).astype(np.int64)
             writer.add(low + rows, batch)
-            a_series = max(1, batch.sample_count) / (high - low)
+            a_series = max(1, read.sample_count) / (high - low)
             self._slice = int(min(max(16, _SLICE_SAMPLES / a_series), 4 * self._slice, 1 << 17))
             low = high
 

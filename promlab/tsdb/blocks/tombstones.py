@@ -43,7 +43,22 @@ class Tombstones(NamedTuple):
         first = np.concatenate([self.min_time, np.full(n, start, np.int64)])
         last = np.concatenate([self.max_time, np.full(n, end, np.int64)])
         order = np.lexsort([last, first, all_series])
-        return Tombstones(all_series[order], first[order], last[order])
+        return Tombstones(all_series[order], first[order], last[order])._simplified()
+
+    def _simplified(self) -> Tombstones:
+        """The same with intervals that touch joined."""
+        rows = [
+            (series, low, high)
+            for series in np.unique(self.series).tolist()
+            for low, high in self.of(series)
+        ]
+        columns = np.array(rows, np.int64).reshape(-1, 3).T
+        return Tombstones(*(np.ascontiguousarray(column) for column in columns))
+
+    def covers(self, series: Longs, start: int, end: int) -> npt.NDArray[np.bool_]:
+        """Which of some series have nothing left from start to end."""
+        done = [any(a <= start and end <= b for a, b in self.of(s)) for s in series.tolist()]
+        return np.array(done, np.bool_)
 
 
 def none() -> Tombstones:
