@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from promlab.errors import PromlabError
 from promlab.model.histogram_checks import problems as histogram_problems
-from promlab.model.histogram_checks import reduced
 from promlab.model.histograms import CUSTOM_SCHEMA, Buckets, HistogramTable
 from promlab.model.labels import METRIC_NAME, LabelTable, Symbols
 from promlab.model.samples import STALE_BITS, Times, Values
@@ -278,7 +277,7 @@ def read_histograms(body: npt.NDArray[np.uint8], places: Indices) -> tuple[Sampl
         integers[:, k.TIME].copy(),
         integers[:, k.START].copy(),
         np.zeros(n),
-        reduced(table),
+        table,
     )
     return samples, found
 

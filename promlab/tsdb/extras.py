@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.histogram_checks import reduced
 from promlab.model.histograms import GAUGE, RESET, UNKNOWN, HistogramColumn
 from promlab.model.samples import STALE_BITS
 from promlab.tsdb.codec_kernels import NAN
@@ -45,8 +46,9 @@ def with_references(
     A histogram that is what the series has already at that time gets the reference that is
     there; one that can't be taken gets NOWHERE. What is older than `floor` is refused, but may
     come late if it is not older than `late_floor`; `distinct` says that no series comes
-    twice. Raises StorageError.
+    twice. Resolutions finer than schema 8 are reduced. Raises StorageError.
     """
+    column = HistogramColumn(reduced(column.table), column.index)
     bits = bits.copy()
     bits[is_reference(bits)] = NAN
     at = np.flatnonzero(column.index >= 0)

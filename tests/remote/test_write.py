@@ -271,15 +271,6 @@ def test_spans_have_to_fit_their_counts() -> None:
         assert words in found.problems[0]
 
 
-def test_fine_resolutions_are_reduced() -> None:
-    made = Histogram(schema=10, count=10, positive={-4: 1, -3: 2, 0: 3, 1: 4}, negative={})
-    table = one(made).histograms.histograms
-    assert (table.schema[0], table.count[0]) == (8, 10)
-    # Four buckets become one: index i is now ceil(i / 4).
-    assert table.positive.indices.tolist() == [-1, 0, 1]
-    assert table.positive.counts.tolist() == [1.0, 5.0, 4.0]
-
-
 def test_references_to_symbols_have_to_be_there() -> None:
     symbols = message(4, b"") + message(4, b"__name__") + message(4, b"m")
     value = message(2, b"\x09" + bytes(8))

@@ -239,3 +239,12 @@ def test_many_custom_bounds(head: Head, reader: Reader) -> None:
     column = reader.select([], *ALWAYS).histograms
     for n, one in enumerate([*made, *made]):
         assert same_histogram(column.table, int(column.index[n]), one, 0)
+
+
+def test_fine_resolutions_are_reduced(head: Head, reader: Reader) -> None:
+    fine = histogram(schema=10, positive={-4: 1.0, -3: 2.0, 0: 3.0, 1: 4.0}, negative={8: 5.0})
+    write(head, "h", [0], fine)
+    # Four buckets become one: index i is now ceil(i / 4).
+    wanted = histogram(schema=8, positive={-1: 1.0, 0: 5.0, 1: 4.0}, negative={2: 5.0})
+    column = reader.select([], *ALWAYS).histograms
+    assert same_histogram(column.table, 0, wanted, 0)
