@@ -18,6 +18,7 @@ ALL = (
     "promql",
     "pushgateway",
     "alertmanager",
+    "load",
 )
 
 
