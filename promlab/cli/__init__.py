@@ -24,6 +24,7 @@ COMMANDS = {
     "query": "ask a server from the command line",
     "promql": "format and edit PromQL expressions",
     "test": "run tests of queries",
+    "push": "push metrics to a server",
     "tsdb": "list, dump, import and check stored samples",
     "debug": "fetch debug information from a server",
     "lab": "open JupyterLab beside a server that watches this machine",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
+
+from promlab.errors import ClientError
 
 
 def add_switch(group: Any, name: str, default: bool | None, what: str) -> None:
@@ -23,3 +26,14 @@ def add_flag(group: Any, name: str, default: Any, what: str) -> None:
     if isinstance(default, list):
         options = {"default": None, "action": "append"}
     group.add_argument(f"--{name}", dest=name, metavar="VALUE", help=what, **options)
+
+
+def labels_of(pairs: Iterable[str]) -> dict[str, str]:
+    """`--label` flags as labels. Raises ClientError."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise ClientError(f"--label {pair!r} is not NAME=VALUE")
+        found[name] = value
+    return found

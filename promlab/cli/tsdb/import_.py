@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from promlab.cli.tsdb.create_blocks_from.openmetrics import labels_of
+from promlab.cli.flags import labels_of
 from promlab.cli.tsdb.shared import block_row, print_table, progress
 from promlab.errors import StorageError
 from promlab.stored.openmetrics import import_openmetrics

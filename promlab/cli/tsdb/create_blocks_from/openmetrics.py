@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from promlab.cli.flags import labels_of
 from promlab.cli.tsdb.shared import block_row, print_table, progress
-from promlab.errors import StorageError
 from promlab.stored.openmetrics import import_openmetrics
 from promlab.tsdb.blocks.importing import BlockImporter
 
@@ -20,17 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("input", help="file to read")
     parser.add_argument("output", nargs="?", default="data/", help="data directory (data/)")
-
-
-def labels_of(pairs: list[str]) -> dict[str, str]:
-    """`--label` flags as labels. Raises StorageError."""
-    found = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not name or not equals:
-            raise StorageError(f"--label {pair!r} is not NAME=VALUE")
-        found[name] = value
-    return found
 
 
 def run(args: argparse.Namespace) -> int:
