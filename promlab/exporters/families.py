@@ -176,7 +176,7 @@ def number_text(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    return repr(value)
+    return repr(float(value))  # numpy's numbers are floats too, but write themselves otherwise
 
 
 def go_number(value: float) -> str:
@@ -185,8 +185,8 @@ def go_number(value: float) -> str:
         return number_text(value)
     size = abs(value)
     if size == 0 or 1e-4 <= size < 1e6:
-        return repr(value).removesuffix(".0")
-    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+        return repr(float(value)).removesuffix(".0")
+    sign, digits, exponent = Decimal(repr(float(value))).normalize().as_tuple()
     assert isinstance(exponent, int)
     power = exponent + len(digits) - 1
     text = "".join(map(str, digits))

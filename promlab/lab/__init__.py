@@ -10,8 +10,17 @@ if TYPE_CHECKING:
     from promlab.lab.exercises import Exercise, Exercises, predict
     from promlab.lab.fleet import simulate
     from promlab.lab.gateway import pushgateway
+    from promlab.lab.waiting import wait_for
 
-__all__ = ["Exercise", "Exercises", "alertmanager", "predict", "pushgateway", "simulate"]
+__all__ = [
+    "Exercise",
+    "Exercises",
+    "alertmanager",
+    "predict",
+    "pushgateway",
+    "simulate",
+    "wait_for",
+]
 
 _HOMES = {
     "Exercise": "promlab.lab.exercises",
@@ -20,6 +29,7 @@ _HOMES = {
     "predict": "promlab.lab.exercises",
     "pushgateway": "promlab.lab.gateway",
     "simulate": "promlab.lab.fleet",
+    "wait_for": "promlab.lab.waiting",
 }
 
 

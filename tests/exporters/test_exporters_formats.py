@@ -141,3 +141,12 @@ def test_a_broken_message_is_refused_wherever_it_ends() -> None:
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(ExpositionError):
         protobuf_reader.read(body)
+
+
+def test_numbers_of_numpy_are_written_as_numbers() -> None:
+    import numpy as np
+
+    from promlab.exporters.families import go_number, number_text
+
+    assert number_text(np.float64(0.5)) == "0.5"
+    assert go_number(np.float64(2.0)) == "2"

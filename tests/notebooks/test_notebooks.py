@@ -27,7 +27,9 @@ def notebook(request: pytest.FixtureRequest) -> Any:
 
 
 def test_there_are_notebooks() -> None:
-    assert {"01-architecture", "03-promql"} <= {path.stem for path in NOTEBOOKS}
+    assert {"00-tour", "01-architecture", "02-metric-types", "03-promql"} <= {
+        path.stem for path in NOTEBOOKS
+    }
 
 
 def test_it_is_valid_and_for_python(notebook: Any) -> None:
