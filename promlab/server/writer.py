@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -91,6 +92,9 @@ class Writer:
         self._tasks = [asyncio.create_task(self._commit_for_ever())]
         if self._settings.config_reload_interval_s:
             self._tasks.append(asyncio.create_task(self._watch_config()))
+        # What is loaded by now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         log.info("Scraping", extra=facts(jobs=len(loaded.config.jobs)))
 
     def _progress(self, _what: str, share: float) -> None:

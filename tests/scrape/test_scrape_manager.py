@@ -17,6 +17,7 @@ from promlab.config import load_text
 from promlab.errors import ConfigError
 from promlab.scrape import ScrapeManager
 from promlab.scrape.schedule import following_tick, next_tick, timestamp_ms
+from promlab.scrape.target import Target as ScrapeTarget
 from tests.exposition.family_bodies import HISTOGRAM, family, metric, native
 
 
@@ -410,3 +411,15 @@ async def test_a_target_may_have_switches_of_its_own(lab: Lab, page: Page) -> No
     assert lab.appender.last("h_count") is None
     await lab.apply(lab.job(rule % "perhaps"))
     assert not lab.manager.targets()
+
+
+def test_targets_share_moments_unless_the_interval_is_short() -> None:
+    def offsets(interval_ms: int) -> set[float]:
+        urls = [f"http://a:{i}/" for i in range(500)]
+        targets = [ScrapeTarget({}, {"instance": url}, url, interval_ms, 100) for url in urls]
+        return {target.offset_ms("lab") for target in targets}
+
+    assert offsets(1000) == {50.0 * i for i in range(20)}
+    assert all(0 <= offset < 15_000 and offset % 50 == 0 for offset in offsets(15_000))
+    assert len(offsets(15_000)) > 200
+    assert len(offsets(900)) == 500
