@@ -82,3 +82,16 @@ class QueryResult:
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
     stats: QueryStats = field(default_factory=QueryStats)
+
+    @property
+    def points(self) -> int:
+        """How many values there are to print, at most."""
+        match self.value:
+            case Matrix() as matrix:
+                return matrix.values.size
+            case RawMatrix() as raw:
+                return raw.batch.sample_count
+            case InstantVector() as vector:
+                return vector.labels.n
+            case _:
+                return 1

@@ -107,7 +107,7 @@ async def _where(
 async def _looked_up(context: Context, request: Request, work: Callable[[], T]) -> T:
     """What `work` gives: in a thread, unless it was quick the last time it was asked for."""
     key = request.scope["path"], *(await request.form()).get("match[]", ())
-    return await context.runner.call(key, work)
+    return await context.runner.call(key, work, at_once=request.at_once)
 
 
 def _distinct(tables: list[LabelTable]) -> Iterator[dict[str, str]]:

@@ -22,7 +22,7 @@ from promlab.server.json_answer import encode_answer
 from promlab.server.params import limit_param, parse_step_ms, required_time, time_param
 from promlab.server.promql import is_constant, parse_query
 from promlab.server.queries import Evaluate, Ran, query_stats
-from promlab.web.http import Request, Response
+from promlab.web.http import MustWait, Request, Response
 
 MAX_POINTS = 11_000
 _THREADED_POINTS = 20_000
@@ -95,9 +95,12 @@ async def _run(
     if asked.timeout_s <= 0:
         raise QueryTimeout("query timed out in expression evaluation")
     runner = context.runner
+    cheap = runner.is_cheap(asked.key) or is_constant(expr)
+    if request.at_once and not cheap:
+        raise MustWait("this takes a thread")
     try:
         with runner.listed.noted(asked.text):
-            if runner.is_cheap(asked.key) or is_constant(expr):
+            if cheap:
                 ran = runner.run_inline(asked.key, evaluate, asked.timeout_s)
             else:
                 ran = await runner.run(asked.key, evaluate, asked.timeout_s, request.gone)
@@ -147,7 +150,7 @@ async def _answer(context: Context, request: Request, ran: Ran, limit: int) -> R
         else None
     )
     chunks: Iterator[bytes] = encode_answer(result, label_text, stats)
-    if _points(result) > _THREADED_POINTS:
+    if result.points > _THREADED_POINTS and not request.at_once:
         return Response(body=chunks, headers=[_timing(ran)], threaded=True)
     return Response(body=b"".join(chunks), headers=[_timing(ran)])
 
@@ -160,18 +163,6 @@ def _no_range_query(expr: Expr, text: str) -> ApiError:
         error.query = text
         return ApiError("bad_data", f'invalid parameter "query": {error.message}', error)
     raise AssertionError("a vector or a scalar has values at steps")
-
-
-def _points(result: QueryResult) -> int:
-    match result.value:
-        case Matrix() as matrix:
-            return matrix.values.size
-        case RawMatrix() as raw:
-            return raw.batch.sample_count
-        case InstantVector() as vector:
-            return vector.labels.n
-        case _:
-            return 1
 
 
 def _limited(result: QueryResult, limit: int) -> QueryResult:

@@ -6,14 +6,24 @@ A table instead of a framework: exact paths first, then the few that have a vari
 from __future__ import annotations
 
 import time
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import unquote
 
 from promlab.model.matchers import compile_regex
 from promlab.server import envelope, pages
 from promlab.server.context import Context
-from promlab.server.routes import GET, Route, routes
-from promlab.web.http import ClientGone, Request, Response, Scope, send_response, text
+from promlab.server.routes import AT_ONCE, GET, Route, routes
+from promlab.web.http import (
+    ClientGone,
+    MustWait,
+    Request,
+    Response,
+    Scope,
+    finish,
+    send_response,
+    text,
+)
 
 _CORS = [
     (b"access-control-allow-headers", b"Accept, Authorization, Content-Type, Origin"),
@@ -60,6 +70,35 @@ class App:
         took_s = time.perf_counter() - started
         context.metrics.request_done(name, response.status, took_s, size)
 
+    def at_once(self, scope: Scope) -> Response | None:
+        """The finished answer to a request without a body; None if it may have to wait.
+
+        For what is answered in less time than a task of its own takes to be begun. A request
+        that gets None here has changed nothing: it is to be asked again as ASGI has it.
+        """
+        context = self._context
+        if scope["method"] != "GET" or not context.guard.asks_nothing:
+            return None
+        started = time.perf_counter()
+        request = Request(scope, None, at_once=True)
+        route, refusal = self._find(request)
+        if route is None or refusal is not None or route.name not in AT_ONCE:
+            return None
+        try:
+            response = _without_waiting(self._answer(route, request))
+        except MustWait:
+            return None
+        except Exception as error:
+            response = envelope.failure(error)
+        self._allow_origin(request, response)
+        response.headers += context.guard.headers()
+        body = finish(request, response)
+        if body is None:
+            return None
+        took_s = time.perf_counter() - started
+        context.metrics.request_done(route.name, response.status, took_s, len(body))
+        return response
+
     async def _answer(self, route: Route, request: Request) -> Response:
         context = self._context
         if route.waits and not context.is_ready:
@@ -105,6 +144,17 @@ class App:
         origin = request.header("origin")
         if origin and self._origin.fullmatch(origin):
             response.headers += [*_CORS, (b"access-control-allow-origin", origin.encode())]
+
+
+def _without_waiting(answering: Coroutine[Any, Any, Response]) -> Response:
+    """What a handler gives that never waits for anything. Raises MustWait if this one does."""
+    try:
+        answering.send(None)
+    except StopIteration as answered:
+        response: Response = answered.value
+        return response
+    answering.close()
+    raise MustWait("the handler waits for something")
 
 
 def _matched(wanted: list[str], segments: list[str]) -> dict[str, str] | None:

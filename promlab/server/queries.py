@@ -1,9 +1,9 @@
 """Running queries: how many at once, for how long, and in which thread.
 
-A query that reads no samples, or that read few of them in little time when it last ran, is
-evaluated right on the event loop: a hop to a thread and back costs more than it does. All
-others go to a small pool of threads, whose kernels run without the GIL. A client that goes
-away cancels its query.
+A query that reads no samples, or that had to do with few of them for a short time when it last
+ran, is evaluated right on the event loop: a hop to a thread and back costs more than it does,
+and would hold up the loop as long on its way. All others go to a small pool of threads, whose
+kernels run without the GIL. A client that goes away cancels its query.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from promlab.errors import QueryTimeout
 from promlab.promql.result import QueryResult, QueryStats
 from promlab.promql.running import RunningQueries
 from promlab.server.active_queries import ActiveQueries
+from promlab.web.http import MustWait
 
 T = TypeVar("T")
 
 THREADS = 2
 _INLINE_SAMPLES = 20_000
-_INLINE_S = 0.002
+_INLINE_S = 0.004
 _REMEMBERED = 4096
 
 
@@ -100,6 +101,11 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return result, time.thread_time() - started
 
 
+def _size(result: QueryResult) -> int:
+    """Samples read or answered, whichever are more."""
+    return max(result.stats.samples_read, result.points)
+
+
 class QueryRunner:
     """Evaluates queries for the HTTP API; belongs to one event loop."""
 
@@ -120,7 +126,7 @@ class QueryRunner:
         """Evaluate on the event loop."""
         started = time.perf_counter()
         result, cpu_s = _timed(lambda: evaluate(timeout_s, threading.Event()))
-        self._note(key, result.stats.samples_read, cpu_s)
+        self._note(key, _size(result), cpu_s)
         return Ran(result, 0.0, time.perf_counter() - started)
 
     async def run(
@@ -155,14 +161,19 @@ class QueryRunner:
             with contextlib.suppress(BaseException):
                 await watcher
         total_s = time.perf_counter() - started
-        self._note(key, result.stats.samples_read, cpu_s)
+        self._note(key, _size(result), cpu_s)
         return Ran(result, queued_s, total_s)
 
-    async def call(self, key: object, work: Callable[[], T]) -> T:
-        """Look something up: on the event loop if that was quick before, else in a thread."""
+    async def call(self, key: object, work: Callable[[], T], *, at_once: bool = False) -> T:
+        """Look something up: on the event loop if that was quick before, else in a thread.
+
+        Raises MustWait instead of waiting for a thread if `at_once`.
+        """
         _, took_s = self._costs.get(key, (0, _INLINE_S))
         if took_s < _INLINE_S:
             result, cpu_s = _timed(work)
+        elif at_once:
+            raise MustWait("this takes a thread")
         else:
             loop = asyncio.get_running_loop()
             result, cpu_s = await loop.run_in_executor(self.pool, _timed, work)

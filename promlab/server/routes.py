@@ -50,6 +50,11 @@ EARLY = frozenset(
     }
 )
 
+# Answered without a task of their own where nothing has to wait: what dashboards ask for.
+AT_ONCE = frozenset(
+    f"/api/v1/{path}"
+    for path in ("query", "query_range", "labels", "label/{name}/values", "series")
+)
 
 # An agent stores nothing that could be asked for.
 _OF_QUERIES = (

@@ -56,6 +56,12 @@ class Guard:
         verified = tls is not None and tls.client_auth_type == "RequireAndVerifyClientCert"
         return not self.config.basic_auth_users and not verified
 
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether every request may pass: there are no passwords and no limit of their rate."""
+        self.refresh()
+        return not self.config.basic_auth_users and not self.config.rate_limit.interval
+
     def refresh(self) -> None:
         """Read the file again if it has changed."""
         if not self._path:

@@ -35,13 +35,20 @@ class ClientGone(PromlabError):
     """The connection was closed before the whole request had come."""
 
 
+class MustWait(PromlabError):
+    """A request that was to be answered at once, but must wait for something."""
+
+
 class Request:
-    """One HTTP request; `path_args` are the variable parts of the path."""
+    """One HTTP request; `path_args` are the variable parts of the path.
 
-    __slots__ = ("_form", "_receive", "headers", "method", "path_args", "scope")
+    With `at_once` nothing may wait while it is answered: what has to raises MustWait.
+    """
 
-    def __init__(self, scope: Scope, receive: Any) -> None:
-        self.scope, self._receive = scope, receive
+    __slots__ = ("_form", "_receive", "at_once", "headers", "method", "path_args", "scope")
+
+    def __init__(self, scope: Scope, receive: Any, *, at_once: bool = False) -> None:
+        self.scope, self._receive, self.at_once = scope, receive, at_once
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.path_args: dict[str, str] = {}
@@ -127,17 +134,10 @@ def text(message: str, status: int = 200, **headers: str) -> Response:
 
 async def send_response(request: Request, response: Response, send: Any) -> int:
     """Write an answer to the connection; returns how many bytes its body had."""
-    headers = response.headers
-    if response.content_type:
-        headers.append((b"content-type", response.content_type.encode()))
-    coding = "" if request.is_loopback else chosen(request.header("accept-encoding"))
+    coding = _prepare(request, response)
     body = response.body
     if isinstance(body, bytes):
-        if coding and len(body) >= _PACKED_FROM_BYTES:
-            body = packed(body, coding)
-            headers.append((b"content-encoding", coding.encode()))
-        if response.status != 204:
-            headers.append((b"content-length", b"%d" % len(body)))
+        headers = response.headers
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send(
             {"type": "http.response.body", "body": b"" if request.method == "HEAD" else body}
@@ -146,6 +146,33 @@ async def send_response(request: Request, response: Response, send: Any) -> int:
     if isinstance(body, AsyncIterator):
         return await _send_events(request, response, body, send)
     return await _send_chunks(response, body, coding, send)
+
+
+def finish(request: Request, response: Response) -> bytes | None:
+    """The whole body as it is sent, packed or not; None if it comes bit by bit.
+
+    Completes the headers; for answers that are written in one go.
+    """
+    if not isinstance(response.body, bytes):
+        return None
+    _prepare(request, response)
+    return response.body
+
+
+def _prepare(request: Request, response: Response) -> str:
+    """Complete the headers, pack a body that is there; returns the coding of one that is not."""
+    headers = response.headers
+    if response.content_type:
+        headers.append((b"content-type", response.content_type.encode()))
+    coding = "" if request.is_loopback else chosen(request.header("accept-encoding"))
+    if not isinstance(response.body, bytes):
+        return coding
+    if coding and len(response.body) >= _PACKED_FROM_BYTES:
+        response.body = packed(response.body, coding)
+        headers.append((b"content-encoding", coding.encode()))
+    if response.status != 204:
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    return ""
 
 
 async def _send_events(

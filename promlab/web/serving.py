@@ -24,13 +24,17 @@ _LOOK_S = 1.0
 
 
 class GuardedServer(uvicorn.Server):
-    """Serves an ASGI application; whoever made it takes care of signals."""
+    """Serves an ASGI application; whoever made it takes care of signals.
+
+    An application may have a method `at_once`: see `promlab.web.protocol`.
+    """
 
     def __init__(
         self, app: Any, guard: Guard, *, max_connections: int, read_timeout_s: float
     ) -> None:
         self._guard = guard
-        limits = ConnectionLimits(max_connections, read_timeout_s, self._accepts)
+        at_once = getattr(app, "at_once", None)
+        limits = ConnectionLimits(max_connections, read_timeout_s, self._accepts, at_once)
         config = uvicorn.Config(
             app,
             http=limits.protocol,  # type: ignore[arg-type]  # called like the class it makes

@@ -12,7 +12,9 @@ from fake_server import make_context
 from running import until
 from threaded import threaded
 
+from promlab.server.app import App
 from promlab.server.settings import Settings
+from promlab.web.http import Response
 
 SETTINGS = Settings(route_prefix="")
 ASK = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -88,3 +90,71 @@ def test_a_client_that_vanishes_leaves_nothing_behind() -> None:
                 return client.recv(100).startswith(b"HTTP/1.1 200")
 
             until(answered, "an answer")
+
+
+QUERY = "GET /api/v1/query?query={}&time=50 HTTP/1.1\r\nHost: x\r\n{}\r\n"
+
+
+def answers(client: socket.socket, count: int) -> list[tuple[dict[str, str], bytes]]:
+    """The next answers of a connection: headers (the status line under "") and body."""
+    stream, found = client.makefile("rb"), []
+    for _ in range(count):
+        headers = {"": stream.readline().decode().strip()}
+        while line := stream.readline().decode().strip():
+            name, _, value = line.partition(": ")
+            headers[name.lower()] = value
+        found.append((headers, stream.read(int(headers["content-length"]))))
+    return found
+
+
+def test_requests_sent_together_are_answered_in_their_order() -> None:
+    texts = ["1", "up", "2", "sum(up)", "up", "3"]
+    with threaded(lambda: make_context(SETTINGS)) as (address, _), connected(address) as client:
+        client.sendall("".join(QUERY.format(text, "") for text in texts * 3).encode() + ASK)
+        found = [body for _, body in answers(client, len(texts) * 3 + 1)]
+        assert found[-1].startswith(b"Prometheus") or b"ealthy" in found[-1]
+        alone = []
+        for text in texts:
+            client.sendall(QUERY.format(text, "").encode())
+            alone += [body for _, body in answers(client, 1)]
+    assert found[:-1] == alone * 3
+    assert len(set(alone)) == len(set(texts))
+
+
+def test_an_answer_at_once_is_the_same_as_one_of_a_task() -> None:
+    bad = ["1+", "rate(up)", "", "up{", "sum(up) by (job)"]
+    with threaded(lambda: make_context(SETTINGS)) as (address, _), connected(address) as client:
+        for text in ["1", "up", "up", *bad]:
+            # A request that would upgrade is none that is answered at once.
+            for more in ("Origin: http://a.test\r\n", "Accept-Encoding: gzip\r\n"):
+                query = text.replace(" ", "%20")
+                client.sendall(QUERY.format(query, more).encode())
+                client.sendall(QUERY.format(query, more + "Upgrade: h2c\r\n").encode())
+                (at_once, body), (in_turn, same) = answers(client, 2)
+                assert body == same
+                for changing in ("date", "server-timing"):
+                    assert (changing in at_once) == (changing in in_turn)
+                    at_once.pop(changing, None), in_turn.pop(changing, None)
+                assert at_once == in_turn
+
+
+def test_only_known_small_queries_are_answered_at_once() -> None:
+    context = make_context(SETTINGS)
+    app = App(context)
+
+    def ask(path: str, query: bytes, method: str = "GET") -> Response | None:
+        return app.at_once(
+            {
+                "type": "http", "method": method, "path": path, "raw_path": path.encode(),
+                "query_string": query, "headers": [], "client": ("192.0.2.1", 1),
+            }
+        )  # fmt: skip
+
+    constant = ask("/api/v1/query", b"query=1")
+    assert constant is not None
+    assert constant.status == 200
+    # What it costs is not known before it has run.
+    assert ask("/api/v1/query", b"query=up&time=50") is None
+    assert ask("/api/v1/query", b"query=1", "POST") is None
+    assert ask("/api/v1/status/buildinfo", b"") is None
+    assert ask("/api/v1/query%", b"") is None
