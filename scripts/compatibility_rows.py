@@ -181,8 +181,9 @@ RULES = [
          "interop/real_clients: alerts_reach_the_real_alertmanager"),
     _row("Alertmanagers found by any mechanism", HOLDS,
          "discovery/alertmanager_discovery: alertmanagers_from_a_server"),
-    _row("independent rules of a group at the same time (`concurrent-rule-eval`)", MISSING, "",
-         "taken; groups run side by side, the rules of one in order"),
+    _row("independent rules of a group at the same time (`concurrent-rule-eval`)", HOLDS,
+         "rules/independence: rules_that_know_nothing_of_each_other_go_together "
+         "independent_rules_run_at_the_same_time"),
 ]  # fmt: skip
 
 COMMAND_LINE = [

@@ -26,6 +26,7 @@ from promlab.promql.result import QueryResult, QueryStats
 from promlab.promql.vector import stack_tables
 from promlab.rules.alert import Alert
 from promlab.rules.alerting import AlertingRule
+from promlab.rules.independence import batches
 from promlab.rules.restore import DEFAULT_RESTORE, RestoreOptions, restore
 from promlab.rules.rows import vanished, with_none
 from promlab.rules.rule import Output, Rule, RuleContext
@@ -51,6 +52,7 @@ class GroupOptions:
     notify: Notify = lambda rule, alerts: None
     warn: Warn = lambda line: None
     executor: Executor | None = None
+    concurrent: bool = False  # rules that know nothing of each other, at the same time
     queried: Queried = lambda file, group, text, t_ms, stats, error: None
     resend_delay_ms: int = 60_000
     restore: RestoreOptions = DEFAULT_RESTORE
@@ -94,6 +96,8 @@ class Group:
         self.stats = GroupStats()
         self._options = options
         self._restores = restores
+        in_order = [[i] for i in range(len(self.rules))]
+        self._batches = batches(self.rules) if options.concurrent else in_order
         self._written: list[LabelTable | None] = [None] * len(self.rules)
         self._leftover: list[LabelTable] = []
         self._task: asyncio.Task[None] | None = None
@@ -157,12 +161,8 @@ class Group:
         """One iteration: all rules at `t_ms`."""
         started = time.perf_counter()
         self.stats.samples = 0
-        for i, rule in enumerate(self.rules):
-            rule_started = time.perf_counter()
-            await self._evaluate_rule(i, rule, t_ms)
-            rule.evaluation_s = time.perf_counter() - rule_started
-            rule.last_evaluation_ms = t_ms
-            self.stats.rule_s.add(rule.evaluation_s)
+        for batch in self._batches:
+            await asyncio.gather(*(self._timed(i, t_ms) for i in batch))
         leftover, self._leftover = self._leftover, []
         await self._end_series(leftover, t_ms - self.query_offset_ms)
         self.stats.iterations += 1
@@ -170,6 +170,13 @@ class Group:
         self.stats.durations_s += self.stats.last_duration_s
         self.stats.group_s.add(self.stats.last_duration_s)
         self.stats.last_evaluation_ms = t_ms
+
+    async def _timed(self, i: int, t_ms: int) -> None:
+        rule, started = self.rules[i], time.perf_counter()
+        await self._evaluate_rule(i, rule, t_ms)
+        rule.evaluation_s = time.perf_counter() - started
+        rule.last_evaluation_ms = t_ms
+        self.stats.rule_s.add(rule.evaluation_s)
 
     async def _evaluate_rule(self, i: int, rule: Rule, t_ms: int) -> None:
         options, query_ms = self._options, t_ms - self.query_offset_ms

@@ -94,6 +94,7 @@ class Rules:
             notify=self._notify,
             warn=_warn,
             executor=self._pool,
+            concurrent="concurrent-rule-eval" in settings.features,
             queried=self._queried,
             resend_delay_ms=settings.resend_delay_ms,
             restore=RestoreOptions(settings.outage_tolerance_ms, settings.grace_period_ms),
