@@ -104,9 +104,12 @@ class ExtrasMachine(RuleBasedStateMachine):
         self.path = Path(tempfile.mkdtemp(prefix="promlab-tsdb-"))
         self.model = Model(int(self.late_s * 1000))
         self.now = 1_000_000
-        self.head = Head.open(self.path, options=self.options)
+        self.head = self.open_head()
         self.reader = open_reader(self.path)
         self.group: Any = None
+
+    def open_head(self) -> Head:
+        return Head.open(self.path, options=self.options)
 
     def teardown(self) -> None:
         if hasattr(self, "head"):
@@ -183,7 +186,7 @@ class ExtrasMachine(RuleBasedStateMachine):
             self.head.close()
         else:
             kill(self.head)
-        self.head = Head.open(self.path, options=self.options)
+        self.head = self.open_head()
         assert self.head.wal_corruptions == 0
 
     @invariant()
