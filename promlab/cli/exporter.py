@@ -28,6 +28,7 @@ KINDS = {
     "node": "this machine: CPU, memory, disks, network, under node_exporter's names",
     "blackbox": "probes over HTTP, TCP, DNS and ICMP, by modules in a file",
     "haproxy": "statistics of HAProxy, over HTTP or its socket",
+    "jupyter": "kernels of a Jupyter Server, users of a JupyterHub",
     "json": "numbers in JSON documents of targets, by modules in a file",
     "sql": "results of SQL queries, of any database that SQLAlchemy speaks to",
     "process": "groups of processes: CPU, memory, I/O, files",

@@ -1,0 +1,1 @@
+"""Kernels, sessions and terminals of a Jupyter Server; users and servers of a JupyterHub."""
