@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from promlab.templating.times import Duration, Time, in_zone
 from promlab.templating.values import Functions
 
 NowNs = Callable[[], int]
+_WORD = re.compile(r"[\w']+")
 
 
 def plain(value: Any) -> Any:
@@ -45,6 +47,11 @@ def to_json(value: Any) -> str:
     return shown
 
 
+def _title(text: str) -> str:
+    """Every word with one capital: unlike in Prometheus' templates, the rest is small."""
+    return _WORD.sub(lambda found: found[0].capitalize(), text)
+
+
 def _join(separator: str, parts: Sequence[str]) -> str:
     return separator.join(parts)
 
@@ -65,7 +72,8 @@ def _unescape(text: str) -> str:
 
 _TIME = ("time.Time",)
 _FIXED: Functions = {
-    **{name: texts.FUNCTIONS[name] for name in ("toUpper", "toLower", "title", "match")},
+    **{name: texts.FUNCTIONS[name] for name in ("toUpper", "toLower", "match")},
+    "title": Function(_title, ("string",)),
     "reReplaceAll": texts.FUNCTIONS["reReplaceAll"],
     "trimSpace": Function(lambda text: text.strip(), ("string",)),
     "join": Function(_join, ("string", "[]string")),
