@@ -158,3 +158,19 @@ def decode(body: bytes, schema: Schema, *, delimited: bool = False) -> Decoded:
     places = offsets[:-1].copy()
     k.read_fields(raw, delimited, schema.fields, schema.holds, places, starts, ends, owners, values)
     return Decoded(raw, schema, offsets, Field(starts, ends, owners, values))
+
+
+def varint_bytes(value: int) -> bytes:
+    """A varint; negative numbers as the ten bytes of their two's complement."""
+    value %= 1 << 64
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
+
+
+def block_bytes(number: int, body: bytes) -> bytes:
+    """A field that has a length: a text or a message."""
+    return varint_bytes(number << 3 | 2) + varint_bytes(len(body)) + body

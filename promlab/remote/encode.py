@@ -11,6 +11,7 @@ import numpy.typing as npt
 from promlab.model.histograms import HistogramColumn, HistogramTable
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Times, Values
+from promlab.model.wire import block_bytes
 
 Index = npt.NDArray[np.int64]
 V1, V2 = 1, 2
@@ -38,7 +39,7 @@ def write_request(samples: SeriesSamples, version: int = V1) -> bytes:
     if version == V1:
         return timeseries(samples, _TIMESERIES[V1])
     texts, cells, names = _symbol_table(samples.labels)
-    symbols = b"".join(_text_field(_SYMBOLS, text) for text in texts)
+    symbols = b"".join(block_bytes(_SYMBOLS, text) for text in texts)
     return symbols + _encoded(samples, _TIMESERIES[V2], V2, cells, names, b"", b"", None)
 
 
@@ -80,15 +81,6 @@ def _symbol_table(labels: LabelTable) -> tuple[list[bytes], npt.NDArray[np.uint3
 
 def _ends(texts: Sequence[bytes]) -> Index:
     return np.cumsum([0, *map(len, texts)]).astype(np.int64)
-
-
-def _text_field(field: int, text: bytes) -> bytes:
-    size, head = len(text), bytearray([field << 3 | 2])
-    while size > 0x7F:
-        head.append(size & 0x7F | 0x80)
-        size >>= 7
-    head.append(size)
-    return bytes(head) + text
 
 
 def _encoded(

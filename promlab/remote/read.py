@@ -16,7 +16,15 @@ from promlab.errors import PromlabError
 from promlab.model.labels import LabelTable
 from promlab.model.matchers import BadRegex, Matcher, MatchType
 from promlab.model.samples import SeriesBatch
-from promlab.model.wire import TEXT, VARINT, BadMessage, Schema, decode
+from promlab.model.wire import (
+    TEXT,
+    VARINT,
+    BadMessage,
+    Schema,
+    block_bytes,
+    decode,
+    varint_bytes,
+)
 from promlab.remote.encode import SeriesSamples, timeseries
 
 SAMPLES, STREAMED = 0, 1
@@ -121,14 +129,14 @@ def samples_body(results: list[SeriesSamples]) -> bytes:
     parts = []
     for samples in results:
         inner = timeseries(samples, 1)
-        parts.append(b"\x0a" + _varint(len(inner)) + inner)
+        parts.append(b"\x0a" + varint_bytes(len(inner)) + inner)
     return bytes(cramjam.snappy.compress_raw(b"".join(parts)))
 
 
 def frames(results: list[SeriesSamples]) -> Iterator[bytes]:
     """The frames of an answer in the form STREAMED_XOR_CHUNKS; floats only."""
     for query, samples in enumerate(results):
-        index = b"\x10" + _varint(query) if query else b""
+        index = b"\x10" + varint_bytes(query) if query else b""
         for s in range(samples.labels.n):
             head = _label_fields(samples.labels.row(s))
             chunks: list[bytes] = []
@@ -145,16 +153,16 @@ def _frame(head: bytes, chunks: list[bytes], index: bytes) -> bytes:
     from promlab.remote.xor_kernels import crc32c
 
     series = head + b"".join(chunks)
-    body = b"\x0a" + _varint(len(series)) + series + index
+    body = b"\x0a" + varint_bytes(len(series)) + series + index
     crc = int(crc32c(np.frombuffer(body, np.uint8)))
-    return _varint(len(body)) + crc.to_bytes(4, "big") + body
+    return varint_bytes(len(body)) + crc.to_bytes(4, "big") + body
 
 
 def _label_fields(labels: Mapping[str, str]) -> bytes:
     found = b""
     for name, value in labels.items():
-        pair = _block(1, name.encode()) + _block(2, value.encode())
-        found += _block(1, pair)
+        pair = block_bytes(1, name.encode()) + block_bytes(2, value.encode())
+        found += block_bytes(1, pair)
     return found
 
 
@@ -167,22 +175,6 @@ def _chunks(samples: SeriesSamples, s: int) -> Iterator[bytes]:
         out = np.zeros(HEADER + 20 + (last - first) * MOST_BITS // 8, np.uint8)
         size = int(xor_chunk(samples.t_ms, samples.values, first, last, out))
         oldest, newest = int(samples.t_ms[first]), int(samples.t_ms[last - 1])
-        yield _block(
-            2,
-            b"\x08" + _varint(oldest) + b"\x10" + _varint(newest) + b"\x18" + _varint(_XOR)
-            + _block(4, out[:size].tobytes()),
-        )  # fmt: skip
-
-
-def _varint(value: int) -> bytes:
-    value %= 1 << 64
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    found.append(value)
-    return bytes(found)
-
-
-def _block(field: int, body: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(body)) + body
+        times = b"\x08" + varint_bytes(oldest) + b"\x10" + varint_bytes(newest)
+        kind = b"\x18" + varint_bytes(_XOR)
+        yield block_bytes(2, times + kind + block_bytes(4, out[:size].tobytes()))

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from promlab.model.wire import BadMessage
+from promlab.model.wire import BadMessage, block_bytes, varint_bytes
 
 _Encoder = Callable[[int, Any], bytes]
 _MAX_DEPTH = 32
@@ -54,29 +54,15 @@ def _encoded(number: int, how: Any, value: Any, depth: int) -> bytes:
             raise TypeError(f"expected a list, not {_kind(value)}")
         return b"".join(_encoded(number, how[0], item, depth) for item in value)
     if isinstance(how, dict):
-        return _block(number, _fields(value, how, depth + 1))
+        return block_bytes(number, _fields(value, how, depth + 1))
     encoder: _Encoder = how
     return encoder(number, value)
-
-
-def _varint(value: int) -> bytes:
-    value %= 1 << 64
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    found.append(value)
-    return bytes(found)
-
-
-def _block(number: int, body: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(body)) + body
 
 
 def _text(number: int, value: Any) -> bytes:
     if not isinstance(value, str):
         raise TypeError(f"expected a string, not {_kind(value)}")
-    return _block(number, value.encode())
+    return block_bytes(number, value.encode())
 
 
 def _integer(value: Any) -> int:
@@ -91,40 +77,40 @@ def _integer(value: Any) -> int:
 
 
 def _integer_field(number: int, value: Any) -> bytes:
-    return _varint(number << 3) + _varint(_integer(value))
+    return varint_bytes(number << 3) + varint_bytes(_integer(value))
 
 
 def _zigzag(number: int, value: Any) -> bytes:
     found = _integer(value)
-    return _varint(number << 3) + _varint(found << 1 if found >= 0 else (-found << 1) - 1)
+    return varint_bytes(number << 3) + varint_bytes(found << 1 if found >= 0 else (-found << 1) - 1)
 
 
 def _fixed(number: int, value: Any) -> bytes:
-    return _varint(number << 3 | 1) + struct.pack("<Q", _integer(value) % (1 << 64))
+    return varint_bytes(number << 3 | 1) + struct.pack("<Q", _integer(value) % (1 << 64))
 
 
 def _double(number: int, value: Any) -> bytes:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError(f"expected a number, not {_kind(value)}")
-    return _varint(number << 3 | 1) + struct.pack("<d", float(value))
+    return varint_bytes(number << 3 | 1) + struct.pack("<d", float(value))
 
 
 def _boolean(number: int, value: Any) -> bytes:
     if not isinstance(value, bool):
         raise TypeError(f"expected true or false, not {_kind(value)}")
-    return _varint(number << 3) + _varint(value)
+    return varint_bytes(number << 3) + varint_bytes(value)
 
 
 def _hexadecimal(number: int, value: Any) -> bytes:
     if not isinstance(value, str):
         raise TypeError(f"expected a string, not {_kind(value)}")
-    return _block(number, bytes.fromhex(value))
+    return block_bytes(number, bytes.fromhex(value))
 
 
 def _base64(number: int, value: Any) -> bytes:
     if not isinstance(value, str):
         raise TypeError(f"expected a string, not {_kind(value)}")
-    return _block(number, binascii.a2b_base64(value))
+    return block_bytes(number, binascii.a2b_base64(value))
 
 
 def _temporality(number: int, value: Any) -> bytes:
