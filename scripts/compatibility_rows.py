@@ -109,6 +109,8 @@ CONFIGURATION = [
     _row("reload by SIGHUP and request; the old configuration stays on error", HOLDS,
          "server/running: reload; server/rules: sighup_reaches_the_rules; "
          "server/notifications: a_reload_that_fails_is_told_and_the_next_one_takes_it_back"),
+    _row("`--config.auto-reload`: digests of configuration, rules, imported files", HOLDS,
+         "server/reloads: changed_files_are_taken_over_and_unchanged_jobs_miss_no_scrape"),
     _row("unchanged scrape pools and rule groups go on undisturbed", HOLDS,
          "scrape/scrape_manager: reload_leaves_unchanged_jobs_alone a_bad_job_changes_nothing; "
          "rules/rule_manager: an_equal_group_goes_on_undisturbed"),
@@ -192,6 +194,10 @@ COMMAND_LINE = [
          "flags_that_promise_what_is_not_there_are_refused"),
     _row("flags of the other mode: exit code 3", HOLDS,
          "cli/serve: flags_of_the_other_mode_are_refused"),
+    _row("agent mode", PARTLY,
+         "server/running: an_agent_takes_no_rules_and_answers_no_queries; "
+         "server/contract: an_agent_has_no_queries",
+         "scrapes and sends on; storage is that of a server, kept for the retention time"),
     _row("SIGTERM and SIGINT stop in order", HOLDS, "server/running: stopping_is_orderly"),
     _row("promtool's commands", HOLDS,
          "cli/query: prints_what_promtool_prints; "

@@ -17,6 +17,7 @@ from promlab.config.document import At
 from promlab.config.http_client import HttpClientConfig
 from promlab.config.remote import RemoteWriteConfig
 from promlab.config.scrape import ScrapeConfig
+from promlab.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -27,6 +28,16 @@ class Missing:
 
     at: At
     message: str
+
+
+_SERVER_ONLY = ("rule_files", "alerting", "remote_read")
+
+
+def check_agent(config: Config, path: str) -> None:
+    """Refuse what an agent has no use for: it stores nothing. Raises ConfigError."""
+    for field in _SERVER_ONLY:
+        if getattr(config, field) != getattr(Config(), field):
+            raise ConfigError(f"field {field} is not allowed in agent mode", path=path, field=field)
 
 
 def missing(config: Config, at: At) -> Iterator[Missing]:

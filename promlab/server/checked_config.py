@@ -18,6 +18,7 @@ from promlab import lifeline
 from promlab.config import Config, load_text
 from promlab.config.config import matching_files
 from promlab.config.document import read_text
+from promlab.config.support import check_agent
 from promlab.errors import ConfigError, ServerError
 from promlab.server.lab_files import pattern
 from promlab.server.settings import Settings
@@ -56,6 +57,8 @@ def load_checked(settings: Settings) -> Checked:
     path = settings.config_file
     text = read_text(path)
     config = load_settled(text, settings)
+    if settings.agent:
+        check_agent(load_text(text, path, supported_only=False), path)
     if any(matching_files(each) for each in config.rule_files):
         _check_rules(_source(text, settings))
     return Checked(config, text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import hashlib
 import logging
 import os
 import secrets
@@ -169,20 +170,24 @@ class Writer:
         self.reload_successful, self.reloaded_s = True, time.time()
 
     async def _watch_config(self) -> None:
-        before = self._files_changed()
+        before = await asyncio.to_thread(self._files_changed)
         while True:
             await asyncio.sleep(self._settings.config_reload_interval_s)
-            now = self._files_changed()
+            now = await asyncio.to_thread(self._files_changed)
             if now != before:
                 before = now
+                log.info("Files of the configuration have changed")
                 with contextlib.suppress(PromlabError):
                     await self.reload()
 
-    def _files_changed(self) -> dict[str, int]:
-        """When the configuration's file, and each rule file, was last changed."""
-        patterns = self._loaded.config.rule_files if self._loaded else ()
+    def _files_changed(self) -> dict[str, bytes]:
+        """A digest of each file of the configuration, rules and imported jobs too."""
+        patterns: list[str] = []
+        if self._loaded is not None:
+            config = self._loaded.config
+            patterns += [*config.rule_files, *config.scrape_config_files]
         files = [file for pattern in patterns for file in matching_files(pattern)]
-        return {file: _changed_at(Path(file)) for file in (self._settings.config_file, *files)}
+        return {file: _digest(Path(file)) for file in (self._settings.config_file, *files)}
 
     # --- committing -----------------------------------------------------------------------
 
@@ -374,11 +379,11 @@ def _policies(path: str) -> Policies:
     )
 
 
-def _changed_at(path: Path) -> int:
+def _digest(path: Path) -> bytes:
     try:
-        return path.stat().st_mtime_ns
+        return hashlib.sha256(path.read_bytes()).digest()
     except OSError:
-        return 0
+        return b""
 
 
 def _registered(head: Head, body: Any, columns: Columns) -> Refs:

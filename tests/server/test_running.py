@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,3 +173,21 @@ def test_quit_by_request(target: Target, tmp_path: Path) -> None:
         answer = server.client.post("/-/quit")
         assert answer.text == "Requesting termination... Goodbye!"
         assert server.process.wait(60) == 0
+
+
+def test_an_agent_takes_no_rules_and_answers_no_queries(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("rule_files: [r.yml]\n")
+    command = [f"--storage.agent.path={tmp_path}/agent", "--agent"]
+    command += ["--web.listen-address=127.0.0.1:0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "promlab", "serve", f"--config.file={tmp_path}/p.yml", *command],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "field rule_files is not allowed in agent mode" in done.stderr
+    both = [*command, f"--storage.tsdb.path={tmp_path}/data"]
+    done = subprocess.run(
+        [sys.executable, "-m", "promlab", "serve", *both], capture_output=True, text=True
+    )
+    assert done.returncode == 3

@@ -11,10 +11,10 @@ from promlab.cli.check.named_files import check_named_files
 from promlab.cli.check.rules import check_file
 from promlab.config import Config, load
 from promlab.config.config import matching_files
+from promlab.config.support import check_agent
 from promlab.errors import ConfigError
 
 LINTS = (lint.DUPLICATE_RULES, lint.LONG_INTERVAL)
-_SERVER_ONLY = ("rule_files", "alerting", "remote_read")
 _LOOKBACK_MS = 300_000
 
 
@@ -47,7 +47,7 @@ def _check(path: str, args: argparse.Namespace, wanted: frozenset[str]) -> int:
     try:
         config = load(path, supported_only=False)
         if args.agent:
-            _check_agent(config, path)
+            check_agent(config, path)
         if not args.syntax_only:
             check_named_files(config, path)
     except ConfigError as error:
@@ -73,12 +73,6 @@ def _rule_files(config: Config, path: str) -> list[str]:
             print(f"  WARNING: {path} names a rule file that does not exist: {pattern}")
         found += files
     return found
-
-
-def _check_agent(config: Config, path: str) -> None:
-    for field in _SERVER_ONLY:
-        if getattr(config, field) != getattr(Config(), field):
-            raise ConfigError(f"field {field} is not allowed in agent mode", path=path, field=field)
 
 
 def _long_intervals(config: Config, wanted: frozenset[str], fatal: bool) -> int:
