@@ -7,6 +7,7 @@ queries: readers map the same files (reader.py). Not thread-safe: one event loop
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -408,6 +409,8 @@ class Head:
             self._keeper.finish()
             self.commit()
             self._keeper.finish()
+            with contextlib.suppress(StorageError):
+                self._keeper.settle()
             self.catalog.sync()
             self.wal.sync()
             self.chunks.sync()

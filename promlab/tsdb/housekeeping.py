@@ -149,6 +149,27 @@ class Housekeeper:
         self._head.chunks.start_file(now)
         self._head.publish()
 
+    def settle(self) -> None:
+        """Seal all that is held and empty the log: an orderly end leaves nothing to replay.
+
+        Raises StorageError; all stays as it was then, and will be replayed.
+        """
+        head = self._head
+        state = head.rows.state[: head.rows.count]
+        for group in np.flatnonzero(state[:, k.ROWS] > 0).tolist():
+            head.sealer.seal_group(group)
+        found, loose = np.empty(_RINGS, np.uint32), head.loose
+        while True:
+            n = k.rings_before(
+                loose.longs, loose.count, loose.first_segment, head.wal.segment + 1, found
+            )
+            if not n:
+                break
+            head.sealer.seal_rings(found[:n])
+        self._sync(True)
+        head.wal.start_segment()
+        head.wal.drop_before(head.wal.segment)
+
     def drop_old_epochs(self, epoch: int) -> None:
         """Delete what earlier writers mapped; readers that still map it keep it."""
         for path in (self._head.path / "head").glob("*.[0-9]*"):
