@@ -40,6 +40,7 @@ def made() -> pl.DataFrame:
         for job, scale in (("node", 4.0), ("app", 3.0))
         for n in range(3)
     ]
+    parts[0] = parts[0].with_columns(pl.col("value").floor() * 4096)
     up = pl.DataFrame(
         {"timestamp": moments(100, 50), "value": 1.0, "__name__": "up", "job": "node"}
     )
@@ -118,9 +119,9 @@ def test_duckdb_reads_a_block_unaided(data: Path) -> None:
             duckdb.sql(
                 f"""
                 select s.__name__, s.job, s.n, unnest(t.t_ms) as timestamp,
-                    unnest(case when r.scale >= 0
-                        then list_transform(r.n, lambda v: v / 10.0 ** r.scale)
-                        else r.x end) as value
+                    unnest(case when r.scale < 0 then r.x
+                        when r.scale < 100 then list_transform(r.n, lambda v: v / 10.0 ** r.scale)
+                        else list_transform(r.n, lambda v: v * 2.0 ** (r.scale - 100)) end) as value
                 from '{block}/samples.parquet' r
                 join '{block}/series.parquet' s on s.__series__ = r.series
                 join '{block}/times.parquet' t on t.times = r.times
@@ -139,7 +140,7 @@ def test_pandas_reads_a_block_unaided(data: Path) -> None:
         times = pd.read_parquet(data / name / "times.parquet")
         rows = rows.merge(times[["times", "t_ms"]], on="times")
         rows["value"] = [
-            n / 10.0**scale if scale >= 0 else x
+            x if scale < 0 else n / 10.0**scale if scale < 100 else n * 2.0 ** (scale - 100)
             for n, x, scale in zip(rows["n"], rows["x"], rows["scale"], strict=True)
         ]
         flat = rows[["series", "t_ms", "value"]].explode(["t_ms", "value"])

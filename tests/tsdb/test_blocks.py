@@ -48,6 +48,7 @@ class Writing:
                 value = value + self.dice.integers(0, 3, 9)
                 now = value / 8
                 now[3] = self.dice.random()
+                now[4] = np.floor(now[4]) * -4096
                 if second % 70 == 0:
                     now[5] = stale_values(1)[0]
                     self.model.setdefault(key_of(rows[5]), {})[second * 1000] = STALE_BITS

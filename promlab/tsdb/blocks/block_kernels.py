@@ -15,6 +15,8 @@ from promlab.tsdb.codec_kernels import POWERS, scaled
 
 ROW_SAMPLES = 480
 FLOATS = -1  # the scale of a row of doubles
+SHIFTED = 100  # a scale from here on: integers times 2^(scale - SHIFTED)
+_LEAST_SHIFT = 3  # fewer zero bits at the end are not worth it
 _STALE = 0x7FF0000000000002
 _SPLITS = 4  # most staleness markers of a row that get rows of their own
 _MIX = 0x9E3779B97F4A7C15
@@ -60,7 +62,8 @@ def cut_rows(offsets: Any, times_at: Any, t_ms: Any, bits: Any, segment: Any, ro
 def scale_rows(rows: Any, bits: Any, scales: Any, decimals: Any, floats: Any) -> Any:
     """Values of all rows: decimals as integers, others as bits; how many of each.
 
-    `scales` gets each row's power of ten, FLOATS for a row of doubles.
+    `scales` gets each row's power of ten, or SHIFTED and the power of two that whole numbers
+    were divided by, FLOATS for a row of doubles.
     """
     n, m = 0, 0
     values = bits.view(np.float64)
@@ -69,6 +72,18 @@ def scale_rows(rows: Any, bits: Any, scales: Any, decimals: Any, floats: Any) ->
         exponent = scaled(bits[at : at + count], values[at : at + count], count, decimals[n:])
         scales[r] = exponent
         if exponent >= 0:
+            if exponent == 0:
+                used = np.int64(0)
+                for i in range(n, n + count):
+                    used |= decimals[i]
+                shift = np.int64(0)
+                while used != 0 and used & 1 == 0:
+                    used >>= 1
+                    shift += 1
+                if shift >= _LEAST_SHIFT:
+                    scales[r] = SHIFTED + shift
+                    for i in range(n, n + count):
+                        decimals[i] >>= shift
             n += count
         else:
             scales[r] = FLOATS
@@ -104,10 +119,14 @@ def place_rows(
         if scales[r] < 0:
             for i in range(counts[r]):
                 out[to + i] = items[at + i]
+        elif scales[r] >= SHIFTED:
+            power = 2.0 ** (scales[r] - SHIFTED)
+            for i in range(counts[r]):
+                values[to + i] = np.float64(items[at + i]) * power
         elif scales[r] == 0:
             for i in range(counts[r]):
                 values[to + i] = np.float64(items[at + i])
-        else:
+        elif scales[r] < len(POWERS):
             power = POWERS[scales[r]]
             for i in range(counts[r]):
                 values[to + i] = np.float64(items[at + i]) / power
