@@ -176,7 +176,8 @@ def number_text(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    return repr(float(value))  # numpy's numbers are floats too, but write themselves otherwise
+    # numpy's numbers write themselves as np.float64(1.0).
+    return repr(value if isinstance(value, int) else float(value))
 
 
 def go_number(value: float) -> str:

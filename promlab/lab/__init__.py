@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from promlab.lab.alertmanager import alertmanager
+    from promlab.lab.alertmanager_process import alertmanager
     from promlab.lab.exercises import Exercise, Exercises, predict
     from promlab.lab.fleet import simulate
     from promlab.lab.gateway import pushgateway
@@ -22,10 +22,11 @@ __all__ = [
     "wait_for",
 ]
 
+# No module may be called as what it holds: importing it would hide that.
 _HOMES = {
     "Exercise": "promlab.lab.exercises",
     "Exercises": "promlab.lab.exercises",
-    "alertmanager": "promlab.lab.alertmanager",
+    "alertmanager": "promlab.lab.alertmanager_process",
     "predict": "promlab.lab.exercises",
     "pushgateway": "promlab.lab.gateway",
     "simulate": "promlab.lab.fleet",
