@@ -19,7 +19,7 @@ from promlab.errors import NotRunning
 if TYPE_CHECKING:
     from promlab.client import Client
     from promlab.client.times import DurationLike
-    from promlab.lab.alertmanager import LabAlertmanager
+    from promlab.lab.alertmanager_process import LabAlertmanager
     from promlab.lab.routing_picture import RoutePicture
     from promlab.widgets.alerting import AlertTimeline, SilenceList
 
@@ -70,7 +70,7 @@ def timeline(
 
 
 def _alertmanager(given: LabAlertmanager | None) -> LabAlertmanager:
-    from promlab.lab.alertmanager import running
+    from promlab.lab.alertmanager_process import running
 
     found = given or running()
     if found is None:
