@@ -24,7 +24,7 @@ from promlab.model.matchers import BadRegex, Matcher, compile_regex
 from promlab.web.http import JSON, Request, Response
 
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True", "yes", "on", "ok", "y", "YES", "ON"))
-_EVERY = 500  # alerts shown before others get their turn
+_EVERY = 500  # alerts or silences shown before others get their turn
 
 
 def answer(value: Any) -> Response:
@@ -232,7 +232,12 @@ async def get_silences(context: Context, request: Request) -> Response:
         for silence in context.am.silences
         if states[silence.state(now_ms)] and all(m in silence.matchers for m in wanted)
     ]
-    return answer([plain_silence(each, now_ms) for each in listing(found, now_ms)])
+    shown = []
+    for i, each in enumerate(listing(found, now_ms)):
+        if i % _EVERY == _EVERY - 1:
+            await asyncio.sleep(0)
+        shown.append(plain_silence(each, now_ms))
+    return answer(shown)
 
 
 async def post_silence(context: Context, request: Request) -> Response:
