@@ -11,12 +11,17 @@ import numpy.typing as npt
 from promlab.model.histograms import HistogramColumn, HistogramTable
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Times, Values
-from promlab.model.wire import block_bytes
+from promlab.model.wire import block_bytes, varint_bytes
 
 Index = npt.NDArray[np.int64]
 V1, V2 = 1, 2
 _TIMESERIES = {V1: 1, V2: 5}
-_SYMBOLS = 4
+_SYMBOLS, _METADATA = 4, 3
+_TYPES = (
+    "unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset",
+)  # fmt: skip
+_KINDS = {kind: i for i, kind in enumerate(_TYPES)}
+Family = tuple[str, str, str, str]  # name, type, help, unit
 
 
 class SeriesSamples(NamedTuple):
@@ -41,6 +46,17 @@ def write_request(samples: SeriesSamples, version: int = V1) -> bytes:
     texts, cells, names = _symbol_table(samples.labels)
     symbols = b"".join(block_bytes(_SYMBOLS, text) for text in texts)
     return symbols + _encoded(samples, _TIMESERIES[V2], V2, cells, names, b"", b"", None)
+
+
+def metadata_request(families: Sequence[Family]) -> bytes:
+    """A WriteRequest of version 1.0 that says what metric families are."""
+    found = []
+    for name, kind, help_, unit in families:
+        parts = [b"\x08" + varint_bytes(_KINDS.get(kind, 0))]
+        texts = ((2, name), (4, help_), (5, unit))
+        parts += [block_bytes(number, text.encode()) for number, text in texts if text]
+        found.append(block_bytes(_METADATA, b"".join(parts)))
+    return b"".join(found)
 
 
 def timeseries(samples: SeriesSamples, field: int) -> bytes:

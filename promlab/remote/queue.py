@@ -12,19 +12,20 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import aiohttp
+import cramjam
 
 from promlab.config.kinds import show_url
 from promlab.config.remote import MESSAGES, RemoteWriteConfig
-from promlab.errors import ScrapeError, StorageError, TooManySamples
+from promlab.errors import PromlabError, ScrapeError, StorageError, TooManySamples
 from promlab.model.storage import Querier
 from promlab.remote.batches import Batch, Chosen, choose, make_batch, shard_rows
-from promlab.remote.encode import V1, V2, Index
+from promlab.remote.encode import V1, V2, Family, Index, metadata_request
 from promlab.remote.tail import Fresh, Tail
 from promlab.transport.session import HttpClient
 
@@ -34,6 +35,7 @@ _LOOK_S = 1.0
 _REMEMBER_S = 10.0
 _FAR_BACK_MS = -(1 << 62)
 _TYPES = {V1: "application/x-protobuf", V2: f"application/x-protobuf;proto={MESSAGES[1]}"}
+Metadata = Callable[[], Awaitable[Sequence[Family]]]
 _VERSIONS = {V1: "0.1.0", V2: "2.0.0"}
 
 
@@ -43,6 +45,7 @@ class QueueStats:
 
     samples: int = 0
     histograms: int = 0
+    metadata: int = 0
     samples_failed: int = 0
     samples_retried: int = 0
     samples_dropped: int = 0
@@ -84,8 +87,10 @@ class Queue:
         *,
         version: str,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        metadata: Metadata | None = None,
     ) -> None:
         self.config, self.external = config, external
+        self._metadata = metadata
         self.stats = QueueStats(shards=config.queue_config.min_shards)
         self._now_ms, self._state_path = now_ms, state_path
         self._version = V2 if config.protobuf_message == MESSAGES[1] else V1
@@ -100,7 +105,7 @@ class Queue:
         self._tail = Tail(querier, self._remembered())
         self._waiting_since: float | None = None
         self._remembered_at = -_REMEMBER_S
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def name(self) -> str:
@@ -114,14 +119,34 @@ class Queue:
 
     def start(self) -> None:
         """Send from now on."""
-        self._task = asyncio.create_task(self._run(), name=f"remote write {self.name}")
+        self._tasks = [asyncio.create_task(self._run(), name=f"remote write {self.name}")]
+        # In version 2.0 metadata would come with each series.
+        if self._metadata is not None and self.config.metadata_config.send and self._version == V1:
+            task = self._tell_for_ever(self._metadata)
+            self._tasks.append(asyncio.create_task(task, name=f"remote write {self.name} metadata"))
 
     async def stop(self) -> None:
         """Stop at once: what has not arrived is sent after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._client.close()
+
+    async def _tell_for_ever(self, metadata: Metadata) -> None:
+        while True:
+            await asyncio.sleep(self.config.metadata_config.send_interval_ms / 1000)
+            try:
+                await self.tell(await metadata())
+            except (PromlabError, _Refused, _Retry) as error:
+                log.warning("remote write %s: metadata not sent: %s", self.name, error)
+
+    async def tell(self, families: Sequence[Family]) -> None:
+        """Send metadata, once: what is lost comes again with the next."""
+        size = self.config.metadata_config.max_samples_per_send
+        for at in range(0, len(families), size):
+            body = metadata_request(families[at : at + size])
+            await self._post(bytes(cramjam.snappy.compress_raw(body)), 0)
+            self.stats.metadata += len(families[at : at + size])
 
     async def _run(self) -> None:
         while True:

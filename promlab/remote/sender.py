@@ -9,14 +9,17 @@ from pathlib import Path
 from promlab.config.config import Config
 from promlab.config.remote import RemoteWriteConfig
 from promlab.model.storage import Querier
-from promlab.remote.queue import Queue
+from promlab.remote.queue import Metadata, Queue
 
 
 class RemoteWrite:
     """Queues by what they are for; one that did not change goes on undisturbed."""
 
-    def __init__(self, querier: Querier, folder: Path, *, version: str) -> None:
+    def __init__(
+        self, querier: Querier, folder: Path, *, version: str, metadata: Metadata | None = None
+    ) -> None:
         self._querier, self._folder, self._version = querier, folder, version
+        self._metadata = metadata
         self._queues: dict[str, Queue] = {}
 
     @property
@@ -53,7 +56,14 @@ class RemoteWrite:
 
     def _made(self, key: str, config: RemoteWriteConfig, external: Mapping[str, str]) -> Queue:
         path = self._folder / f"{key}.json"
-        return Queue(config, external, self._querier, path, version=self._version)
+        return Queue(
+            config,
+            external,
+            self._querier,
+            path,
+            version=self._version,
+            metadata=self._metadata,
+        )
 
 
 def _identity(config: RemoteWriteConfig) -> str:

@@ -159,7 +159,15 @@ async def _send_on(context: Context, config: Config) -> None:
         from promlab.remote.sender import RemoteWrite
 
         folder = Path(context.settings.data_path) / "remote_write"
-        context.remote_write = RemoteWrite(context.stored(), folder, version=__version__)
+
+        async def metadata() -> list[tuple[str, str, str, str]]:
+            answer = await context.writer.ask("metadata", "")
+            found = {each[0]: tuple(each) for target in answer for each in target["metrics"]}
+            return list(found.values())
+
+        context.remote_write = RemoteWrite(
+            context.stored(), folder, version=__version__, metadata=metadata
+        )
     await context.remote_write.apply(config)
 
 

@@ -15,6 +15,7 @@ _PREFIX = "prometheus_remote_storage_"
 _STATS: dict[str, tuple[str, str, Callable[[QueueStats], float]]] = {
     "samples_total": ("counter", "Samples sent.", lambda s: s.samples),
     "histograms_total": ("counter", "Native histograms sent.", lambda s: s.histograms),
+    "metadata_total": ("counter", "Metadata sent.", lambda s: s.metadata),
     "samples_failed_total": ("counter", "Samples that were refused.", lambda s: s.samples_failed),
     "samples_retried_total": ("counter", "Samples sent once more.", lambda s: s.samples_retried),
     "samples_dropped_total": ("counter", "Samples that rules or their age drop.",

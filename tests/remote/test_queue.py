@@ -20,7 +20,7 @@ from promlab.remote.snappy import uncompress
 from promlab.remote.tail import LATE_MS, Tail
 from promlab.tsdb.head import Head
 from promlab.tsdb.reader import Reader
-from tests.remote.written import Sample, read_request
+from tests.remote.written import Sample, read_metadata, read_request
 
 START = 1_700_000_000_000
 
@@ -45,6 +45,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
+        self.metadata: list[dict[int, object]] = []
         self.requests: list[web.Request] = []
         self.answers: list[int] = []
         self.url = ""
@@ -54,6 +55,7 @@ class Receiver:
         self.requests.append(request)
         if self.answers:
             return web.Response(status=self.answers.pop(0), text="no\nthanks")
+        self.metadata += read_metadata(uncompress(body))
         self.samples += read_request(uncompress(body), v2="write.v2" in request.content_type_text)
         return web.Response(status=204)
 
@@ -257,3 +259,15 @@ async def test_reload_keeps_adds_and_removes(receiver: Receiver, storage: Storag
     assert third is not first["b"]
     await remote.stop()
     assert not [task for task in asyncio.all_tasks() if "remote write" in task.get_name()]
+
+
+async def test_metadata(receiver: Receiver, storage: Storage) -> None:
+    options = "metadata_config: {max_samples_per_send: 2}"
+    sending = queue(receiver, storage, Clock(), options)
+    families = [("a", "counter", "Help.", "m"), ("b", "unknown", "", ""), ("c", "info", "x", "")]
+    await sending.tell(families)
+    await sending.stop()
+    assert receiver.metadata == [
+        {1: 1, 2: b"a", 4: b"Help.", 5: b"m"}, {1: 0, 2: b"b"}, {1: 6, 2: b"c", 4: b"x"},
+    ]  # fmt: skip
+    assert (len(receiver.requests), sending.stats.metadata) == (2, 3)

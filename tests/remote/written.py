@@ -79,3 +79,7 @@ def read_request(body: bytes, *, v2: bool = False) -> list[Sample]:
         assert list(labels) == sorted(labels)
         found += [(labels, t_ms, value) for t_ms, value in samples]
     return found
+
+
+def read_metadata(body: bytes) -> list[dict[int, Any]]:
+    return [dict(fields(content)) for number, content in fields(body) if number == 3]
