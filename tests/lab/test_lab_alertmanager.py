@@ -11,7 +11,7 @@ import pytest
 import promlab
 from promlab import alerts
 from promlab.errors import ClientError, ConfigError, NotRunning
-from promlab.lab.alertmanager import LabAlertmanager, alertmanager, running
+from promlab.lab.alertmanager_process import LabAlertmanager, alertmanager, running
 
 CONFIG = """
 route:
@@ -94,7 +94,7 @@ def test_route_lights_the_way() -> None:
 
 
 def test_without_any_running_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promlab.lab.alertmanager._running", {})
+    monkeypatch.setattr("promlab.lab.alertmanager_process._running", {})
     with pytest.raises(NotRunning, match=r"promlab\.lab\.alertmanager"):
         alerts.silences()
 
