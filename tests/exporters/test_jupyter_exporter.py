@@ -185,3 +185,22 @@ def test_flags_that_are_refused(flags: dict[str, str], message: str) -> None:
     given = {name: default for name, (default, _) in FLAGS.items()}
     with pytest.raises(ConfigError, match=message):
         make({**given, **flags})
+
+
+@pytest.mark.peers
+def test_promtool_finds_nothing_in_what_a_server_does(
+    peers: Path,
+    jupyter: httpx.Client,
+    run_kind: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JUPYTER_TOKEN", TOKEN)
+    url = run_kind("jupyter", f"--jupyter.url={jupyter.base_url}")
+    jupyter.post("/api/kernels", json={}, timeout=60)
+    until(lambda: "jupyter_kernel_cpu_seconds_total{" in httpx.get(url, timeout=30).text)
+    done = subprocess.run(
+        [peers / "promtool", "check", "metrics"],
+        input=httpx.get(url, timeout=30).content,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
