@@ -110,6 +110,8 @@ def _in_brackets(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _vector(value: InstantVector, label_text: LabelText) -> Iterator[bytes]:
     from promlab.server.json_kernels import print_vector
 
+    if not value.labels.n:
+        return iter(())  # as most alerts have it
     pieces = label_text.pieces(value.labels)
     step = np.frombuffer(f"[{format_seconds(value.t_ms)},".encode(), np.uint8)
     sizes = pieces.sizes() + (_SERIES_BYTES + _SAMPLE_BYTES + _TIME_BYTES)

@@ -135,15 +135,15 @@ class DataReader(Reader):
     ) -> SeriesBatch | None:
         with self._lock:
             self._shared()
-            has_head = self._has_head
-            if has_head:
-                self.blocks.refresh()
-                mapped = self._fresh()
-                selection = mapped.index.select(matchers)
-                deleted = self.blocks.head_tombstones
-        if not has_head:
-            return None
+            mapped = self._mapped if self._has_head else None
+            if mapped is None:
+                return None
+            self.blocks.refresh()
+            selection = mapped.index.select(matchers)
+            deleted = self.blocks.head_tombstones
         found = self._samples(mapped, selection, start_ms, end_ms, hints)
+        if not deleted:
+            return found.batch
         return without_deleted(found.batch, selection.series[found.rows], deleted)
 
     def _select(
@@ -154,6 +154,11 @@ class DataReader(Reader):
         hints: SelectHints,
         head: SeriesBatch | None,
     ) -> SeriesBatch:
+        if head is not None:
+            with self._lock:
+                blocks = self.blocks.refresh()
+            if not any(block.overlaps(start_ms, end_ms) for block in blocks):
+                return head
         found, symbols = self._find(matchers, start_ms, end_ms, hints)
         if not found:
             return head if head is not None else SeriesBatch.empty(symbols)

@@ -122,7 +122,7 @@ def decode(
     )
     if max_samples and written > max_samples:
         raise TooManySamples(max_samples)
-    kept = np.flatnonzero(np.diff(offsets) > 0)
+    kept = (offsets[1:] > offsets[:-1]).nonzero()[0]
     if len(kept) < n:
         labels = labels.take(kept)
         offsets = np.concatenate([offsets[kept], offsets[-1:]])

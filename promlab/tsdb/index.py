@@ -211,7 +211,8 @@ class SeriesIndex:
                 found = Selection(np.concatenate([found.series, new]), self.count)
                 self._selections[key] = found
             found.looked_at = self.count
-        self._selections.move_to_end(key)
+        if 2 * len(self._selections) > _SELECTIONS:  # else none is forgotten soon
+            self._selections.move_to_end(key)
         if found.labels is None:
             found.labels = self.labels(found.series)
         return found
@@ -221,6 +222,8 @@ class SeriesIndex:
 
         `selection.starts_of` has, for each of them, the number of its series.
         """
+        if not len(self._start_of):
+            return None
         series = selection.series[selection.series < len(self._start_of)]
         hidden = self._start_of[series]
         of = np.flatnonzero(hidden >= 0)

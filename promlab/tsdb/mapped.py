@@ -90,6 +90,8 @@ class Mapped:
         self._series_bytes = 0
         self.oldest_file = 0  # chunk files before this one are not looked at
         self._chunks: dict[int, ChunkFile] = {}
+        self._viewed: tuple[tuple[int, int], ...] = ()
+        self._view: ChunkView | None = None
         place = control.path_of(path)
         self._place = str(place)
         try:
@@ -162,7 +164,10 @@ class Mapped:
             if file.count and file.first_t <= end and file.last_t >= counts_from:
                 found.append(file)
                 starts.append(counts_from)
-        return _view(found, np.array(starts, np.int64))
+        key = tuple((file.number, file.count) for file in found)
+        if key != self._viewed or self._view is None:
+            self._viewed, self._view = key, _view(found)
+        return self._view._replace(starts=np.array(starts, np.int64))
 
     def _find_files(self, newest: int) -> None:
         directory = self.path / "chunks"
@@ -175,7 +180,7 @@ class Mapped:
                     continue  # dropped by retention a moment ago
 
 
-def _view(found: list[ChunkFile], starts: Longs) -> ChunkView:
+def _view(found: list[ChunkFile]) -> ChunkView:
     def addresses(values: list[int]) -> Addresses:
         return np.array(values, np.uint64)
 
@@ -190,5 +195,5 @@ def _view(found: list[ChunkFile], starts: Longs) -> ChunkView:
         addresses([file.groups.__array_interface__["data"][0] for file in found]),
         addresses([file.rings.__array_interface__["data"][0] for file in found]),
         np.array(sizes, np.int64),
-        starts,
+        np.zeros(len(found), np.int64),
     )

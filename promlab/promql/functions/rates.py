@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promlab.model.labels import METRIC_NAME
+from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.model.samples import Values
 from promlab.promql.annotation_texts import COUNTER_SUFFIXES
 from promlab.promql.ast import Call
@@ -91,16 +91,21 @@ def inform_of_gauges(ctx: QueryContext, vector: Vector, node: Call) -> None:
     codes = vector.labels.columns.get(METRIC_NAME)
     if codes is None or not vector.n:
         return
-    for code in np.unique(codes).tolist():
-        name = vector.labels.symbols.text(code)
-        if not name or name.endswith(COUNTER_SUFFIXES):
-            continue
+    labels = vector.labels
+    for code, name in ctx.remember((labels,), "no counters", lambda: _no_counters(labels)):
         if (vector.present & ~vector.is_histogram)[codes == code].any():
             ctx.annotations.inform(
                 "metric might not be a counter, name does not end in "
                 f'_total/_sum/_count/_bucket: "{name}"',
                 node.args[0],
             )
+
+
+def _no_counters(labels: LabelTable) -> list[tuple[int, str]]:
+    """Codes and texts of the metrics' names that are not like those of counters."""
+    codes = np.unique(labels.column(METRIC_NAME)).tolist()
+    names = zip(codes, labels.symbols.texts(codes), strict=True)
+    return [(code, name) for code, name in names if name and not name.endswith(COUNTER_SUFFIXES)]
 
 
 @implements("irate", "idelta")
