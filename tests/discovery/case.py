@@ -66,7 +66,8 @@ class MotoCase(Case):
         host, port = server.get_host_and_port()
         url = f"http://{host}:{port}"
         keys = {"aws_access_key_id": "key", "aws_secret_access_key": "s3cret"}
-        ec2: Any = boto3.client("ec2", region_name="eu-west-1", endpoint_url=url, **keys)
+        # A region of its own: all tests of a run share moto's memory.
+        ec2: Any = boto3.client("ec2", region_name="us-west-2", endpoint_url=url, **keys)
         image = ec2.describe_images()["Images"][0]["ImageId"]
         tags = [{"Key": "team name", "Value": "lab"}]
         for _ in range(self.targets):

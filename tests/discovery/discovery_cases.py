@@ -31,4 +31,4 @@ CASES = [
     *cases_registries.CASES,
     *cases_hosters.CASES,
 ]  # fmt: skip
-EC2 = MotoCase("ec2", f"ec2_sd_configs: [{{region: eu-west-1, endpoint: 'BASE', {KEYS}}}]", {}, 2)
+EC2 = MotoCase("ec2", f"ec2_sd_configs: [{{region: us-west-2, endpoint: 'BASE', {KEYS}}}]", {}, 2)

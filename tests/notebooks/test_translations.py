@@ -27,7 +27,7 @@ def load() -> ModuleType:
 
 tool = load()
 # A notebook is listed here while it has no Korean texts yet.
-UNTRANSLATED = {"ec2-lab"}
+UNTRANSLATED: set[str] = set()
 NAMES = [name for name in tool.names() if name not in UNTRANSLATED]
 
 

@@ -27,6 +27,14 @@ SERIES: list[Any] = [
     ({"job": "nameless"}, [(NOW - 1000, 1)]),
     ({"__name__": "odd.name", "job": 'q"\\\n', "é": "ü"}, [(NOW - 1000, 1e-7)]),
 ]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is still when the samples were made."""
+    monkeypatch.setattr(time, "time_ns", lambda: NOW * 1_000_000)
+
+
 CONFIG = "global: {external_labels: {region: eu, zone: z}}"
 
 
