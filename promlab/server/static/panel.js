@@ -128,8 +128,10 @@ export class Panel {
     }
     const width = durationSeconds(state.range);
     const step = state.step ? durationSeconds(state.step) : Math.max(1, Math.round(width / POINTS));
-    const answer = await ask("query_range", { query: state.expr, start: until - width, end: until, step });
-    const drawn = graph(answer.data.result, until - width, until, step, {
+    // Whole steps back from the end: the newest sample is always on the graph.
+    const start = until - Math.max(1, Math.floor(width / step)) * step;
+    const answer = await ask("query_range", { query: state.expr, start, end: until, step });
+    const drawn = graph(answer.data.result, start, until, step, {
       stacked: state.stacked, zoom: (start, end) => this.zoom(start, end),
     });
     this.by("result").replaceChildren(drawn);
