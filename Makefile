@@ -28,7 +28,7 @@ $(VENV)/dev.installed: pyproject.toml | $(RUN)/python
 
 lab: $(VENV)/lab.installed
 	$(RUN)/promlab warmup
-	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/promlab lab $(LAB_FLAGS) notebooks/01-architecture.ipynb
+	PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/promlab lab $(LAB_FLAGS) notebooks/00-tour.ipynb
 
 test: $(VENV)/dev.installed
 	scripts/browser

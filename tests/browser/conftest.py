@@ -97,6 +97,10 @@ def _settle(config: Path) -> None:
     folder.mkdir(parents=True)
     settings = '{"fetchNews": "false", "checkForUpdates": false}'
     (folder / "notification.jupyterlab-settings").write_text(settings)
+    # Cells out of sight stay in the page, where tests look for them.
+    folder = config / "lab" / "user-settings" / "@jupyterlab" / "notebook-extension"
+    folder.mkdir(parents=True)
+    (folder / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
 
 
 @pytest.fixture(scope="module")

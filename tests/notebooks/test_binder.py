@@ -44,5 +44,5 @@ def test_post_build_fails_when_a_step_fails(tmp_path: Path) -> None:
     assert done.returncode == 3
     asked = log.read_text().splitlines()
     assert asked[0].startswith("python -m pip install")
-    assert asked[0].endswith("--editable .[lab]")
+    assert asked[0].endswith("--editable .[lab,workshop]")
     assert asked[1:] == ["promlab warmup --portable"]
