@@ -266,4 +266,4 @@ def without_noise(histogram: list[float]) -> list[float]:
 def close(a: float, b: float) -> bool:
     if math.isnan(a) or math.isnan(b):
         return math.isnan(a) and math.isnan(b)
-    return a == b or math.isclose(a, b, rel_tol=1e-8, abs_tol=1e-9)
+    return a == b or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
