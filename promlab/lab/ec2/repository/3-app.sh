@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/app"
 apt-get install -y python3-pip
-pip install --break-system-packages fastapi uvicorn httpx prometheus-fastapi-instrumentator
+pip install --break-system-packages fastapi uvicorn prometheus-fastapi-instrumentator
 units="${ROOT:-}/etc/systemd/system"
 cat >"$units/shop.service" <<UNIT
 [Unit]

@@ -3,22 +3,24 @@
 import random
 import sys
 import time
-
-import httpx
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 PAGES = [("GET", "/"), ("GET", "/search?what=tea"), ("POST", "/order")]
 
 
 def main(shop: str) -> None:
     """Shop until somebody ends it; a closed shop is tried again."""
-    with httpx.Client(base_url=shop, timeout=5) as client:
-        while True:
-            method, page = random.choices(PAGES, weights=(6, 3, 1))[0]
-            try:
-                client.request(method, page)
-            except httpx.HTTPError:
-                time.sleep(1)
-            time.sleep(random.expovariate(8))
+    connection = HTTPConnection(urlsplit(shop).netloc, timeout=5)
+    while True:
+        method, page = random.choices(PAGES, weights=(6, 3, 1))[0]
+        try:
+            connection.request(method, page)
+            connection.getresponse().read()
+        except (HTTPException, OSError):
+            connection.close()
+            time.sleep(1)
+        time.sleep(random.expovariate(8))
 
 
 if __name__ == "__main__":
