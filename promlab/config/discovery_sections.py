@@ -14,7 +14,7 @@ from typing import Any
 
 from promlab.config import kinds
 from promlab.config.document import At
-from promlab.config.mechanisms import AVAILABLE, section_of
+from promlab.config.mechanisms import section_of
 from promlab.config.mechanisms.base import Mechanism
 from promlab.config.section import Section, opt, record, sections
 
@@ -81,10 +81,8 @@ def _read(name: str, at: At) -> Iterator[Mechanism | OtherDiscovery]:
         if section is None:
             item.entries()
         else:
-            read = section.read(item)
-            if name in AVAILABLE:
-                yield read
-                continue
+            yield section.read(item)
+            continue
         yield OtherDiscovery(mechanism=name, at=item)
 
 

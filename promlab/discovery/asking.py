@@ -192,6 +192,17 @@ async def _refusal(response: aiohttp.ClientResponse, url: str) -> str:
     )
 
 
+def same_server(url: str, following: str) -> str:
+    """The next page of a list, which must be where the list is: credentials go there."""
+    try:
+        start, here = URL(url), URL(url).join(URL(following))
+    except ValueError:
+        raise DiscoveryError(f"{shown(url)}: the next page has no valid URL") from None
+    if start.origin() != here.origin():
+        raise DiscoveryError(f"{shown(url)}: the next page is on another server, which is refused")
+    return str(here)
+
+
 def shown(url: str) -> str:
     """A URL for people: without credentials and without its query, which may hold some."""
     try:

@@ -9,6 +9,7 @@ from promlab.config.mechanisms.base import Mechanism
 from promlab.discovery.base import Discoverer, Surroundings
 
 MECHANISMS = {
+    "azure": "azure:AzureDiscovery",
     "consul": "consul:ConsulDiscovery",
     "digitalocean": "hosters:DigitalOceanDiscovery",
     "dns": "dns:DnsDiscovery",
@@ -16,16 +17,22 @@ MECHANISMS = {
     "dockerswarm": "dockerswarm:DockerSwarmDiscovery",
     "ec2": "aws:Ec2Discovery",
     "eureka": "eureka:EurekaDiscovery",
+    "gce": "gce:GceDiscovery",
     "hetzner": "hosters:HetznerDiscovery",
     "http": "http:HttpDiscovery",
     "ionos": "hosters:IonosDiscovery",
     "kubernetes": "kubernetes:KubernetesDiscovery",
+    "kuma": "kuma:KumaDiscovery",
     "lightsail": "aws:LightsailDiscovery",
     "linode": "hosters:LinodeDiscovery",
     "marathon": "marathon:MarathonDiscovery",
     "nomad": "nomad:NomadDiscovery",
+    "openstack": "openstack:OpenStackDiscovery",
+    "ovhcloud": "ovhcloud:OvhCloudDiscovery",
     "puppetdb": "puppetdb:PuppetDbDiscovery",
     "scaleway": "hosters:ScalewayDiscovery",
+    "triton": "triton:TritonDiscovery",
+    "uyuni": "uyuni:UyuniDiscovery",
     "vultr": "hosters:VultrDiscovery",
 }
 

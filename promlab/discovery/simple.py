@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Generic, TypeVar
 
-from promlab.config.mechanisms.base import Asked
+from promlab.config.http_client import HttpClientConfig, ProxyConfig
+from promlab.config.mechanisms.base import Asked, Refreshed
 from promlab.discovery.answers import Answer
 from promlab.discovery.base import ADDRESS, META, Surroundings, host_port
 from promlab.discovery.refresh import Refreshing
 from promlab.errors import DiscoveryError
 
-C = TypeVar("C", bound=Asked)
+C = TypeVar("C", bound=Refreshed)
 MAX_PAGES = 1000
 
 
@@ -21,7 +22,13 @@ class Simple(Refreshing, Generic[C]):
     def __init__(self, config: C, around: Surroundings) -> None:
         super().__init__(around, config.refresh_interval_ms / 1000)
         self.config = config
-        self.asker = around.asker(config.http, timeout_s=max(5.0, min(self.interval_s, 60.0)))
+        self.asker = around.asker(self.http(), timeout_s=max(5.0, min(self.interval_s, 60.0)))
+
+    def http(self) -> HttpClientConfig:
+        """How to ask: as the section says, or as the environment does where it says nothing."""
+        if isinstance(self.config, Asked):
+            return self.config.http
+        return HttpClientConfig(proxy=ProxyConfig(proxy_from_environment=True))
 
     async def close(self) -> None:
         """Close all connections."""

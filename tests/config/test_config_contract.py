@@ -13,7 +13,7 @@ from promlab.errors import ConfigError
 NOT_YET = {
     "agent_mode.with_remote_reads.yml": "remote_read",
     "conf.good.yml": "_sd_configs|remote_|tracing",
-    "roundtrip.good.yml": "azure_sd_configs",
+    "roundtrip.good.yml": "_sd_configs|remote_|tracing",
 }
 # Bad because of what a file says that they import, and that file is not there.
 LOADS = {"scrape_config_files_double_import.bad.yml", "scrape_config_files_duplicate.bad.yml"}

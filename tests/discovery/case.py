@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_api import FakeApi, Routes, serving
-from fake_cloud import cloud
+from fake_cloud import cloud, server_tls
 
 
 @dataclass
@@ -17,8 +17,8 @@ class Case:
     """`section` is YAML of a scrape config; BASE, HOST and CLOUD stand for where the fake is.
 
     `targets` is how many must be found; with `hosts`, the fake answers for these names, behind a
-    proxy that CLOUD names. `unix` serves on a socket, which SOCKET names. `key` is a text that
-    must not get into a log.
+    proxy that CLOUD names. `unix` serves on a socket, which SOCKET names; `tls` with a
+    certificate, and TLS stands for host, port and what a client needs.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Case:
     targets: int
     hosts: tuple[str, ...] = ()
     unix: bool = False
+    tls: bool = False
     peer: bool = True
     files: dict[str, str] = field(default_factory=dict)
 
@@ -41,12 +42,16 @@ class Case:
                 yield section.replace("CLOUD", found.options), found.api
             return
         socket = str(folder / "s") if self.unix else ""
-        with serving(routes if not callable(routes) else {}, unix=socket) as api:
+        tls = server_tls(folder) if self.tls else None
+        with serving(routes if not callable(routes) else {}, unix=socket, tls=tls) as api:
             if callable(routes):
                 api.routes = dict(routes(api.base))
             for name, text in self.files.items():
                 (folder / name).write_text(text.replace("BASE", api.base))
-            host = api.base.removeprefix("http://")
+            host = api.base.rpartition("/")[2]
+            ca = f"tls_config: {{ca_file: '{folder / 'ca.pem'}'}}"
+            place = f"endpoint: 127.0.0.1, port: {host.rpartition(':')[2]}, {ca}"
+            section = section.replace("TLS", place) if self.tls else section
             filled = section.replace("BASE", api.base).replace("HOST", host)
             yield filled.replace("SOCKET", socket), api
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cases_clouds
 import cases_docker
+import cases_google
 import cases_hosters
 import cases_kubernetes
 import cases_registries
@@ -30,5 +32,7 @@ CASES = [
     *cases_kubernetes.CASES,
     *cases_registries.CASES,
     *cases_hosters.CASES,
+    *cases_clouds.CASES,
+    *cases_google.CASES,
 ]  # fmt: skip
 EC2 = MotoCase("ec2", f"ec2_sd_configs: [{{region: us-west-2, endpoint: 'BASE', {KEYS}}}]", {}, 2)

@@ -39,14 +39,19 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+def server_tls(folder: Path, *names: str) -> ssl.SSLContext:
+    """A server with a certificate for these names; its authority is in ca.pem of the folder."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*(names or ("127.0.0.1",))).configure_cert(tls)
+    return tls
+
+
 @contextmanager
 def cloud(routes: Routes, folder: Path, *names: str) -> Iterator[Cloud]:
     """A fake that answers for these host names."""
-    authority = trustme.CA()
-    ca_file = folder / "ca.pem"
-    authority.cert_pem.write_to_path(str(ca_file))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(tls)
+    tls, ca_file = server_tls(folder, *names), folder / "ca.pem"
 
     with serving(routes, tls=tls) as api, loop_in_thread() as run:
         port = int(api.base.rpartition(":")[2])
