@@ -35,8 +35,8 @@ def test_child_ends_when_its_parent_is_killed(with_signal: signal.Signals) -> No
     assert child.is_running()
     with parent:
         parent.send_signal(with_signal)
-        parent.wait(10)
-    child.wait(10)
+        parent.wait(120)
+    child.wait(120)
     assert not child.is_running()
 
 
@@ -44,7 +44,7 @@ def test_detached_child_goes_on() -> None:
     parent, child = start("detach")
     with parent:
         parent.kill()
-        parent.wait(10)
+        parent.wait(120)
     with pytest.raises(psutil.TimeoutExpired):
         child.wait(0.3)
     child.kill()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,24 +18,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-DEADLINE_S = 30.0
+from tests.patience import until as eventually
+from tests.ports import free_port
 
-
-def eventually(check: Callable[[], Any], what: str = "") -> Any:
-    """The first true result; fails after a while."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"did not happen: {what or check}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+__all__ = ["eventually", "free_port"]
+DEADLINE_S = 120.0
 
 
 @dataclass
@@ -135,7 +121,7 @@ class Running:
             method=method,
         )  # fmt: skip
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 status, raw = response.status, response.read()
         except urllib.error.HTTPError as error:
             status, raw = error.code, error.read()
@@ -218,7 +204,7 @@ def alertmanager(
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=DEADLINE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

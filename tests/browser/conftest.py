@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -15,6 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from lab_page import LabPage
+
+from tests.ports import free_port
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 
@@ -37,9 +38,7 @@ class JupyterLab:
     def __init__(self, folder: Path) -> None:
         self.folder, self.token = folder / "work", secrets.token_hex(16)
         self.folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         home = folder / "home"
         home.mkdir()
@@ -75,7 +74,7 @@ class JupyterLab:
     def _wait(self) -> None:
         while self.process.poll() is None:
             try:
-                urllib.request.urlopen(f"{self.url}/api?token={self.token}", timeout=5).close()
+                urllib.request.urlopen(f"{self.url}/api?token={self.token}", timeout=60).close()
                 return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 pass

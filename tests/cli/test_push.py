@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from promlab.cli import main
-from tests.interop.real_prometheus import prometheus
+from tests.real_programs import prometheus
 from tests.server.running import Running, running, until
 
 METRICS = """\

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +14,9 @@ import pytest
 from case import Case
 from discovering import Labels, discovered
 from discovery_cases import CASES, EC2
-from notebook_server import free_port
+
+from tests.patience import PATIENCE_S
+from tests.real_programs import listening
 
 pytestmark = [pytest.mark.peers]
 
@@ -27,12 +28,12 @@ ADDED = ("__scheme__", "__metrics_path__", "__scrape_interval__", "__scrape_time
 class Real:
     """The real Prometheus, with one job for each case."""
 
-    def __init__(self, port: int, sections: dict[str, str]) -> None:
-        self.port, self.sections = port, sections
+    def __init__(self, url: str, sections: dict[str, str]) -> None:
+        self.url, self.sections = url, sections
 
     def found(self) -> dict[str, list[Labels]]:
-        url = f"http://127.0.0.1:{self.port}/api/v1/targets?state=active"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        url = f"{self.url}/api/v1/targets?state=active"
+        with urllib.request.urlopen(url, timeout=60) as answer:
             targets: list[Any] = json.load(answer)["data"]["activeTargets"]
         by_job: dict[str, list[Labels]] = {}
         for target in targets:
@@ -47,7 +48,6 @@ class Real:
 @pytest.fixture(scope="module")
 def real(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     folder = tmp_path_factory.mktemp("real")
-    port = free_port()
     with contextlib.ExitStack() as stack:
         sections = {
             case.name: stack.enter_context(case.served(folder / case.name))[0] for case in COMPARED
@@ -58,27 +58,21 @@ def real(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real
         config = folder / "prometheus.yml"
         scrape = "global: {scrape_interval: 1h}\nscrape_configs:\n"
         config.write_text(scrape + "\n".join(jobs) + "\n")
-        command = [
-            str(peers / "prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder}/d",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ]  # fmt: skip
-        log = stack.enter_context((folder / "log").open("wb"))
-        process = stack.enter_context(subprocess.Popen(command, stderr=log, stdout=log))
-        try:
-            real = Real(port, sections)
-            deadline = time.monotonic() + 40
-            wanted = {case.name: case.targets for case in COMPARED}
-            found: dict[str, int] = {}
-            while time.monotonic() < deadline and found != wanted:
-                assert process.poll() is None, (folder / "log").read_text()[-3000:]
-                time.sleep(0.2)
-                with contextlib.suppress(OSError):
-                    found = {job: len(rows) for job, rows in real.found().items()}
-            if found != wanted:
-                print((folder / "log").read_text()[-8000:])
-            yield real
-        finally:
-            process.terminate()
+        command = [peers / "prometheus", f"--config.file={config}"]
+        command += [f"--storage.tsdb.path={folder}/d"]
+        process = stack.enter_context(listening(*command, log=folder / "log"))
+        real = Real(process.url, sections)
+        wanted = {case.name: case.targets for case in COMPARED}
+        found: dict[str, int] = {}
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline and found != wanted:
+            time.sleep(0.2)
+            process.is_alive()
+            with contextlib.suppress(OSError):
+                found = {job: len(rows) for job, rows in real.found().items()}
+        if found != wanted:
+            print(process.said()[-8000:])
+        yield real
 
 
 @pytest.mark.parametrize("case", COMPARED, ids=lambda case: case.name)

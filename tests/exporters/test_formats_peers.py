@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from notebook_server import free_port, has_samples, until
+from notebook_server import has_samples, until
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 
 from promlab.client import Client
 from promlab.exporters.families import render
 from promlab.exporters.serving import MetricsServer
 from promlab.instrument import NativeHistogram, families_of
+from tests.real_programs import prometheus
 
 pytestmark = pytest.mark.peers
 
@@ -49,28 +50,16 @@ def scraped(peers: Path, folder: Path, protocol: str) -> Iterator[Client]:
     registry = made()
     server = MetricsServer(("127.0.0.1", 0), lambda _: families_of(registry))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = free_port()
-    (folder / "prometheus.yml").write_text(
-        CONFIG.format(protocol=protocol, target=f"127.0.0.1:{server.server_port}")
-    )
-    process = subprocess.Popen(
-        [
-            peers / "prometheus",
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--enable-feature=native-histograms,exemplar-storage",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    config = CONFIG.format(protocol=protocol, target=f"127.0.0.1:{server.server_port}")
+    features = "--enable-feature=native-histograms,exemplar-storage"
     try:
-        with Client(f"http://127.0.0.1:{port}") as client:
-            until(lambda: has_samples(client, 'up{job="made"}'))
+        with (
+            prometheus(peers, folder, config, features) as asking,
+            Client(str(asking.base_url).rstrip("/")) as client,
+        ):
+            until(lambda: has_samples(client, 'up{job="made"} == 1'))
             yield client
     finally:
-        process.kill()
-        process.wait()
         server.shutdown()
         server.server_close()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from made_up_machine import MACHINE, Samples, parsed
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from promlab.exporters.node.collectors import NAMES
+from tests.real_programs import node_exporter
 
 pytestmark = pytest.mark.peers
 
@@ -28,21 +29,12 @@ OF_METADATA = ("snake_case", "base unit")
 
 @contextlib.contextmanager
 def real_exporter(peers: Path, *flags: str, defaults: bool = False) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [peers / "prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"]
     some = [] if defaults else ["--collector.disable-defaults"]
-    process = subprocess.Popen([*command, *some, *flags], stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "TLS is disabled" in line:
-                break
-        yield f"http://127.0.0.1:{port}/metrics"
-    finally:
-        process.kill()
-        process.communicate()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        node_exporter(peers, Path(folder), *some, *flags) as address,
+    ):
+        yield f"http://{address}/metrics"
 
 
 def get(url: str) -> str:

@@ -19,7 +19,7 @@ from notebook_server import free_port, until
 
 from promlab import lifeline
 from promlab.cli.exporter import KINDS
-from tests.interop.real_prometheus import prometheus
+from tests.real_programs import prometheus
 
 pytestmark = pytest.mark.peers
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +14,9 @@ from typing import Any
 
 import exposition_checklist as checklist
 import pytest
+
+from tests import real_programs
+from tests.patience import until
 
 TEXT = "text/plain; version=0.0.4"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -83,39 +84,15 @@ def targets(bodies: list[Case]) -> Iterator[int]:
 
 
 @contextmanager
-def prometheus(binary: Path, folder: Path, port: int, n: int) -> Iterator[str]:
+def prometheus(peers: Path, folder: Path, port: int, n: int) -> Iterator[str]:
     """A real server that scrapes n paths of a port; its base URL."""
     labels = [{"case": str(i), "__metrics_path__": f"/{i}"} for i in range(n)]
     groups = [{"targets": [f"127.0.0.1:{port}"], "labels": some} for some in labels]
     jobs = [{"job_name": "j", "static_configs": groups}]
     timing = {"scrape_interval": "1s", "scrape_timeout": "1s"}
-    config = folder / "prometheus.yml"
-    config.write_text(json.dumps({"global": timing, "scrape_configs": jobs}))
-    with socket_port() as own:
-        pass
-    command = [
-        str(binary),
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{own}",
-        "--log.level=error",
-    ]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            yield f"http://127.0.0.1:{own}/api/v1/"
-        finally:
-            process.terminate()
-            process.wait()
-
-
-@contextmanager
-def socket_port() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    try:
-        yield server.server_address[1]
-    finally:
-        server.server_close()
+    config = json.dumps({"global": timing, "scrape_configs": jobs})
+    with real_programs.prometheus(peers, folder, config) as client:
+        yield f"{client.base_url}/api/v1/"
 
 
 def get(base: str, path: str, **query: str) -> Any:
@@ -126,15 +103,12 @@ def get(base: str, path: str, **query: str) -> Any:
 
 def scraped(base: str, n: int) -> list[dict[str, Any]]:
     """The targets, once each has been scraped."""
-    for _ in range(600):
-        try:
-            found = get(base, "targets", state="active")["activeTargets"]
-        except OSError:
-            found = []
-        if len(found) == n and all(target["health"] != "unknown" for target in found):
-            return list(found)
-        time.sleep(0.1)
-    raise AssertionError("the targets were not scraped")
+
+    def known() -> list[dict[str, Any]]:
+        found = get(base, "targets", state="active")["activeTargets"]
+        return found if all(target["health"] != "unknown" for target in found) else []
+
+    return until(known, f"scrapes of {n} targets")
 
 
 @pytest.mark.peers
@@ -143,7 +117,7 @@ def test_the_checklist_is_what_prometheus_does(peers: Path, tmp_path: Path) -> N
     table = cases()
     with (
         targets(table) as port,
-        prometheus(peers / "prometheus", tmp_path, port, len(table)) as base,
+        prometheus(peers, tmp_path, port, len(table)) as base,
     ):
         errors = {int(t["labels"]["case"]): t["lastError"] for t in scraped(base, len(table))}
         series: dict[int, list[dict[str, str]]] = {}

@@ -22,7 +22,9 @@ from typing import Any
 
 import psutil
 import pytest
-from notebook_server import free_port
+
+from tests import real_programs
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
@@ -50,12 +52,9 @@ def wait_until_up(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def node_exporter(peers: Path) -> Iterator[int]:
-    port = free_port()
-    command = [peers / "prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        yield port
-        process.terminate()
+def node_exporter(peers: Path, tmp_path: Path) -> Iterator[str]:
+    with real_programs.node_exporter(peers, tmp_path) as address:
+        yield address
 
 
 def serve(folder: Path, port: int) -> subprocess.Popen[bytes]:
@@ -90,11 +89,11 @@ def assert_kept(seen: Samples, now: Samples) -> None:
         assert not lost, f"{series}: {len(lost)} of {len(samples)} samples lost or changed: {lost}"
 
 
-def test_nothing_acknowledged_is_lost(tmp_path: Path, node_exporter: int) -> None:
+def test_nothing_acknowledged_is_lost(tmp_path: Path, node_exporter: str) -> None:
     (tmp_path / "prometheus.yml").write_text(
         "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
         "scrape_configs:\n- job_name: node\n  static_configs:\n"
-        f"  - targets: ['127.0.0.1:{node_exporter}']\n"
+        f"  - targets: ['{node_exporter}']\n"
     )
     port, range_s = free_port(), int(LENGTH_S) + 120
     server = serve(tmp_path, port)
@@ -116,7 +115,7 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, node_exporter: int) -> Non
         seen = stored(port, range_s)
         assert_kept(after, seen)
         assert len(seen) > 300
-        up = seen[tuple(sorted({"__name__": "up", "instance": f"127.0.0.1:{node_exporter}",
+        up = seen[tuple(sorted({"__name__": "up", "instance": node_exporter,
                                 "job": "node"}.items()))]  # fmt: skip
         assert set(up.values()) == {"1"}
         scrapes = max(len(samples) for samples in seen.values())

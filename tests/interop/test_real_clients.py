@@ -7,13 +7,12 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from notebook_server import free_port
+
+from tests import real_programs
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "server"))  # its helpers
 
@@ -22,28 +21,9 @@ from running import Running, Target, running, until, write_config
 pytestmark = pytest.mark.peers
 
 
-@contextmanager
-def program(*command: Any, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("w") as out, subprocess.Popen(command, stderr=out, stdout=out) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-def answers(url: str) -> bool:
-    return httpx.get(url).status_code == 200
-
-
 @pytest.fixture(scope="module")
 def alertmanager(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("alertmanager")
-    (folder / "am.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-    address = f"127.0.0.1:{free_port()}"
-    command = [peers / "prometheus-alertmanager", f"--config.file={folder}/am.yml"]
-    command += [f"--storage.path={folder}/data", f"--web.listen-address={address}"]
-    with program(*command, "--cluster.listen-address=", log=folder / "log"):
-        until(lambda: answers(f"http://{address}/-/ready"), "the Alertmanager")
+    with real_programs.alertmanager(peers, tmp_path_factory.mktemp("alertmanager")) as address:
         yield address
 
 
@@ -92,31 +72,26 @@ def test_promtool_asks(server: Running, peers: Path) -> None:
 def test_the_real_prometheus_federates(
     server: Running, peers: Path, tmp_path: Path, protocol: str
 ) -> None:
-    port = free_port()
-    (tmp_path / "p.yml").write_text(
+    config = (
         "scrape_configs:\n- job_name: federate\n  honor_labels: true\n  metrics_path: /federate\n"
         f"  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  scrape_protocols: [{protocol}]\n"
         "  params: {'match[]': ['{job=\"t\"}', 'twice']}\n"
         f"  static_configs: [{{targets: ['{server.url.removeprefix('http://')}']}}]\n"
     )
-    command = [peers / "prometheus", f"--config.file={tmp_path}/p.yml"]
-    command += [f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address=127.0.0.1:{port}"]
-    with program(*command, log=tmp_path / "log"):
-        url = f"http://127.0.0.1:{port}/api/v1/query"
+    with real_programs.prometheus(peers, tmp_path, config) as client:
 
-        def value(query: str) -> Any:
-            result = httpx.get(url, params={"query": query}).json()["data"]["result"]
-            return result[0]["value"][1] if result else None
+        def value(query: str) -> str | None:
+            return real_programs.value(client, query)
 
         until(lambda: value('level{job="t",region="eu"}') == "0.25", "a federated sample")
         assert value('twice{region="eu"}') == "0.5"
-        assert value('up{job="federate"}') == "1"
+        until(lambda: value('up{job="federate"}') == "1", "a scrape in time")
         assert value('things_total{kind="a\\"<b>"}') == "3"
 
 
 def test_alerts_reach_the_real_alertmanager(server: Running, alertmanager: str) -> None:
     url = f"http://{alertmanager}/api/v2/alerts"
-    found = until(lambda: httpx.get(url).json(), "an alert")
+    found = until(lambda: httpx.get(url).raise_for_status().json(), "an alert")
     (alert,) = [each for each in found if each["labels"]["alertname"] == "Low"]
     assert alert["labels"]["region"] == "eu"
     assert alert["annotations"] == {"text": "level is 0.25"}
@@ -153,8 +128,8 @@ def test_vmalert_evaluates_rules_here(server: Running, peers: Path, tmp_path: Pa
         "-notifier.blackhole",
         "-remoteWrite.flushInterval=1s",
     ]
-    command += [f"-httpListenAddr=127.0.0.1:{free_port()}", "-evaluationInterval=1s"]
-    with program(*command, log=tmp_path / "log"):
+    command += ["-httpListenAddr=127.0.0.1:0", "-evaluationInterval=1s"]
+    with real_programs.program(*command, log=tmp_path / "log"):
         until(lambda: server.value("thrice") == 0.75, "a series that vmalert recorded")
 
 

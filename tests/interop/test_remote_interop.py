@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.real_prometheus import prometheus, value
+from tests.real_programs import prometheus, value
 from tests.server.running import Target, running, until
 
 pytestmark = pytest.mark.peers

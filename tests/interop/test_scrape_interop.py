@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.exposition.family_bodies import HISTOGRAM, family, metric, native
-from tests.interop.test_remote_interop import prometheus
+from tests.real_programs import prometheus
 from tests.server.running import running, until
 
 pytestmark = pytest.mark.peers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from notebook_server import free_port
 from write_bodies import V1, V2, Histogram, Series, compressed, headers, version_1, version_2
 
-from tests.server.running import running, until
+from tests.real_programs import prometheus
+from tests.server.running import running
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
@@ -28,25 +27,13 @@ CONFIG = "global: {scrape_interval: 1h}\nstorage: {tsdb: {out_of_order_time_wind
 @pytest.fixture(params=["0s", "10m"])
 def servers(request: pytest.FixtureRequest, tmp_path: Path, peers: Path) -> Iterator[Any]:
     """Clients of the real one and of this one, with and without an out-of-order window."""
-    (tmp_path / "p.yml").write_text(CONFIG % request.param)
-    port = free_port()
-    command = [
-        peers / "prometheus",
-        f"--config.file={tmp_path}/p.yml",
-        f"--storage.tsdb.path={tmp_path}/real",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=error",
-        *FLAGS,
-        *MESSAGES,
-    ]
+    config = CONFIG % request.param
+    (tmp_path / "p.yml").write_text(config)
     with (
-        subprocess.Popen(command) as real,
+        prometheus(peers, tmp_path / "real", config, *FLAGS, *MESSAGES) as client,
         running(tmp_path, *FLAGS, *MESSAGES) as own,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}") as client,
     ):
-        until(lambda: client.get("/-/ready").status_code == 200, "the real one")
         yield client, own.client
-        real.terminate()
 
 
 def series(name: str, *samples: tuple[int, float | Histogram], **more: Any) -> Series:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import socket
 import struct
-import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,44 +16,24 @@ import cramjam
 
 from promlab.promqltest.histograms import Plain
 from promlab.promqltest.memory import Key, MemoryQuerier, Sample
+from tests.real_programs import prometheus
+
+FEATURES = "--enable-feature=promql-experimental-functions,native-histograms"
 
 
 class RealPrometheus:
     """A running server; use as a context manager."""
 
-    def __init__(self, binary: Path, folder: Path) -> None:
-        config = folder / "prometheus.yml"
-        config.write_text("global: {}\n", encoding="utf-8")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        self._process = subprocess.Popen(
-            [
-                binary,
-                f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--web.enable-remote-write-receiver",
-                "--enable-feature=promql-experimental-functions,native-histograms",
-                "--log.level=error",
-            ]
-        )
+    def __init__(self, peers: Path, folder: Path) -> None:
+        flags = ["--web.enable-remote-write-receiver", FEATURES]
+        self._running = prometheus(peers, folder, "global: {}\n", *flags)
 
     def __enter__(self) -> RealPrometheus:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).close()
-                return self
-            except OSError:
-                assert self._process.poll() is None, "prometheus has ended"
-                assert time.monotonic() < deadline, "prometheus does not get ready"
-                time.sleep(0.05)
+        self.url = str(self._running.__enter__().base_url).rstrip("/")
+        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(20)
+    def __exit__(self, *error: Any) -> None:
+        self._running.__exit__(*error)
 
     def load(self, data: MemoryQuerier) -> None:
         """Send all samples, oldest first; a series' floats and histograms in turn."""
@@ -86,7 +63,7 @@ class RealPrometheus:
         return found
 
     def _open(self, request: urllib.request.Request) -> bytes:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             body: bytes = answer.read()
             return body
 

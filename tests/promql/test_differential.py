@@ -36,7 +36,7 @@ Answer = dict[tuple[tuple[str, str], ...], dict[int, float]]
 def both(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, ...]]:
     start_ms = 1_699_999_200_000
     data = data_set(random.Random(SEED), start_ms)
-    with RealPrometheus(peers / "prometheus", tmp_path_factory.mktemp("prometheus")) as real:
+    with RealPrometheus(peers, tmp_path_factory.mktemp("prometheus")) as real:
         real.load(data)
         yield real, Engine(data, EngineOptions(features=FEATURES)), start_ms
 

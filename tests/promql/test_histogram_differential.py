@@ -154,7 +154,7 @@ class Queries:
 @pytest.fixture(scope="module")
 def both(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, ...]]:
     data = data_set(random.Random(SEED))
-    with RealPrometheus(peers / "prometheus", tmp_path_factory.mktemp("prometheus")) as real:
+    with RealPrometheus(peers, tmp_path_factory.mktemp("prometheus")) as real:
         real.load(data)
         yield real, Engine(data, EngineOptions(features=FEATURES))
 

@@ -22,6 +22,7 @@ from promlab.promql.ast import MAX_DEPTH
 from promlab.promql.parser import MAX_LENGTH
 from promlab.promql.parser_lexer import MAX_TOKENS
 from tests.promql.trees import trees
+from tests.real_programs import prometheus
 
 MESSAGES = [
     ("", "1:1: parse error: no expression found in input"),
@@ -298,17 +299,9 @@ def test_the_package_loads_nothing_before_the_first_query() -> None:
 # ---------------------------------------------------------------------- the real server
 
 
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class RealServer:
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def format(self, query: str) -> str:
         """The formatted query, or the text of the error."""
@@ -325,28 +318,9 @@ class RealServer:
 @pytest.fixture(scope="module")
 def real_server(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     folder = tmp_path_factory.mktemp("prometheus")
-    (folder / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n")
-    port = free_port()
-    command = [
-        str(peers / "prometheus"),
-        f"--config.file={folder}/prometheus.yml",
-        f"--storage.tsdb.path={folder}/data",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--enable-feature=promql-experimental-functions,promql-duration-expr",
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "Server is ready" in line:
-                break
-        # What it logs from here on is nobody's: the pipe is large enough for that.
-        yield RealServer(port)
-    finally:
-        process.terminate()
-        process.wait()
-        if process.stderr is not None:
-            process.stderr.close()
+    features = "--enable-feature=promql-experimental-functions,promql-duration-expr"
+    with prometheus(peers, folder, "global: {scrape_interval: 1h}\n", features) as client:
+        yield RealServer(str(client.base_url).rstrip("/"))
 
 
 # What the real server at hand is too old for, and what is meant to differ.

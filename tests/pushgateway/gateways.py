@@ -9,13 +9,14 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from notebook_server import free_port, until
-
 from promlab import lifeline
+from tests.patience import until
+from tests.real_programs import listening
 
 
 class Got(NamedTuple):
@@ -84,24 +85,13 @@ def ours(*flags: str) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def theirs(peers: Path, *flags: str) -> Iterator[Running]:
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            peers / "prometheus-pushgateway",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--persistence.file=",
-            *flags,
-        ],
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        running = Running(process, port)
-        until(lambda: _answers(running, prefix_of(flags)))
-        yield running
-    finally:
-        process.kill()
-        process.wait()
+    command = [peers / "prometheus-pushgateway", "--persistence.file=", *flags]
+    ready = f"{prefix_of(flags)}/-/ready"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        listening(*command, log=Path(folder) / "log", ready=ready) as found,
+    ):
+        yield Running(found.process, found.port)
 
 
 def prefix_of(flags: tuple[str, ...]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from promlab.rules.alert import Alert, AlertState
 from promlab.rules.notifier import Notifier, alertmanager_urls
 from promlab.rules.sender import BATCH
 from promlab.transport.session import HttpClient
+from tests import real_programs
 
 
 def client(config: HttpClientConfig) -> HttpClient:
@@ -236,32 +236,8 @@ alerting:
 @pytest.fixture
 def alertmanager(peers: Path, tmp_path: Path) -> Iterator[str]:
     """Address of a real Alertmanager."""
-    (tmp_path / "am.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-    log = (tmp_path / "log").open("w+")
-    process = subprocess.Popen(
-        [
-            peers / "prometheus-alertmanager",
-            f"--config.file={tmp_path}/am.yml",
-            f"--storage.path={tmp_path}/data",
-            "--web.listen-address=127.0.0.1:0",
-            "--cluster.listen-address=",
-        ],
-        stderr=log,
-    )
-    try:
-        yield listening(tmp_path / "log", process)
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
-
-
-def listening(log: Path, process: subprocess.Popen[bytes]) -> str:
-    while process.poll() is None:
-        for line in log.read_text().splitlines():
-            if 'msg="Listening on"' in line:
-                return line.rpartition("address=")[2].split()[0]
-    raise AssertionError(log.read_text())
+    with real_programs.alertmanager(peers, tmp_path) as address:
+        yield address
 
 
 @pytest.mark.peers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from promlab.model.matchers import Matcher, MatchType
 from promlab.rules.listing import BadListing, RulesQuery, list_rules
 from promlab.rules.manager import RuleManager
 from promlab.rules.status import alert_status, group_status
+from tests.patience import until
+from tests.real_programs import prometheus
 
 pytestmark = pytest.mark.peers
 
@@ -62,46 +63,23 @@ def settled(value: Any) -> Any:
 def real(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("prometheus")
     (folder / "r.yml").write_text(RULES)
-    (folder / "p.yml").write_text("rule_files: [r.yml]\n")
-    log = (folder / "log").open("w+")
-    process = subprocess.Popen(
-        [
-            peers / "prometheus",
-            f"--config.file={folder}/p.yml",
-            f"--storage.tsdb.path={folder}/data",
-            "--web.listen-address=127.0.0.1:0",
-            "--web.external-url=http://me",
-        ],
-        stderr=log,
-    )
-    try:
-        yield asked(folder / "log", process)
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
+    flag = "--web.external-url=http://me"
+    with prometheus(peers, folder, "rule_files: [r.yml]\n", flag) as client:
+        yield until(lambda: asked(client), "every rule with the others' results")
 
 
-def asked(log: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """Both answers, once every rule has been evaluated with the others' results."""
-    while process.poll() is None:
-        lines = [line for line in log.read_text().splitlines() if 'msg="Listening on"' in line]
-        if not lines:
-            continue
-        base = f"http://{lines[0].rpartition('address=')[2].split()[0]}/api/v1"
-        try:
-            groups = httpx.get(f"{base}/rules").json()["data"]["groups"]
-            alerts = httpx.get(f"{base}/alerts").json()["data"]["alerts"]
-        except (httpx.HTTPError, ValueError, KeyError):
-            continue
-        rules = {rule["name"]: rule for group in groups for rule in group["rules"]}
-        failing = all(rules[name]["health"] == "err" for name in FAILING if name in rules)
-        healths = {rule["health"] for rule in rules.values()}
-        # Group by group: alerts come from an answer that is as old as the rules.
-        told = sum(len(rule.get("alerts", ())) for rule in rules.values())
-        if len(rules) == 12 and failing and "unknown" not in healths and told == len(alerts):
-            return {"groups": groups, "alerts": alerts, "base": base}
-    raise AssertionError(log.read_text())
+def asked(client: httpx.Client) -> dict[str, Any]:
+    """Both answers; nothing until every rule has been evaluated with the others' results."""
+    groups = client.get("/api/v1/rules").json()["data"]["groups"]
+    alerts = client.get("/api/v1/alerts").json()["data"]["alerts"]
+    rules = {rule["name"]: rule for group in groups for rule in group["rules"]}
+    failing = all(rules[name]["health"] == "err" for name in FAILING if name in rules)
+    healths = {rule["health"] for rule in rules.values()}
+    # Group by group: alerts come from an answer that is as old as the rules.
+    told = sum(len(rule.get("alerts", ())) for rule in rules.values())
+    if len(rules) == 12 and failing and "unknown" not in healths and told == len(alerts):
+        return {"groups": groups, "alerts": alerts, "base": f"{client.base_url}/api/v1"}
+    return {}
 
 
 async def manager_of(folder: Path) -> RuleManager:

@@ -7,32 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import psutil
 
-T = TypeVar("T")
-PATIENCE_S = 400.0  # the first start of all compiles the kernels
-
-
-def until(ask: Callable[[], T], what: str) -> T:
-    """The first true answer; asks again and again. Fails after long patience."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        try:
-            found = ask()
-        except (httpx.HTTPError, psutil.NoSuchProcess, OSError):
-            found = None  # type: ignore[assignment]
-        if found:
-            return found
-        threading.Event().wait(0.02)
-    raise AssertionError(f"never came: {what}")
+from tests.patience import PATIENCE_S, until
 
 
 class Target:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,10 @@ import httpx
 import msgspec
 import pytest
 from fake_server import client_of, make_context
-from running import until
 
 from promlab.config import load_text
 from promlab.server.settings import Settings
+from tests import real_programs
 
 pytestmark = pytest.mark.peers
 
@@ -107,19 +105,8 @@ TREES = [
 @pytest.fixture(scope="module")
 def prometheus(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("prometheus")
-    (folder / "p.yml").write_text("global: {scrape_interval: 1h}\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [peers / "prometheus", f"--config.file={folder}/p.yml"]
-    command += [f"--storage.tsdb.path={folder}/data", f"--web.listen-address={address}"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        with httpx.Client(base_url=f"http://{address}") as client:
-            until(lambda: client.get("/-/ready").status_code == 200, "Prometheus")
-            yield client
-    finally:
-        process.terminate()
-        process.wait()
+    with real_programs.prometheus(peers, folder, "global: {scrape_interval: 1h}\n") as client:
+        yield client
 
 
 @pytest.fixture

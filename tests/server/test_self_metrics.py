@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from running import running, until, write_config
+
+from tests.real_programs import prometheus
 
 NAMES = re.findall(
     r"\S+",
@@ -119,27 +120,19 @@ def test_the_real_linter_finds_nothing(text: str, peers: Path) -> None:
 
 @pytest.mark.peers
 def test_types_and_labels_are_those_of_the_real_one(text: str, peers: Path, tmp_path: Path) -> None:
-    (tmp_path / "p.yml").write_text(
+    config = (
         "global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [r.yml]\n"
         "alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:1']}]}]}\n"
         "scrape_configs: [{job_name: t, static_configs: [{targets: ['127.0.0.1:1']}]}]\n"
     )
     (tmp_path / "r.yml").write_text("groups: [{name: g, rules: [{alert: A, expr: vector(1)}]}]\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [peers / "prometheus", f"--config.file={tmp_path}/p.yml"]
-    command += [f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address={address}"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
+    with prometheus(peers, tmp_path, config) as client:
 
         def answered() -> str:
-            found = httpx.get(f"http://{address}/metrics").text
+            found = client.get("/metrics").text
             return found if "prometheus_target_interval_length_seconds{" in found else ""
 
         theirs = until(answered, "the real one's metrics")
-    finally:
-        process.terminate()
-        process.wait()
     mine, other = types(text), types(theirs)
     shared = [name for name in NAMES if name in other]
     assert len(shared) > 50

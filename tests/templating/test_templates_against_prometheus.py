@@ -11,7 +11,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from template_cases import BAD, CASES, LABELS, VALUE
 
@@ -23,6 +22,8 @@ from promlab.templating.prometheus import (
     explanation,
     functions,
 )
+from tests.patience import until
+from tests.real_programs import prometheus
 
 pytestmark = pytest.mark.peers
 
@@ -50,44 +51,17 @@ def expanded(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         json.dumps({"groups": [{"name": "g", "interval": "1s", "rules": rules}]})
     )
     config = {"global": {"external_labels": EXTERNAL_LABELS}, "rule_files": ["rules.yml"]}
-    (folder / "p.yml").write_text(json.dumps(config))
-    log = (folder / "log").open("w+")
-    process = subprocess.Popen(
-        [
-            peers / "prometheus",
-            f"--config.file={folder}/p.yml",
-            f"--storage.tsdb.path={folder}/data",
-            "--web.listen-address=127.0.0.1:0",
-            f"--web.external-url={EXTERNAL_URL}",
-        ],
-        stderr=log,
-    )
-    try:
-        return alerts_of(address_in(folder / "log", process), len(CASES))
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
+    flag, ready = f"--web.external-url={EXTERNAL_URL}", "/prefix/-/ready"
+    with prometheus(peers, folder, json.dumps(config), flag, ready=ready) as client:
 
+        def alerts() -> Any:
+            found = client.get("/prefix/api/v1/alerts").json()["data"]["alerts"]
+            return found if len(found) >= len(CASES) else None
 
-def address_in(log: Path, process: subprocess.Popen[bytes]) -> str:
-    """The address that a server says it listens on."""
-    while process.poll() is None:
-        for line in log.read_text().splitlines():
-            if 'msg="Listening on"' in line:
-                return line.rpartition("address=")[2].split()[0]
-    raise AssertionError(log.read_text())
-
-
-def alerts_of(address: str, count: int) -> dict[str, str]:
-    while True:
-        try:
-            answer: Any = httpx.get(f"http://{address}/prefix/api/v1/alerts").json()
-        except (httpx.HTTPError, ValueError):
-            continue
-        found = answer["data"]["alerts"]
-        if len(found) >= count:
-            return {each["labels"]["alertname"]: each["annotations"]["text"] for each in found}
+        return {
+            each["labels"]["alertname"]: each["annotations"]["text"]
+            for each in until(alerts, "all alerts")
+        }
 
 
 def ours(i: int, text: str) -> str:
