@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from promlab.magics import altair
 from promlab.magics.completion import Completer
 from promlab.magics.connection import Cache, Connection
 from promlab.magics.inspection import Inspector
@@ -46,6 +46,7 @@ class Extension:
         self.inspector.install(shell)
         self._shutdown: KernelHook | None = None
         if hasattr(shell, "kernel"):
+            altair.show_offline(shell)
             self._shutdown = KernelHook(shell.kernel, "do_shutdown", _with_pictures)
             threading.Thread(target=_warm, name="promlab-warm", daemon=True).start()
 
@@ -55,6 +56,7 @@ class Extension:
         self.inspector.remove()
         if self._shutdown is not None:
             self._shutdown.remove()
+            altair.show_as_usual(self.shell)
         manager = self.shell.magics_manager
         for kind, name in _MAGICS:
             manager.magics[kind].pop(name, None)
@@ -85,14 +87,3 @@ def _warm() -> None:
 
         vega.prepare()
         svg({**line_spec("", ""), "data": {"name": "samples", "values": []}})
-        _use_own_renderer()
-
-
-def _use_own_renderer() -> None:
-    """Show Altair's charts offline, unless the reader has chosen otherwise."""
-    altair = importlib.import_module("altair")
-    from promlab.widgets.live_chart import altair_renderer
-
-    altair.renderers.register("promlab", altair_renderer)
-    if altair.renderers.active == "default" and "google.colab" not in sys.modules:
-        altair.renderers.enable("promlab")

@@ -196,3 +196,21 @@ def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
         check_key(path)
     with pytest.raises(ServerError, match="no such file"):
         check_key(tmp_path / "gone.pem")
+
+
+def test_offers_of_a_region_are_read_when_asked_for() -> None:
+    pytest.importorskip("moto")
+    from promlab.lab.ec2 import lean_moto
+
+    lean_moto.load()
+    from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
+
+    offers = INSTANCE_TYPE_OFFERINGS["region"]
+    assert isinstance(offers, lean_moto.Offers)
+    found = offers.get("eu-central-1", [])
+    assert {"InstanceType": "t3.micro", "Location": "eu-central-1"}.items() <= found[
+        [offer["InstanceType"] for offer in found].index("t3.micro")
+    ].items()
+    assert found[0]["LocationType"] == "region"
+    assert offers.get("mars-north-1", []) == []
+    assert "us-east-1" not in offers

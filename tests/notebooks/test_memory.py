@@ -1,57 +1,48 @@
-"""What a notebook takes: kernel and servers together stay below a gigabyte."""
+"""The limit that all notebooks run under (scripts/check) is one: what is above it is killed."""
 
 from __future__ import annotations
 
-import threading
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
-from nbclient import NotebookClient
 
-pytestmark = pytest.mark.slow
-
-NOTEBOOK = Path(__file__).parent.parent.parent / "notebooks" / "02-metric-types.ipynb"
-LIMIT = 1_000_000_000  # what a session on Binder is sure to get
-EVERY_S = 0.5
-
-
-def tree_bytes(pid: int) -> int:
-    """Memory of a process and its children; shared pages count once (PSS)."""
-    try:
-        kernel = psutil.Process(pid)
-        family = [kernel, *kernel.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    total = 0
-    for process in family:
-        try:
-            total += process.memory_full_info().pss
-        except psutil.Error:
-            continue  # it has just ended
-    return total
+ROOT = Path(__file__).parent.parent.parent
+# A child that takes 150 MB beside the kernel: servers count too.
+GREEDY = """\
+import subprocess, sys
+taken = "x = bytearray(b'x' * 150_000_000); print('taken', flush=True); input()"
+child = subprocess.Popen([sys.executable, "-c", taken], stdin=-1, stdout=-1)
+child.stdout.readline()
+"""
+WAIT = "import time\nfor _ in range({}): time.sleep(0.1)"
 
 
-def test_kernel_and_servers_fit_into_a_gigabyte() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, timeout=60)
-    seen: list[int] = []
-    done = threading.Event()
+def run(folder: Path, limit: int, *cells: str) -> subprocess.CompletedProcess[str]:
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(notebook, folder / "greedy.ipynb")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.notebooks.memory_limit"]
+    command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=15"]
+    command += [f"--memory-limit={limit}", str(folder / "greedy.ipynb")]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ})
 
-    def watch() -> None:
-        while not done.wait(EVERY_S):
-            kernel = client.km and client.km.provisioner
-            if kernel is not None and getattr(kernel, "pid", None):
-                seen.append(tree_bytes(kernel.pid))
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        client.execute(cwd=str(NOTEBOOK.parent))
-    finally:
-        done.set()
-        watcher.join()
-    most = max(seen)
-    assert 100_000_000 < most < LIMIT  # a server was really there
-    print(f"{most / 1e6:.0f} MB at most")
+@pytest.mark.slow
+def test_a_notebook_above_the_limit_is_killed_and_fails(tmp_path: Path) -> None:
+    # It would go on for minutes.
+    done = run(tmp_path, 150_000_000, GREEDY, WAIT.format(3_000))
+    assert done.returncode == 1, done.stdout
+    assert "greedy: kernel and servers took" in done.stdout
+    assert "they have 150" in done.stdout
+
+
+@pytest.mark.slow
+def test_one_below_it_is_told_how_much_it_took(tmp_path: Path) -> None:
+    done = run(tmp_path, 1_000_000_000, GREEDY, WAIT.format(20), "child.kill(); child.wait()")
+    assert done.returncode == 0, done.stdout
+    line = next(line for line in done.stdout.splitlines() if line.startswith("greedy"))
+    assert 150 < int(line.split()[1]) < 1_000

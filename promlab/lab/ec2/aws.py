@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from promlab.lab.ec2 import lean_moto
 from promlab.lab.ec2.firewall import Rule
 from promlab.lab.ec2.places import Plan
 
@@ -53,6 +54,7 @@ class Aws:
         images = folder / "images.json"
         images.write_text(json.dumps([IMAGE]))
         os.environ["MOTO_AMIS_PATH"] = str(images)
+        lean_moto.load()
         from moto.moto_server.werkzeug_app import (
             DomainDispatcherApplication,
             MotoRequestHandler,
@@ -63,7 +65,7 @@ class Aws:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._plan, self._changed = plan, changed
         self._numbers: dict[str, int] = {}
-        self._lock = threading.Lock()
+        self._lock, self._is_new = threading.Lock(), True
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(
             "127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler
@@ -104,6 +106,9 @@ class Aws:
         answer = list(self._app(environ, start_response))
         with self._lock:
             self._place_instances()
+            if self._is_new:  # its first answer made moto's tables
+                self._is_new = False
+                lean_moto.trim()
         self._changed()
         return answer
 

@@ -17,6 +17,16 @@ from promlab.lab.session import running
 
 PORTS = {22: "SSH", 8005: "the shop", 9090: "Prometheus", 9100: "the node exporter"}
 _WORLD = ("0.0.0.0/0", "::/0")
+_SERVICES = {
+    "prometheus": "1-install.sh",
+    "prometheus-node-exporter": "2-node-exporter.sh",
+    "shop": "3-app.sh",
+}
+_NEXT = "== next =="
+# One log-in for all that step 4 looks at.
+_LOOK = "ls -l prometheus-lab/1-install.sh 2>/dev/null | cut -c1-10\n" + "".join(
+    f"echo '{_NEXT}'; service {service} status\n" for service in _SERVICES
+)
 
 
 def course(cloud: Cloud, inbox: Inbox) -> Course:
@@ -116,20 +126,18 @@ class _Steps:
 
     def started(self) -> str:
         """The repository is cloned, its script may run, three services do."""
-        script = "cd prometheus-lab 2>/dev/null && ls -l 1-install.sh | cut -c1-10"
-        mode = self._sh(script).strip()
-        if not mode:
+        mode, *told = self._sh(_LOOK).split(_NEXT)
+        if not mode.strip():
             raise NotYet("the repository is not cloned in the home folder: git clone …")
-        if mode != "-rwxr--r--":
-            raise NotYet(f"1-install.sh has the mode {mode}: chmod u=rwx,g=r,o=r 1-install.sh")
+        if mode.strip() != "-rwxr--r--":
+            raise NotYet(
+                f"1-install.sh has the mode {mode.strip()}: chmod u=rwx,g=r,o=r 1-install.sh"
+            )
         missing = []
-        for service, script in (("prometheus", "1-install.sh"),
-                                ("prometheus-node-exporter", "2-node-exporter.sh"),
-                                ("shop", "3-app.sh")):  # fmt: skip
-            told = self._sh(f"service {service} status")
-            if "could not be found" in told or "unrecognized" in told:
+        for (service, script), status in zip(_SERVICES.items(), told, strict=True):
+            if "could not be found" in status or "unrecognized" in status:
                 missing.append(f"{service} is not installed (sudo ./{script})")
-            elif "active (running)" not in told:
+            elif "active (running)" not in status:
                 missing.append(f"{service} does not run (sudo service {service} start)")
         if missing:
             raise NotYet("; ".join(missing))
@@ -188,9 +196,9 @@ class _Steps:
 
     def stop_services(self) -> str:
         """Undo step 4."""
-        for service in ("shoppers", "shop", "prometheus-node-exporter", "prometheus"):
-            self._sh(f"sudo service {service} stop")
-        self._sh("rm -rf prometheus-lab")
+        services = ("shoppers", *reversed(_SERVICES))
+        stops = "\n".join(f"sudo service {service} stop" for service in services)
+        self._sh(f"{stops}\nrm -rf prometheus-lab")
         return "the services are stopped, and the repository is gone"
 
 
