@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import NamedTuple
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -178,21 +177,6 @@ def number_text(value: float) -> str:
         return "+Inf" if value > 0 else "-Inf"
     # numpy's numbers write themselves as np.float64(1.0).
     return repr(value if isinstance(value, int) else float(value))
-
-
-def go_number(value: float) -> str:
-    """A value as Go's shortest format prints it: 3, 2.5e+10, NaN."""
-    if value != value or math.isinf(value):
-        return number_text(value)
-    size = abs(value)
-    if size == 0 or 1e-4 <= size < 1e6:
-        return repr(float(value)).removesuffix(".0")
-    sign, digits, exponent = Decimal(repr(float(value))).normalize().as_tuple()
-    assert isinstance(exponent, int)
-    power = exponent + len(digits) - 1
-    text = "".join(map(str, digits))
-    point = f"{text[0]}.{text[1:]}" if len(text) > 1 else text
-    return f"{'-' if sign else ''}{point}e{'-' if power < 0 else '+'}{abs(power):02d}"
 
 
 def label_key(labels: Labels, without: str = "") -> LabelKey:

@@ -37,3 +37,18 @@ def format_seconds(t_ms: int) -> str:
     sign, size = ("-", -t_ms) if t_ms < 0 else ("", t_ms)
     whole, rest = divmod(size, 1000)
     return f"{sign}{whole}.{rest:03d}" if rest else f"{sign}{whole}"
+
+
+def go_number(value: float) -> str:
+    """A value as expositions of Go programs print it: 3, 2.5e+10, NaN."""
+    if value != value or math.isinf(value):
+        return format_float(value)
+    size = abs(value)
+    if size == 0 or 1e-4 <= size < 1e6:
+        return repr(float(value)).removesuffix(".0")
+    sign, digits, exponent = Decimal(repr(float(value))).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    power = exponent + len(digits) - 1
+    text = "".join(map(str, digits))
+    point = f"{text[0]}.{text[1:]}" if len(text) > 1 else text
+    return f"{'-' if sign else ''}{point}e{'-' if power < 0 else '+'}{abs(power):02d}"

@@ -16,7 +16,8 @@ from typing import NoReturn
 from lark import Lark, UnexpectedToken
 
 from promlab.errors import PromQLSyntaxError
-from promlab.promql.ast import Expr
+from promlab.model.matchers import Matcher
+from promlab.promql.ast import Expr, VectorSelector
 from promlab.promql.checks import ALL_FEATURES, check
 from promlab.promql.hints import hint_for
 from promlab.promql.parser_builder import Builder
@@ -24,6 +25,7 @@ from promlab.promql.parser_errors import expected_words, unexpected
 from promlab.promql.parser_lexer import PromQLLexer
 
 MAX_LENGTH = 1_000_000
+_QUERY, _SELECTOR = "start", "selector_only"  # what a text may be: rules of the grammar
 _CACHED_LENGTH = 10_000  # longer texts are parsed anew, so that the cache stays small
 
 _builder = Builder()
@@ -35,7 +37,13 @@ def lark_parser() -> Lark:
     """The parser, made on first use."""
     grammar = files("promlab.promql").joinpath("grammar.lark").read_text(encoding="utf-8")
     # Lark resolves the grammar's one conflict by shifting: `group_left (` begins its labels.
-    return Lark(grammar, parser="lalr", lexer=PromQLLexer, transformer=_builder)
+    return Lark(
+        grammar,
+        parser="lalr",
+        lexer=PromQLLexer,
+        transformer=_builder,
+        start=[_QUERY, _SELECTOR],
+    )
 
 
 def parse(text: str, features: frozenset[str] | None = None) -> Expr:
@@ -48,6 +56,20 @@ def parse(text: str, features: frozenset[str] | None = None) -> Expr:
     if len(text) > _CACHED_LENGTH:
         return _parse(text, allowed)
     return _parse_cached(text, allowed)
+
+
+def parse_selector(text: str) -> tuple[Matcher, ...]:
+    """The matchers of a selector that stands alone, as `match[]` has it: no offset, no range.
+
+    Raises PromQLSyntaxError. A selector that matches everything is allowed here.
+    """
+    try:
+        _check_text(text)
+        selector = _tree(text, _SELECTOR)
+    except PromQLSyntaxError as error:
+        _explain(error, text)
+    assert isinstance(selector, VectorSelector)
+    return selector.matchers
 
 
 def _parse(text: str, features: frozenset[str]) -> Expr:
@@ -76,14 +98,15 @@ def _check_text(text: str) -> None:
         ) from None
 
 
-def _tree(text: str) -> Expr:
+def _tree(text: str, start: str = _QUERY) -> Expr:
     parser = lark_parser()
     with _lock:
         _builder.begin()
         try:
-            tree: Expr = parser.parse(text)  # type: ignore[assignment]  # the builder's result
+            tree: Expr = parser.parse(text, start=start)  # type: ignore[assignment]  # the builder's result
         except UnexpectedToken as error:
-            raise unexpected(text, error.token, _accepted(error)) from None
+            is_query = start == _QUERY
+            raise unexpected(text, error.token, _accepted(error), is_query=is_query) from None
         finally:
             _builder.begin()
     return tree

@@ -72,6 +72,8 @@ class Builder(SelectorRules, DurationRules):
         expr: Expr = parts[0]
         return expr
 
+    selector_only = start
+
     def binary(self, parts: list[Any]) -> Binary:
         lhs, op, modifiers, rhs = parts
         name = op.lower()

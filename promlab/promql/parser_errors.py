@@ -79,13 +79,15 @@ def describe(token: Token) -> str:
     return "<@>" if kind == "AT" else f"<{token.lower()}>"
 
 
-def unexpected(text: str, token: Token, expected: tuple[str, ...]) -> PromQLSyntaxError:
+def unexpected(
+    text: str, token: Token, expected: tuple[str, ...], *, is_query: bool = True
+) -> PromQLSyntaxError:
     """The error for a token of `text` that the grammar does not allow where it stands."""
     at_end = token.type == "$END"
     start = len(text) if at_end else token.start_pos or 0
     end = len(text) if at_end else token.end_pos or start
     before = list(takewhile(lambda found: (found.start_pos or 0) < start, _until(text, start)))
-    if not before and at_end:
+    if not before and at_end and is_query:
         message = "no expression found in input"
         return PromQLSyntaxError(message, start=0, end=0, expected=expected)
     if before and before[-1].type == "COMMA" and _open(before) in ("call", "aggregation"):

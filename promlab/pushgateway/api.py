@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from promlab import __version__
-from promlab.exporters.families import Family, LabelKey, Native, go_number, label_key
+from promlab.exporters.families import Family, LabelKey, Native, label_key
+from promlab.model.float_text import go_number
 from promlab.pushgateway.exposure import group_families
 from promlab.pushgateway.store import Group, Store
 

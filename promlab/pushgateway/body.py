@@ -13,7 +13,8 @@ import cramjam
 
 from promlab.errors import ExpositionError, PromlabError
 from promlab.exporters import protobuf_reader, text
-from promlab.exporters.families import Family, LabelKey, Labels, go_number, label_key
+from promlab.exporters.families import Family, LabelKey, Labels, label_key
+from promlab.model.float_text import go_number
 from promlab.web.http import BodyTooLarge
 
 MAX_BYTES = 256 << 20

@@ -6,7 +6,7 @@ from promlab.model.float_text import format_float
 from promlab.model.storage import ExemplarQuerier, SeriesExemplars
 from promlab.promql import ast
 from promlab.server.context import Context
-from promlab.server.envelope import bad_parameter, success
+from promlab.server.envelope import ApiError, success
 from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS, time_param
 from promlab.server.promql import parse_query
 from promlab.web.http import Request, Response
@@ -17,11 +17,16 @@ async def query_exemplars(context: Context, request: Request) -> Response:
     start_ms = await time_param(request, "start", MIN_TIME_MS)
     end_ms = await time_param(request, "end", MAX_TIME_MS)
     if end_ms < start_ms:
-        raise bad_parameter("end", "end timestamp must not be before start timestamp")
-    expr = parse_query(await request.param("query"), context.features)
+        raise ApiError("bad_data", "end timestamp must not be before start timestamp")
+    try:
+        expr = parse_query(await request.param("query"), context.features)
+    except ApiError as error:
+        raise error.unnamed("query") from None
     selectors = [node.matchers for node in ast.walk(expr) if isinstance(node, ast.VectorSelector)]
     querier = context.stored()
-    if not selectors or not isinstance(querier, ExemplarQuerier):
+    if not selectors:
+        return Response(204, content_type="")
+    if not isinstance(querier, ExemplarQuerier):
         return success([])
 
     def printed() -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from promlab.errors import PromlabError
-from promlab.model.float_text import format_float
+from promlab.model.float_text import format_float, go_number
 from promlab.model.histograms import HistogramTable
 from promlab.model.labels import METRIC_NAME
 from promlab.model.matchers import Matcher
@@ -48,10 +48,11 @@ class Sample(NamedTuple):
 async def federate(context: Context, request: Request) -> Response:
     """Newest samples as a body to be scraped."""
     try:
-        sets = await matcher_sets(request)
+        sets = await matcher_sets(request, named=False, all_series=True)
     except ApiError as error:
         context.metrics.federation_errors.inc()
-        return text(error.message.removeprefix('invalid parameter "match[]": ') + "\n", 400)
+        return text(f"{error.message}\n", 400)
+    sets = [matchers for matchers in sets if matchers]  # `{}` is nothing here, not everything
     querier, external = context.stored(), (await context.evaluated()).external_labels
     now_ms = time.time_ns() // 1_000_000
     lookback_ms = context.settings.lookback_ms
@@ -187,7 +188,7 @@ def _line(name: str, labels: Mapping[str, str], value: float, t_ms: int, naming:
     shown = quoted(name)
     if shown != name:
         shown, pairs = "", [shown, *pairs]
-    return f"{shown}{{{','.join(pairs)}}} {format_float(value)} {t_ms}\n".encode()
+    return f"{shown}{{{','.join(pairs)}}} {go_number(value)} {t_ms}\n".encode()
 
 
 def _label(name: str) -> str:

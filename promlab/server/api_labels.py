@@ -41,7 +41,9 @@ async def label_values(context: Context, request: Request) -> Response:
 
 
 async def series(context: Context, request: Request) -> Response:
-    """Label sets of series."""
+    """Label sets of series. Deleting them is the admin API's, which says so in 500."""
+    if request.method == "DELETE":
+        raise ApiError("internal", "not implemented")
     sets, start_ms, end_ms, limit = await _where(request, required=True)
     querier = context.stored()
     tables = await _looked_up(
@@ -101,7 +103,8 @@ async def _where(
     limit = await limit_param(request)
     start_ms = await time_param(request, "start", MIN_TIME_MS)
     end_ms = await time_param(request, "end", MAX_TIME_MS)
-    return await matcher_sets(request, required=required), start_ms, end_ms, limit
+    sets = await matcher_sets(request, required=required, named=required)
+    return sets, start_ms, end_ms, limit
 
 
 async def _looked_up(context: Context, request: Request, work: Callable[[], T]) -> T:

@@ -93,7 +93,7 @@ async def _run(
     context: Context, request: Request, expr: Expr, asked: Asked, evaluate: Evaluate
 ) -> Ran:
     if asked.timeout_s <= 0:
-        raise QueryTimeout("query timed out in expression evaluation")
+        raise QueryTimeout("query timed out in query execution")
     runner = context.runner
     cheap = runner.is_cheap(asked.key) or is_constant(expr)
     if request.at_once and not cheap:

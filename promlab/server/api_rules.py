@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 
-from promlab.model.matchers import Matcher
 from promlab.server.context import Context
 from promlab.server.envelope import ApiError, bad_parameter, success
 from promlab.server.params import matcher_sets
 from promlab.web.http import Request, Response
 
-_MATCH = 'invalid parameter "match[]": '
 _INTEGER = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)
 _TRUE, _FALSE = {"1", "t", "true"}, {"", "0", "f", "false"}
 
@@ -25,7 +23,7 @@ async def rules(context: Context, request: Request) -> Response:
         rule_names=form.get("rule_name[]", []),
         group_names=form.get("rule_group[]", []),
         files=form.get("file[]", []),
-        matchers=await _matcher_sets(request),
+        matchers=await matcher_sets(request, named=False),
         exclude_alerts=await _exclude_alerts(request),
         group_limit=await _group_limit(request),
         group_next_token=await request.param("group_next_token"),
@@ -34,14 +32,6 @@ async def rules(context: Context, request: Request) -> Response:
         return success(list_rules((await context.evaluated()).manager.groups(), query))
     except BadListing as error:
         raise ApiError("bad_data", str(error)) from None
-
-
-async def _matcher_sets(request: Request) -> list[list[Matcher]]:
-    try:
-        return await matcher_sets(request)
-    except ApiError as error:
-        # Here, and only here, the parameter is not named.
-        raise ApiError(error.kind, error.message.removeprefix(_MATCH)) from None
 
 
 async def _exclude_alerts(request: Request) -> bool:

@@ -31,7 +31,7 @@ async def targets(context: Context, request: Request) -> Response:
     if pool:
         active = [target for target in active if target["scrapePool"] == pool]
         dropped = [target for target in dropped if target["scrapePool"] == pool]
-    counts = found["dropped_counts"] if state in ("", "any", "dropped") else {}
+    counts = found["dropped_counts"] if state in ("", "any", "dropped") else None
     return success(
         {
             "activeTargets": active if state in ("", "any", "active") else [],

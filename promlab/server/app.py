@@ -119,6 +119,10 @@ class App:
         route = self._routes.get(path) or self._match(path, request)
         if route is None and request.method == "OPTIONS" and path.startswith("/api/v1/"):
             return None, Response(204, content_type="")
+        if route is None and path.endswith("/") and path[:-1] in self._routes:
+            query = request.scope["query_string"].decode("latin-1")
+            moved = self._prefix + path[:-1] + (f"?{query}" if query else "")
+            return None, pages.redirect(moved, 301 if request.method in GET else 308)
         if route is None:
             return None, _not_found()
         if request.method in route.methods:

@@ -39,12 +39,21 @@ TRUNCATED = "results truncated due to limit"
 _encode = msgspec.json.Encoder().encode
 
 
+# As Go escapes them in JSON: an error repeats what somebody sent, and may land in a page.
+_ESCAPED = [(b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026")]
+
+
 class ApiError(PromlabError):
     """A request that is answered with an error of this kind; `query_error` is behind it."""
 
     def __init__(self, kind: str, message: str, query_error: PromQLError | None = None) -> None:
         self.kind, self.message, self.query_error = kind, message, query_error
         super().__init__(message)
+
+    def unnamed(self, parameter: str) -> ApiError:
+        """The same without the parameter's name, as some of Prometheus's answers have it."""
+        message = self.message.removeprefix(f'invalid parameter "{parameter}": ')
+        return ApiError(self.kind, message, self.query_error)
 
 
 def bad_parameter(name: str, error: object) -> ApiError:
@@ -69,7 +78,10 @@ def failure(error: BaseException) -> Response:
     if not isinstance(error, PromlabError):
         log.error("A request failed", exc_info=error)
     envelope = {"status": "error", "errorType": kind, "error": message}
-    return Response(STATUS[kind], _encode(envelope), headers=_advice(error))
+    body = _encode(envelope)
+    for char, escaped in _ESCAPED:
+        body = body.replace(char, escaped)
+    return Response(STATUS[kind], body, headers=_advice(error))
 
 
 def _advice(error: BaseException) -> list[tuple[bytes, bytes]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,11 +28,12 @@ _SAFE = [
 ]
 
 
-def redirect(path: str) -> Response:
-    """302 to another path of this server."""
+def redirect(path: str, status: int = 302) -> Response:
+    """To another path of this server: found there (302), or moved for good (301, 308)."""
     where = path.encode("ascii", "ignore")
-    link = html.escape(path)
-    return Response(302, f'<a href="{link}">Found</a>.\n\n'.encode(), HTML, [(b"location", where)])
+    says = "Found" if status == 302 else HTTPStatus(status).phrase
+    link = f'<a href="{html.escape(path)}">{says}</a>.\n\n'
+    return Response(status, link.encode(), HTML, [(b"location", where)])
 
 
 async def home(context: Context, request: Request) -> Response:

@@ -17,21 +17,29 @@ _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))\Z",
     re.ASCII,
 )
-_FLOAT = re.compile(
-    r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\Z", re.I
-)
+_NUMBER = re.compile(r"[+-]?([0-9.][0-9a-fpx_.+-]*|inf|infinity|nan)\Z", re.I)
 _INTEGER = re.compile(r"[+-]?\d+\Z", re.ASCII)
 _INT64_MAX = 2**63 - 1
+_NO_MATCHER = "match[] must contain at least one non-empty matcher"
+
+
+def _float(text: str) -> float | None:
+    """A number as Go reads it, hexadecimal and with underscores too; None if it is none."""
+    if not _NUMBER.match(text):
+        return None
+    try:
+        return float.fromhex(text) if "p" in text.lower() else float(text)
+    except (ValueError, OverflowError):
+        return None
 
 
 def parse_time_ms(text: str) -> int:
     """ms of a float of seconds or an RFC 3339 time. Raises ValueError in Prometheus's words."""
-    if _FLOAT.match(text):
-        seconds = float(text)
-        if math.isfinite(seconds) and MIN_TIME_MS <= seconds * 1000 <= MAX_TIME_MS:
-            whole = math.floor(seconds)
-            # Rounded to ms first: 1435781430.781 is not that number in binary.
-            return whole * 1000 + round((seconds - whole) * 1000)
+    seconds = _float(text)
+    if seconds is not None and MIN_TIME_MS <= seconds * 1000 <= MAX_TIME_MS:
+        whole = math.floor(seconds)
+        # Rounded to ms first: 1435781430.781 is not that number in binary.
+        return whole * 1000 + round((seconds - whole) * 1000)
     found = _RFC3339.match(text)
     if found:
         try:
@@ -59,8 +67,8 @@ _SECOND = datetime(1970, 1, 1, 0, 0, 1) - datetime(1970, 1, 1)
 
 def parse_step_ms(text: str) -> int:
     """ms of a duration like 1h30m, or of a float of seconds. Raises ValueError."""
-    if _FLOAT.match(text):
-        seconds = float(text)
+    seconds = _float(text)
+    if seconds is not None:
         nanoseconds = seconds * 1e9
         if not math.isfinite(seconds) or abs(nanoseconds) > _INT64_MAX:
             raise ValueError(f'cannot parse "{text}" to a valid duration. It overflows int64')
@@ -154,8 +162,13 @@ async def number_param(request: Request, name: str) -> int:
     return int(text)
 
 
-async def matcher_sets(request: Request, *, required: bool = False) -> list[list[Matcher]]:
-    """The selectors of `match[]`. Raises ApiError."""
+async def matcher_sets(
+    request: Request, *, required: bool = False, named: bool = True, all_series: bool = False
+) -> list[list[Matcher]]:
+    """The selectors of `match[]`. Raises ApiError, whose text names the parameter if `named`.
+
+    `all_series` allows selectors that match everything.
+    """
     from promlab.server.promql import parse_matchers
 
     texts = (await request.form()).get("match[]", [])
@@ -163,8 +176,13 @@ async def matcher_sets(request: Request, *, required: bool = False) -> list[list
         raise ApiError("bad_data", "no match[] parameter provided")
     sets = []
     for text in texts:
-        matchers = parse_matchers(text, "match[]")
-        if all_match_empty(matchers):
-            raise ApiError("bad_data", "match[] must contain at least one non-empty matcher")
+        try:
+            matchers = parse_matchers(text, "match[]")
+            if not all_series and all_match_empty(matchers):
+                raise bad_parameter("match[]", _NO_MATCHER)
+        except ApiError as error:
+            if named:
+                raise
+            raise error.unnamed("match[]") from None
         sets.append(matchers)
     return sets

@@ -5,16 +5,14 @@ from __future__ import annotations
 from promlab.errors import PromQLSyntaxError
 from promlab.model.matchers import Matcher
 from promlab.promql.ast import Expr, VectorSelector
-from promlab.server.envelope import ApiError, bad_parameter
-
-NO_MATCHER = "match[] must contain at least one non-empty matcher"
+from promlab.server.envelope import bad_parameter
 
 
 def parse_query(text: str, features: frozenset[str] = frozenset()) -> Expr:
     """The tree of a query. Raises ApiError."""
     from promlab.promql import parse
 
-    if not text.strip():
+    if not text:
         raise bad_parameter("query", "unknown position: parse error: no expression found in input")
     try:
         return parse(text, features)
@@ -23,20 +21,15 @@ def parse_query(text: str, features: frozenset[str] = frozenset()) -> Expr:
 
 
 def parse_matchers(text: str, parameter: str) -> list[Matcher]:
-    """The matchers of a plain selector. Raises ApiError."""
-    from promlab.promql import parse
+    """The matchers of a plain selector, which may match everything. Raises ApiError."""
+    from promlab.promql import parse_selector
 
+    if not text:
+        raise bad_parameter(parameter, "unknown position: parse error: unexpected end of input")
     try:
-        expr = parse(text)
+        return list(parse_selector(text))
     except PromQLSyntaxError as error:
-        if "at least one non-empty matcher" in error.message:
-            raise ApiError("bad_data", NO_MATCHER) from None
         raise bad_parameter(parameter, error) from None
-    plain = isinstance(expr, VectorSelector) and not expr.offset and expr.at is None
-    if not isinstance(expr, VectorSelector) or not plain:
-        kind = type(expr).__name__
-        raise bad_parameter(parameter, f"{text!r} is not a series selector, but a {kind}")
-    return list(expr.matchers)
 
 
 def is_constant(expr: Expr) -> bool:

@@ -33,13 +33,16 @@ from promlab.web.http import Request, Response
 Handler = Callable[[Context, Request], Awaitable[Response]]
 Methods = frozenset[str]
 
-GET = frozenset({"GET", "HEAD"})
-FORM = frozenset({"GET", "HEAD", "POST"})
+GET = frozenset({"GET"})
+FORM = frozenset({"GET", "POST"})
+# HEAD is for what load balancers ask; all else refuses it, as Prometheus does.
+_PROBE = frozenset({"GET", "HEAD"})
 DELETE = frozenset({"DELETE"})
 POST = frozenset({"POST"})
 _CHANGE = frozenset({"POST", "PUT"})
 # These say themselves what they take, in plain text.
 _ANY = frozenset({"GET", "HEAD", "POST", "PUT"})
+_SERIES = FORM | DELETE
 
 # Answered also before the server is ready: what tells how far it is.
 EARLY = frozenset(
@@ -96,7 +99,7 @@ _QUERIES: dict[str, tuple[Handler, Methods]] = {
     "parse_query": (api_parse.parse_query_, FORM),
     "labels": (api_labels.labels, FORM),
     "label/{name}/values": (api_labels.label_values, GET),
-    "series": (api_labels.series, FORM),
+    "series": (api_labels.series, _SERIES),
     "search/metric_names": (api_search.metric_names, FORM),
     "search/label_names": (api_search.label_names, FORM),
     "search/label_values": (api_search.label_values, FORM),
@@ -138,8 +141,8 @@ _LAB: dict[str, tuple[Handler, Methods]] = {
     "alert_history": (api_lab.alert_history, GET),
 }
 _OTHER: dict[str, tuple[Handler, Methods]] = {
-    "/-/healthy": (api_admin.healthy, GET),
-    "/-/ready": (api_admin.ready, GET),
+    "/-/healthy": (api_admin.healthy, _PROBE),
+    "/-/ready": (api_admin.ready, _PROBE),
     "/-/reload": (api_admin.reload, _ANY),
     "/-/quit": (api_admin.quit_, _ANY),
     "/metrics": (api_status.metrics, GET),

@@ -146,7 +146,8 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
 def test_numbers_of_numpy_are_written_as_numbers() -> None:
     import numpy as np
 
-    from promlab.exporters.families import go_number, number_text
+    from promlab.exporters.families import number_text
+    from promlab.model.float_text import go_number
 
     assert number_text(np.float64(0.5)) == "0.5"
     assert go_number(np.float64(2.0)) == "2"

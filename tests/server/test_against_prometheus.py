@@ -28,6 +28,12 @@ REQUESTS = [
     ("query", {"query": "nothing", "time": "1"}),
     ("query", {"query": "nothing[5m]", "time": "1"}),
     ("query", {}),
+    ("query", {"query": " "}),
+    ("query", {"query": "1", "time": "1_0"}),
+    ("query", {"query": "1", "time": "1__0"}),
+    ("query", {"query": "1", "time": "0x1p4"}),
+    ("query", {"query": "1", "time": "0x10"}),
+    ("query", {"query": "1", "time": "1e400"}),
     ("query", {"query": "1", "time": "foo"}),
     ("query", {"query": "1", "timeout": "foo"}),
     ("query", {"query": "1", "limit": "-1"}),
@@ -45,11 +51,26 @@ REQUESTS = [
     ("query_range", {"query": "up[5m]", "start": "0", "end": "1", "step": "1"}),
     ("query_range", {"query": '"s"', "start": "0", "end": "1", "step": "1"}),
     ("labels", {"match[]": "{}"}),
+    ("labels", {"match[]": ""}),
+    ("labels", {"match[]": "x{"}),
     ("labels", {"start": "x"}),
     ("labels", {"limit": "x"}),
     ("label/a-b/values", {}),
     ("series", {}),
     ("series", {"match[]": "nothing"}),
+    ("series", {"match[]": "{}"}),
+    ("series", {"match[]": ""}),
+    ("series", {"match[]": " "}),
+    ("series", {"match[]": "sum(x)"}),
+    ("series", {"match[]": "x[5m]"}),
+    ("series", {"match[]": "x offset 5m"}),
+    ("series", {"match[]": "(x)"}),
+    ("series", {"match[]": "by"}),
+    ("series", {"match[]": "-1"}),
+    ("query_exemplars", {"query": "x{"}),
+    ("query_exemplars", {"query": "x", "start": "2", "end": "1"}),
+    ("targets", {"state": "active"}),
+    ("targets/metadata", {"match_target": "{}"}),
     ("metadata", {"limit": "x"}),
     ("metadata", {"limit_per_metric": "x"}),
     ("targets/metadata", {"metric": "nothing"}),
@@ -111,7 +132,13 @@ def prometheus(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def promlab_writer(context: Any) -> None:
-    context.writer.answers = {"metadata": lambda *_: [], "head_stats": lambda *_: {}}
+    targets = {"active": [], "dropped": [], "dropped_counts": {}}
+    answers = {
+        "metadata": lambda *_: [],
+        "head_stats": lambda *_: {},
+        "targets": lambda *_: targets,
+    }
+    context.writer.answers = answers
 
 
 @pytest.mark.parametrize(("path", "params"), REQUESTS)
@@ -147,6 +174,14 @@ async def test_same_tree(prometheus: httpx.Client, client: httpx.AsyncClient, qu
         ("OPTIONS", "/api/v1/query"),
         ("OPTIONS", "/api/v1/nothing"),
         ("DELETE", "/api/v1/query"),
+        ("DELETE", "/api/v1/series?match[]=x"),
+        ("HEAD", "/api/v1/query?query=1"),
+        ("HEAD", "/federate"),
+        ("HEAD", "/metrics"),
+        ("GET", "/-/healthy/"),
+        ("GET", "/federate?match[]={}"),
+        ("GET", "/federate?match[]="),
+        ("GET", "/api/v1/query_exemplars?query=1"),
         ("GET", "/federate"),
         ("GET", "/federate?match[]=up["),
         ("GET", "/nothing"),
