@@ -134,6 +134,7 @@ class Course:
             f"<table><caption><strong>{escape(self.name)}</strong>: {count} "
             f"<progress value='{len(self.done)}' max='{len(self.steps)}'></progress></caption>"
             "<thead><tr><th scope='col'>state</th><th scope='col'>step</th>"
-            "<th scope='col'>what</th><th scope='col'>hints</th></tr></thead>"
+            "<th scope='col' style='text-align:left'>what</th>"
+            "<th scope='col'>hints</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>"
         )

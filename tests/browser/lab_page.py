@@ -20,9 +20,11 @@ _IDLE = """() => {
   return context?.isReady && context.session?.kernel?.status === 'idle';
 }"""
 _ALL_RAN = """count => {
+  const failed = document.querySelector('[data-mime-type="application/vnd.jupyter.error"]');
+  if (failed) return failed.textContent;
   const prompts = [...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')];
   const ran = prompts.filter(prompt => /^\\[\\d+\\]:$/.test(prompt.textContent));
-  return ran.length >= count;
+  return ran.length >= count && 'all ran';
 }"""
 # What JupyterLab itself writes to the console as errors, with or without us.
 _NOT_OURS = ("favicon", "Failed to load resource", "WebSocket", "punycode", "jupyter-lsp")
@@ -68,11 +70,12 @@ class LabPage:
         """What the i-th cell shows."""
         return self.cell(i).locator(".jp-OutputArea")
 
-    def run_all(self) -> None:
-        """Run all cells and wait until the last one has its number."""
+    def run_all(self, patience_ms: int = IDLE_MS) -> None:
+        """Run all cells and wait until the last one has its number; none may fail."""
         self.command("notebook:run-all-cells")
         count = self.page.locator(".jp-Notebook .jp-CodeCell").count()
-        self.page.wait_for_function(_ALL_RAN, arg=count, timeout=IDLE_MS)
+        end = self.page.wait_for_function(_ALL_RAN, arg=count, timeout=patience_ms)
+        assert end.json_value() == "all ran"
 
     def command(self, name: str, **arguments: Any) -> None:
         """Run one of JupyterLab's commands."""

@@ -126,7 +126,8 @@ class Cloud:
         from promlab.lab.ec2.shell import write_key
 
         name = str(pair["KeyName"])
-        path = write_key(str(pair["KeyMaterial"]), Path(folder) / f"{name}.pem")
+        # Absolute: what `ssh_command` prints is typed in some other folder.
+        path = write_key(str(pair["KeyMaterial"]), Path(folder).absolute() / f"{name}.pem")
         self._keys[name] = path
         return path
 

@@ -22,6 +22,7 @@ from promlab.lab.ec2.services import Unit
 from promlab.transport import names
 
 USER = "ubuntu"
+UMASK = 0o022  # as on any machine; the folder above it all is its owner's alone
 _STAND_INS = Path(__file__).parent / "stand_ins"
 _SAME = {"systemctl": "service", "apt-get": "service", "apt": "service", "pip3": "pip"}
 _ASK = Path(__file__).parent / "ask.py"
@@ -145,6 +146,7 @@ class Machine:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
+                umask=UMASK,
             )
         except OSError as error:
             return f"Failed to start {name}.service: {error.strerror}: {error.filename}"

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import asyncssh
 
-from promlab.lab.ec2.machine import USER, Machine
+from promlab.lab.ec2.machine import UMASK, USER, Machine
 
 _CHUNK = 65_536
 
@@ -104,6 +104,7 @@ async def _through_pipes(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
+        umask=UMASK,
     )
     try:
         await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
@@ -143,6 +144,7 @@ async def _in_terminal(
         stdout=slave,
         stderr=slave,
         start_new_session=True,
+        umask=UMASK,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(slave)

@@ -150,6 +150,7 @@ class Graph {
     this.view?.finalize();
     const options = { actions: false, renderer: "canvas", config: theme(this.el) };
     this.view = (await embed(this.canvas, spec, options)).view;
+    this.resize(); // a change of theme moves the page while the graph is drawn
     if (spec.params?.some((param) => param.name === "zoom")) {
       this.view.addSignalListener("zoom", (_, value) => this.selected(value?.t));
     }
