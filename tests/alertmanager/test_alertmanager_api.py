@@ -128,6 +128,7 @@ FILTERS = [
     ("inhibited=false&silenced=false", ["Down", "Full"]),
     ("receiver=oth.*", ["Full"]),
     ("receiver=oth", []),
+    ("receiver=&active=&silenced=", ["Down", "Full", "Quiet", "Slow"]),
     ("receiver_matchers=owner%3Dus", ["Down", "Quiet", "Slow"]),
 ]
 
@@ -201,7 +202,11 @@ BAD: list[tuple[str, str, Any, int, str]] = [
     ("GET", "silence/xx", None, 422, "must be of type uuid"),
     ("DELETE", "silence/00000000-0000-0000-0000-000000000000", None, 404, ""),
     ("GET", "nope", None, 404, "path /api/v2/nope was not found"),
+    ("GET", "silence/", None, 404, "path /api/v2/silence/ was not found"),
+    ("POST", "silences", silence_body(startsAt="x", comment=None), 400, "parsing time"),
     ("POST", "status", {}, 405, "method POST is not allowed, but [GET] are"),
+    ("HEAD", "status", None, 405, ""),
+    ("OPTIONS", "status", None, 405, "method OPTIONS is not allowed, but [GET] are"),
 ]  # fmt: skip
 
 
@@ -224,6 +229,20 @@ def test_valid_alerts_of_a_bad_batch_are_taken(am: Running) -> None:
     status, _ = am.call("POST", "/api/v2/alerts", [good, {"labels": {}}])
     assert status == 400
     assert names(am.get("/api/v2/alerts?filter=host%3Dz")) == ["Good"]
+
+
+def test_what_go_reads_into_text_and_time(am: Running) -> None:
+    alert = {
+        "labels": {"alertname": "Odd", "host": "odd", "gone": None},
+        "annotations": {"empty": None},
+        "endsAt": "2999-01-01",
+    }
+    assert am.call("POST", "/api/v2/alerts", [alert])[0] == 200
+    (found,) = am.get("/api/v2/alerts?filter=host%3Dodd")
+    assert found["labels"] == {"alertname": "Odd", "host": "odd"}
+    assert found["annotations"] == {"empty": ""}
+    assert found["endsAt"].startswith("2999-01-01T00:00:00")
+    assert am.call("POST", "/api/v2/alerts", [{**alert, "endsAt": stamp(time.time())}])[0] == 200
 
 
 def test_old_api_and_management(am: Running) -> None:

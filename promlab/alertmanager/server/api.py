@@ -34,7 +34,7 @@ def answer(value: Any) -> Response:
 
 async def _flag(request: Request, name: str, default: bool = True) -> bool:
     given = (await request.form()).get(name)
-    return default if given is None else given[-1] in _TRUE
+    return given[-1] in _TRUE if given and given[-1] else default
 
 
 async def _matchers(request: Request, context: Context, name: str = "filter") -> list[Matcher]:

@@ -60,6 +60,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/metrics": {"GET": _metrics},
     **{path: {"GET": handler} for path, handler in pages.PAGES.items()},
 }
+_PROBES = frozenset({"/-/healthy", "/-/ready"})
 _SILENCE: dict[str, Handler] = {"GET": api.get_silence, "DELETE": api.delete_silence}
 
 
@@ -106,7 +107,7 @@ class App:
         if found is not None:
             return path, found
         base = f"{API}/silence/"
-        if path.startswith(base) and "/" not in path[len(base) :]:
+        if path.startswith(base) and path != base and "/" not in path[len(base) :]:
             request.path_args = {"silenceID": path[len(base) :]}
             return f"{API}/silence/{{silenceID}}", _SILENCE
         if path.startswith("/api/v1/"):
@@ -115,7 +116,8 @@ class App:
 
     async def _answer(self, request: Request, name: str, methods: dict[str, Handler]) -> Response:
         context = self._context
-        method = "GET" if request.method == "HEAD" else request.method
+        # HEAD is for what load balancers ask; all else refuses it.
+        method = "GET" if request.method == "HEAD" and name in _PROBES else request.method
         handler = methods.get(method)
         if handler is None:
             return self._no_handler(request, name, methods)
@@ -158,8 +160,8 @@ class App:
                 return ApiError(f"path {path} was not found", 404, code=404).response()
             return text("404 page not found\n", 404, X_Content_Type_Options="nosniff")
         allowed = list(methods)
-        if request.method == "OPTIONS":
-            return Response(204, b"", "", [(b"allow", ", ".join(allowed).encode())])
+        if request.method == "OPTIONS" and not name.startswith(API):
+            return Response(200, b"", "", [(b"allow", ", ".join(allowed).encode())])
         if name.startswith(API):
             shown = ",".join(allowed)
             response = ApiError(

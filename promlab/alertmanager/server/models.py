@@ -26,8 +26,8 @@ _UNSAFE = re.compile(r'[\s<>"{}|\\^`\x00-\x1f]')
 class PostableAlert(msgspec.Struct):
     """An alert as it is posted."""
 
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    labels: dict[str, str | None] | None = None
+    annotations: dict[str, str | None] | None = None
     startsAt: str | None = None  # noqa: N815  (the API's name)
     endsAt: str | None = None  # noqa: N815
     generatorURL: str | None = None  # noqa: N815
@@ -39,7 +39,7 @@ class PostableMatcher(msgspec.Struct):
     name: str | None = None
     value: str | None = None
     isRegex: bool | None = None  # noqa: N815
-    isEqual: bool = True  # noqa: N815
+    isEqual: bool | None = None  # noqa: N815
 
 
 class PostableSilence(msgspec.Struct):
@@ -59,11 +59,11 @@ _silence = msgspec.json.Decoder(PostableSilence)
 
 
 def time_ms(text: str, what: str) -> int:
-    """Milliseconds of an RFC 3339 time. Raises ApiError."""
+    """Milliseconds of an RFC 3339 time; UTC where it names no zone. Raises ApiError."""
     try:
         found = datetime.fromisoformat(_FRACTION.sub(r"\1", text))
         if found.tzinfo is None:
-            raise ValueError(text)
+            found = found.replace(tzinfo=UTC)
     except ValueError:
         raise syntax_error(
             what, f'parsing time {text!r} as "2006-01-02T15:04:05Z07:00": it is none'
@@ -115,7 +115,7 @@ def to_alerts(
         if timeout:
             ends_ms = now_ms + resolve_timeout_ms
         labels = {name: value for name, value in (each.labels or {}).items() if value}
-        annotations = each.annotations or {}
+        annotations = {name: text or "" for name, text in (each.annotations or {}).items()}
         problem = _problem(labels, annotations, starts_ms, ends_ms, mode)
         if problem:
             problems.append(problem)
@@ -158,6 +158,9 @@ def decode_silence(body: bytes) -> PostableSilence:
         found = _silence.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise syntax_error("silence", str(error)) from None
+    for when in (found.startsAt, found.endsAt):
+        if when:
+            time_ms(when, "silence")
     for name in ("comment", "createdBy", "endsAt", "matchers", "startsAt"):
         if getattr(found, name) is None:
             raise schema_error(f"{name} in body is required", 602)
@@ -192,9 +195,8 @@ def to_silence(posted: PostableSilence, now_ms: int) -> Silence:
 
 
 def _matcher(i: int, posted: PostableMatcher) -> Matcher:
-    operator = ("=~" if posted.isEqual else "!~") if posted.isRegex else (
-        "=" if posted.isEqual else "!="
-    )  # fmt: skip
+    is_equal = posted.isEqual is not False
+    operator = ("=~" if is_equal else "!~") if posted.isRegex else ("=" if is_equal else "!=")
     try:
         return make(posted.name or "", operator, posted.value or "")
     except MatcherSyntaxError as error:
