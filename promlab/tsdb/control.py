@@ -24,7 +24,7 @@ FORMAT = 1
     FORMAT_AT,
     EPOCH,  # names the files rows.<epoch>, loose.<epoch>, groups.<epoch>
     BOOT,  # which run of the system wrote rows and loose
-    CLEAN,  # 1 when the writer has closed the directory
+    CLEAN,  # CLOSED or SETTLED when the writer has closed the directory
     SERIES_BYTES,  # valid length of the series log
     FIRST_FILE,  # number of the oldest chunk file
     CHUNKS,  # number of the newest chunk file << 32 | its entries
@@ -35,6 +35,8 @@ FORMAT = 1
 ) = range(12)
 # Samples before CUT_TIME in chunk files up to CUT_FILE (0: in none) are in blocks.
 CUT_FILE, CUT_TIME = 48, 49
+CLOSED = 1  # rows and rings have what is not sealed
+SETTLED = 2  # all is sealed: there are no rows and rings any more
 LONGS = 64
 
 

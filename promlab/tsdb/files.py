@@ -167,6 +167,13 @@ class ReadableMap:
         else:
             self.address = int(self.bytes.__array_interface__["data"][0])
 
+    @classmethod
+    def empty(cls) -> ReadableMap:
+        """A map of nothing."""
+        made = cls.__new__(cls)
+        made.size, made.address = 0, 0
+        return made
+
     @property
     def bytes(self) -> npt.NDArray[np.uint8]:
         """The content, read-only."""

@@ -7,7 +7,6 @@ queries: readers map the same files (reader.py). Not thread-safe: one event loop
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -374,6 +373,11 @@ class Head:
         self._keeper.end_chunk_file(self.options.clock())
         self.wal.start_segment()
 
+    def newest(self) -> tuple[Longs, Longs]:
+        """Time and bits of each series' newest sample."""
+        n = self.catalog.series_count
+        return self.last_t[:n], self.last_bits[:n]
+
     def stats(self) -> HeadStats:
         """Counters of now."""
         has = self.max_time != k.NEVER
@@ -398,6 +402,17 @@ class Head:
             replay_s=self.replay_s,
         )
 
+    def _settle(self) -> bool:
+        """Leave nothing to replay, and blocks instead of chunks; False if that failed."""
+        try:
+            self._keeper.settle()
+            if self.blocks is not None:
+                self.blocks.settle()
+        except StorageError as error:
+            self.warn(f"not all is sealed, it will be replayed: {error}")
+            return False
+        return True
+
     def close(self) -> None:
         """Commit, force everything to the disk, give the directory back."""
         if self._closed:
@@ -409,15 +424,16 @@ class Head:
             self._keeper.finish()
             self.commit()
             self._keeper.finish()
-            with contextlib.suppress(StorageError):
-                self._keeper.settle()
+            settled = self._settle()
             self.catalog.sync()
             self.wal.sync()
             self.chunks.sync()
             self.chunks.close()
             self.histograms.close()
             self.exemplars.sync()
-            self.control.longs[control.CLEAN] = 1
+            self.control.longs[control.CLEAN] = control.SETTLED if settled else control.CLOSED
+            if settled:
+                self._keeper.drop_old_epochs(-1)
         finally:
             self._keeper.stop()
             self.wal.close()

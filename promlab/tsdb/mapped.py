@@ -109,7 +109,8 @@ class Mapped:
         self.epoch = int(page[control.EPOCH])
         # Rows and rings of a writer that did not close them are lost with the system's memory.
         alive = control.boot_id() in (0, int(page[control.BOOT]))
-        self.head_is_sound = alive or bool(page[control.CLEAN])
+        settled = page[control.CLEAN] == control.SETTLED
+        self.head_is_sound = not settled and (alive or bool(page[control.CLEAN]))
         self.exemplars = ExemplarFiles(path / "exemplars")
         self.histograms = HistogramFiles(path / "histograms")
         self.map_head()
@@ -117,6 +118,10 @@ class Mapped:
     def map_head(self) -> None:
         """Map rows, rings and the table of groups as far as they reach now."""
         head = self.path / "head"
+        if int(self.page[control.CLEAN]) == control.SETTLED:
+            self.head_is_sound = False
+            self.rows = self.loose = self.table = ReadableMap.empty()
+            return
         self.rows = ReadableMap(head / f"rows.{self.epoch}")
         self.loose = ReadableMap(head / f"loose.{self.epoch}")
         self.table = ReadableMap(head / f"groups.{self.epoch}")

@@ -28,6 +28,7 @@ class HeadOptions:
     chunk_file_bytes: int = 128 << 20  # a chunk file ends when it is larger ...
     chunk_file_s: float = 7_200.0  # ... or older
     block_s: float = 0.0  # stretch of time that a block begins with; 0: no blocks are made
+    settle_bytes: int = 4 << 20  # a head that closes with more in chunks leaves blocks instead
     max_block_s: float = 0.0  # the longest that blocks grow to; 0: a tenth of the retention
     retention_bytes: int = 0  # blocks go, oldest first, when all is larger; 0: never
     retention_percentage: float = 0.0  # the same as a share of the disk

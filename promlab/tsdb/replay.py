@@ -16,6 +16,7 @@ from promlab.tsdb import chunk_kernels
 from promlab.tsdb import head_kernels as k
 from promlab.tsdb.chunks import ENTRY_BYTES, data_path, files, index_path
 from promlab.tsdb.files import Longs, ReadableMap
+from promlab.tsdb.newest import read_newest
 from promlab.tsdb.wal import frames, segments
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def restore_newest(head: Head) -> Longs:
     """
     groups, rings = head.rows.count, head.loose.count
     head.chunks.make_chains(groups, rings)
+    _restore_kept(head)
     ring_last = np.full(rings, k.NEVER, np.int64)
     found_group, found_ring = np.zeros(groups, bool), np.zeros(rings, bool)
     for number in reversed(files(head.chunks.directory)):
@@ -80,6 +82,19 @@ def restore_newest(head: Head) -> Longs:
         if found_group.all() and found_ring.all():
             break
     return ring_last
+
+
+def _restore_kept(head: Head) -> None:
+    """What a head that closed has kept of samples whose chunks went; chunks know better."""
+    kept = read_newest(head.path)
+    if kept is None:
+        return
+    t_ms, bits = kept
+    n = min(len(t_ms), head.catalog.series_count)
+    head.last_t[:n], head.last_bits[:n] = t_ms[:n], bits[:n]
+    newest = int(head.last_t[:n].max(initial=k.NEVER))
+    if newest != k.NEVER:
+        head.note_times(newest, newest)
 
 
 def replay_wal(head: Head, ring_last: Longs, progress: Callable[[float], None]) -> None:

@@ -11,7 +11,7 @@ from test_head_model import SMALL, StorageMachine
 
 from promlab.tsdb.head import Head
 
-OPTIONS = replace(SMALL, block_s=30.0, max_block_s=270.0, retention_s=0.0)
+OPTIONS = replace(SMALL, block_s=30.0, max_block_s=270.0, retention_s=0.0, settle_bytes=1)
 
 
 class BlocksMachine(StorageMachine):

@@ -175,3 +175,39 @@ def test_delta(n: int, spread: int) -> None:
     found = np.zeros(n, np.int64)
     assert k.delta_decode(np.append(out[:end], np.zeros(8, np.uint8)), 0, end, found) == n
     assert (found == values).all()
+
+
+def ends_of(values: np.ndarray) -> int:
+    out = np.zeros(64 + 12 * len(values), np.uint8)
+    end = k.delta_encode(values, out, 0)
+    found = np.zeros(len(values), np.int64)
+    assert k.delta_decode(np.append(out[:end], np.zeros(8, np.uint8)), 0, end, found) == len(found)
+    assert (found == values).all()
+    return end
+
+
+@pytest.mark.parametrize("jump", [-(2**30), 2**30, -(2**63), 2**63 - 1])
+@pytest.mark.parametrize("period", [60, 200])
+def test_a_jump_makes_only_its_own_miniblock_wide(jump: int, period: int) -> None:
+    dice = np.random.default_rng(period)
+    steady = np.cumsum(dice.integers(0, 16, 12_800))
+    starts = (np.arange(12_800) // period % 2).astype(np.int64) * np.int64(jump)
+    with np.errstate(over="ignore"):
+        jumping = steady + starts
+    jumps = len(steady) // period
+    assert ends_of(jumping) <= ends_of(steady) + jumps * 8 * k.MINI
+
+
+def test_jumps_are_what_any_reader_takes(tmp_path: Path) -> None:
+    dice = np.random.default_rng(7)
+    rows = [np.cumsum(dice.integers(0, 9, 100)) + int(dice.integers(0, 2**50)) for _ in range(50)]
+    writer = ParquetWriter(tmp_path / "x.parquet", [Column("n", "ints")])
+    writer.write({"n": Lists(np.full(50, 100), np.concatenate(rows))})
+    writer.close()
+    import duckdb
+
+    asked = [one.tolist() for one in rows]
+    assert pl.read_parquet(tmp_path / "x.parquet")["n"].to_list() == asked
+    assert [
+        one for (one,) in duckdb.sql(f"select n from '{tmp_path}/x.parquet'").fetchall()
+    ] == asked

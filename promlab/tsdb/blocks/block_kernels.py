@@ -93,6 +93,20 @@ def scale_rows(rows: Any, bits: Any, scales: Any, decimals: Any, floats: Any) ->
     return n, m
 
 
+@kernel("void(i8[::1], i8[::1], i8[::1])")
+def activities(counts: Any, items: Any, out: Any) -> Any:
+    """Bits of the mean difference between neighbouring integers of each row, 0 if all are equal."""
+    at = 0
+    for r in range(len(counts)):
+        total = 0.0
+        for i in range(at + 1, at + counts[r]):
+            total += abs(np.float64(items[i]) - np.float64(items[i - 1]))
+        at += counts[r]
+        out[r] = 0
+        if total > 0:
+            out[r] = 64 + np.int64(np.floor(np.log2(total / counts[r])))
+
+
 @kernel("void(i8[::1], i8[::1], i8[::1], u8, u8[::1])")
 def hash_lists(values: Any, starts: Any, counts: Any, key: Any, hashes: Any) -> Any:
     """A 64-bit hash of each list of integers; nobody who does not know the key can aim at one."""

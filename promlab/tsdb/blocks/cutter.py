@@ -52,6 +52,11 @@ class Cutter:
         self.sealing = True
         return True
 
+    def begin_all(self, block_ms: int) -> None:
+        """Start a cut of everything, all of which is sealed; nothing may be appended any more."""
+        self._before, self._block_ms = self._head.max_time + 1, block_ms
+        self._ring, self.sealing = 0, True
+
     def seal_some(self) -> bool:
         """One step; True when everything older than the cut is sealed, synced, and in files
         that have ended."""

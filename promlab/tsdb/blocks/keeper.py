@@ -7,6 +7,7 @@ samples never waits for it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -22,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 from promlab import lifeline
 from promlab.errors import StorageError
-from promlab.tsdb.blocks import folders
+from promlab.tsdb.blocks import folders, layout
 from promlab.tsdb.blocks.block import Block
 from promlab.tsdb.blocks.catalog import block_names, touch, version_of
 from promlab.tsdb.blocks.cutter import Cutter
 from promlab.tsdb.blocks.downsample import next_downsampling
 from promlab.tsdb.blocks.meta import Meta
 from promlab.tsdb.blocks.plan import expired, next_compaction
+from promlab.tsdb.newest import write_newest
 
 if TYPE_CHECKING:
     from promlab.tsdb.head import Head
@@ -38,6 +40,8 @@ _LOOK_EVERY_S = 30.0
 _RETRY_S = 60.0
 _PRUNE_EVERY_S = 3600.0
 _MAX_BLOCK_MS = 31 * 86_400_000
+_MOST_SETTLED = 192 << 20  # a head with more bytes of chunks keeps them: a stop takes no minutes
+_SETTLE_S = 10.0
 
 
 @dataclass
@@ -106,6 +110,7 @@ class BlockKeeper:
         self._asked: deque[tuple[Mapping[str, Any], Future[Any]]] = deque()
         self._cutter = Cutter(head)
         self._looked_s = self._failed_s = -1e18
+        self._stopped = False
         folders.sweep(self._directory)
         self._reload()
 
@@ -132,6 +137,8 @@ class BlockKeeper:
 
     def step(self, now_s: float) -> None:
         """One step of whatever is due. Never raises StorageError."""
+        if self._stopped:
+            return
         try:
             if self._running is not None:
                 self._poll(self._running)
@@ -302,8 +309,43 @@ class BlockKeeper:
         self._cutter.give_up()
         _LOG.error("%s: %s", self._directory, error)
 
+    def settle(self) -> None:
+        """Put all that the head holds into blocks, if that saves much and takes seconds only.
+
+        The head closes: everything is sealed. If it fails or takes too long, chunks stay.
+        Raises StorageError if they can't be left as they were.
+        """
+        head = self._head
+        if not head.options.settle_bytes <= head.chunks.bytes <= _MOST_SETTLED:
+            return
+        write_newest(self._directory, *head.newest())
+        long = self.max_block_ms >= layout.SEGMENT_MS >= self.block_ms
+        self._cutter.begin_all(layout.SEGMENT_MS if long else self.block_ms)
+        while not self._cutter.seal_some():
+            pass
+        self._start(self._cutter.job(), self._cut_done)
+        self._wait()
+        self._kill()
+
+    def _wait(self) -> None:
+        """Give the child some time to end."""
+        if self._running is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._running.process.wait(_SETTLE_S)
+                self._poll(self._running)
+
     def stop(self) -> None:
-        """End the child, if one is at work: what it has not finished is swept later."""
+        """Take no more steps. A cut that is being written is waited for, other work is ended:
+        what it has not finished is swept later."""
+        self._stopped = True
+        try:
+            if self._running is not None and self._running.job["kind"] == "cut":
+                self._wait()
+        except StorageError as error:
+            self._failed(error)
+        self._kill()
+
+    def _kill(self) -> None:
         running, self._running = self._running, None
         if running is not None:
             running.process.kill()

@@ -16,6 +16,8 @@ from promlab.tsdb.codec_kernels import get_varint, longs_at, put_varint, unzigza
 
 BLOCK = 128  # values of a delta block
 MINI = 32  # values of a miniblock: they share a bit width
+_EXTREMES = 4  # smallest and largest deltas of a block that `_base` looks at
+_FAR = 8  # times the spread of the others: further away is a jump
 
 
 @kernel()
@@ -64,6 +66,40 @@ def _pack(values: Any, at: Any, n: Any, base: Any, width: Any, out: Any, p: Any)
     return p
 
 
+@kernel()
+def _base(values: Any, at: Any, size: Any, low: Any, high: Any) -> Any:
+    """What a block's deltas count from: their minimum, but for a few that are far below.
+
+    Where one series ends and the next begins the delta is a jump, as it is when a counter
+    starts over. A jump down, taken as the minimum, would make all other deltas of its block
+    wide; left out, it wraps around (which the format allows), and only its own miniblock is.
+    """
+    low[:] = np.int64(2**63 - 1)
+    high[:] = np.int64(-(2**63))
+    for i in range(at, at + size):
+        delta = values[i] - values[i - 1]
+        if delta < low[_EXTREMES - 1]:
+            j = _EXTREMES - 1
+            while j > 0 and delta < low[j - 1]:
+                low[j] = low[j - 1]
+                j -= 1
+            low[j] = delta
+        if delta > high[_EXTREMES - 1]:
+            j = _EXTREMES - 1
+            while j > 0 and delta > high[j - 1]:
+                high[j] = high[j - 1]
+                j -= 1
+            high[j] = delta
+    if size < 4 * _EXTREMES:
+        return low[0]
+    for j in range(_EXTREMES - 1, 0, -1):
+        # The difference of two integers may have 65 bits: doubles will do here.
+        spread = np.float64(high[_EXTREMES - 1]) - np.float64(low[j])
+        if np.float64(low[j]) - np.float64(low[j - 1]) > _FAR * (spread + 4.0):
+            return low[j]
+    return low[0]
+
+
 @kernel("i8(i8[::1], u1[::1], i8)")
 def delta_encode(values: Any, out: Any, p: Any) -> Any:
     """Integers as DELTA_BINARY_PACKED; the position after them."""
@@ -72,12 +108,11 @@ def delta_encode(values: Any, out: Any, p: Any) -> Any:
     p = put_varint(out, p, np.uint64(BLOCK // MINI))
     p = put_varint(out, p, np.uint64(n))
     p = put_varint(out, p, zigzag(values[0] if n else np.int64(0)))
+    low, high = np.empty(_EXTREMES, np.int64), np.empty(_EXTREMES, np.int64)
     at = 1
     while at < n:
         size = min(BLOCK, n - at)
-        base = values[at] - values[at - 1]
-        for i in range(at, at + size):
-            base = min(base, values[i] - values[i - 1])
+        base = _base(values, at, size, low, high)
         p = put_varint(out, p, zigzag(base))
         widths = p
         for m in range(BLOCK // MINI):
@@ -114,6 +149,10 @@ def _unpack(
         for i in range(n):
             last += base + np.int64(np.uint64(buffer[p]) | np.uint64(buffer[p + 1]) << np.uint64(8))
             p += 2
+            out[at + i] = last
+    elif width == 64:
+        for i in range(n):
+            last += base + longs_at(address + np.uint64(p + 8 * i), 1)[0]
             out[at + i] = last
     elif width <= 56:
         mask = (np.uint64(1) << np.uint64(width)) - np.uint64(1)

@@ -23,6 +23,7 @@ from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb.blocks import block_kernels as k
 from promlab.tsdb.blocks import folders, layout
+from promlab.tsdb.blocks.arrange import by_activity, reordered
 from promlab.tsdb.blocks.meta import Meta, new_ulid, write_meta
 from promlab.tsdb.blocks.parquet_write import Column, Lists, ParquetWriter, Texts
 from promlab.tsdb.files import failed, sync_directory
@@ -209,14 +210,18 @@ class BlockWriter:
         self._waiting.clear()
         self._waiting_values = 0
         floats = joined["scale"] == k.FLOATS
-        counts = joined["count"]
+        integers = np.where(floats, 0, joined["count"])
+        doubles = np.where(floats, joined["count"], 0)
+        order = by_activity(joined["series"], integers, joined["n"])
         columns: dict[str, object] = {
-            name: joined[name]
+            name: joined[name][order]
             for name in ("series", "times", "count", "min_time", "max_time", "scale")
         }
-        columns["n"] = Lists(np.where(floats, 0, counts), joined["n"])
-        columns["x"] = Lists(np.where(floats, counts, 0), joined["x"].view(np.float64))
-        columns["start_ms"] = Lists(joined["starts"], joined["start_ms"])
+        columns["n"] = Lists(integers[order], reordered(joined["n"], integers, order))
+        x = reordered(joined["x"], doubles, order)
+        columns["x"] = Lists(doubles[order], x.view(np.float64))
+        starts = reordered(joined["start_ms"], joined["starts"], order)
+        columns["start_ms"] = Lists(joined["starts"][order], starts)
         self._samples.write(columns)
 
     def finish(
