@@ -93,8 +93,16 @@ API = [
     _row("sending by remote write", HOLDS,
          "remote/queue: new_samples_are_sent_once a_restart_goes_on_where_it_ended refusals "
          "version_2_and_stale_markers reload_keeps_adds_and_removes"),
-    _row("remote read", MISSING, "config/config_load: what_is_not_there_yet_is_refused_by_name",
-         "refused in the configuration"),
+    _row("remote read, the answering side", HOLDS,
+         "remote/read: samples_are_sorted_and_have_external_labels chunks_hold_the_samples; "
+         "interop/remote_interop: prometheus_reads_from_promlab"),
+    _row("remote read, the asking side: `remote_read`", HOLDS,
+         "remote/read_client: both_forms_come_back_bit_by_bit what_both_have_is_joined "
+         "what_is_recent_is_not_asked_for required_matchers a_failure_is_a_warning_once "
+         "a_query_does_not_wait_longer_than_it_may; "
+         "interop/remote_interop: promlab_reads_from_prometheus_and_from_promlab",
+         "chunks of native histograms are asked for once more, as samples; those with custom "
+         "bounds are left out with a warning where the other end does not send the bounds"),
 ]  # fmt: skip
 
 CONFIGURATION = [

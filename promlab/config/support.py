@@ -50,8 +50,8 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
         yield from _of_alertmanagers(manager, place)
     for endpoint, place in _places(config.remote_write, at, "remote_write"):
         yield from _of_remote_write(endpoint, place)
-    if config.remote_read:
-        yield Missing(at.get("remote_read"), "remote read is not supported yet: remove it")
+    for reader, place in _places(config.remote_read, at, "remote_read"):
+        yield from _of_client(reader.http, place)
     if config.tracing is not None:
         yield Missing(at.get("tracing"), "tracing is not supported yet: remove it")
 

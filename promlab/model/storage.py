@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -166,6 +167,25 @@ class Querier(Protocol):
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> list[str]:
         """Sorted values that one label takes in those series."""
+
+
+class QueryScope(Protocol):
+    """The query that a source is asked for: what it may use, and what it should hear of."""
+
+    @property
+    def symbols(self) -> Symbols:
+        """An overlay of the source's symbols, for texts that are forgotten with the query."""
+
+    @property
+    def deadline(self) -> float:
+        """When the query has run too long, on the clock of `time.monotonic`."""
+
+    @property
+    def cancel(self) -> Event | None:
+        """Set when nobody waits for the query any more."""
+
+    def warn(self, text: str) -> None:
+        """Say beside the answer what it lacks."""
 
 
 class SeriesExemplars(NamedTuple):

@@ -25,6 +25,10 @@ class Annotations:
         """Something is perhaps not what was meant."""
         self._infos[f"PromQL info: {message} ({self._position(node)})"] = None
 
+    def add(self, text: str) -> None:
+        """A warning of a source, in its own words."""
+        self._warnings[text] = None
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """All warnings."""

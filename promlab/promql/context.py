@@ -70,6 +70,10 @@ class QueryContext:
         """Step of a range query, 0 for an instant query."""
         return self.steps.step_ms if self.steps.count > 1 else 0
 
+    def warn(self, text: str) -> None:
+        """Say beside the answer what a source says of it."""
+        self.annotations.add(text)
+
     @contextmanager
     def only_statistics(self) -> Iterator[None]:
         """While this lasts, nothing but count and sum of histograms is asked for.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib import import_module
@@ -22,7 +23,7 @@ from promlab.jit import load, store
 from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
-from promlab.model.storage import Querier
+from promlab.model.storage import Querier, QueryScope
 from promlab.promql.annotations import Annotations
 from promlab.promql.ast import Subquery
 from promlab.promql.context import QueryContext
@@ -53,10 +54,18 @@ PLANS_KEPT = 4096
 
 
 class Engine:
-    """Evaluates queries on the data of one querier; `running` lists those it is at."""
+    """Evaluates queries on the data of one querier; `running` lists those it is at.
 
-    def __init__(self, querier: Querier, options: EngineOptions | None = None) -> None:
-        self._querier = querier
+    `within` gives the querier of one query where there are other sources beside that one.
+    """
+
+    def __init__(
+        self,
+        querier: Querier,
+        options: EngineOptions | None = None,
+        within: Callable[[QueryScope], Querier] | None = None,
+    ) -> None:
+        self._querier, self._within = querier, within
         self.options = options or EngineOptions()
         self.running = RunningQueries()
         self._plans: OrderedDict[str, Plan] = OrderedDict()
@@ -161,6 +170,8 @@ class Engine:
                 self._threads,
                 self._querier.symbols,
             )
+            if self._within is not None:
+                ctx.querier = self._within(ctx)
             return _evaluated(ctx, instant, started)
 
     def _threads(self) -> ThreadPoolExecutor | None:

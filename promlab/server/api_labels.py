@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from promlab.server.params import (
     matcher_sets,
     time_param,
 )
+from promlab.server.sources import ApiScope
 from promlab.web.http import Request, Response
 
 T = TypeVar("T")
@@ -45,7 +47,8 @@ async def series(context: Context, request: Request) -> Response:
     if request.method == "DELETE":
         raise ApiError("internal", "not implemented")
     sets, start_ms, end_ms, limit = await _where(request, required=True)
-    querier = context.stored()
+    scope = _scope(context)
+    querier = context.within(scope)
     tables = await _looked_up(
         context, request, lambda: [querier.series(matchers, start_ms, end_ms) for matchers in sets]
     )
@@ -56,7 +59,7 @@ async def series(context: Context, request: Request) -> Response:
     truncated = 0 < limit < table.n
     if truncated:
         table = table.take(np.arange(limit, dtype=np.int64))
-    warnings = [TRUNCATED] if truncated else []
+    warnings = [*scope.warnings, *([TRUNCATED] if truncated else [])]
     return Response(body=b"".join(encode_series(table, label_text, warnings)))
 
 
@@ -83,7 +86,8 @@ Ask = Callable[[Querier, list[Matcher], int, int], list[str]]
 
 async def _strings(context: Context, request: Request, ask: Ask) -> Response:
     sets, start_ms, end_ms, limit = await _where(request)
-    querier = context.stored()
+    scope = _scope(context)
+    querier = context.within(scope)
 
     def collect() -> list[str]:
         found: set[str] = set()
@@ -93,8 +97,13 @@ async def _strings(context: Context, request: Request, ask: Ask) -> Response:
 
     names = await _looked_up(context, request, collect)
     if 0 < limit < len(names):
-        return success(names[:limit], [TRUNCATED])
-    return success(names)
+        return success(names[:limit], [*scope.warnings, TRUNCATED])
+    return success(names, scope.warnings)
+
+
+def _scope(context: Context) -> ApiScope:
+    symbols = context.stored().symbols.overlay()
+    return ApiScope(symbols, time.monotonic() + context.settings.query_timeout_s)
 
 
 async def _where(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 from promlab.errors import QueryError, TooManySamples
@@ -10,10 +11,12 @@ from promlab.model.samples import SeriesBatch
 from promlab.model.storage import SelectHints
 from promlab.remote.snappy import MAX_BYTES, BadSnappy, uncompress
 from promlab.server.context import Context
+from promlab.server.sources import ApiScope
 from promlab.web.http import Request, Response, text
 
 MAX_SAMPLES = 50_000_000
 CONCURRENT = 10
+_PATIENCE_S = 120.0
 _WRITE_BYTES = 1 << 18
 _gate = asyncio.Semaphore(CONCURRENT)
 
@@ -26,7 +29,8 @@ async def read(context: Context, request: Request) -> Response:
         asked = remote.read_request(uncompress(await request.body(MAX_BYTES)))
     except (BadSnappy, remote.BadReadRequest) as error:
         return text(f"{error}\n", 400)
-    querier = context.stored()
+    symbols = context.stored().symbols.overlay()
+    querier = context.within(ApiScope(symbols, time.monotonic() + _PATIENCE_S))
     external = (await context.evaluated()).external_labels
 
     def select(query: remote.ReadQuery) -> SeriesBatch:

@@ -21,7 +21,7 @@ from promlab.server.context import Context
 from promlab.server.discovery_metrics import Row, discovery_metrics
 from promlab.server.envelope import ApiError, success
 from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS
-from promlab.server.remote_metrics import remote_metrics
+from promlab.server.remote_metrics import read_metrics, remote_metrics
 from promlab.server.rule_metrics import rule_metrics
 from promlab.server.self_metrics import process_metrics
 from promlab.server.times import rfc3339
@@ -156,6 +156,8 @@ async def metrics_text(context: Context) -> bytes:
         rows += context.rules.discovery_rows()
     if context.remote_write is not None:
         text += remote_metrics(context.remote_write)
+    if context.sources is not None and context.sources.remote is not None:
+        text += read_metrics(context.sources.remote.readers)
     text = context.metrics.render() + text
     pids = [os.getpid(), os.getppid()]
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from promlab.errors import NotReady
-from promlab.model.storage import Querier
+from promlab.model.storage import Querier, QueryScope
 from promlab.server.channel import ChannelClient
 from promlab.server.label_text import LabelText
 from promlab.server.notifications import STARTING, Notifications
@@ -22,6 +22,7 @@ from promlab.web.guard import Guard
 if TYPE_CHECKING:
     from promlab.remote.sender import RemoteWrite
     from promlab.server.rules import Rules
+    from promlab.server.sources import QuerySources
 
 T = TypeVar("T")
 _RULES_S = 10.0  # longest wait for the rules to be there
@@ -40,6 +41,7 @@ class Context:
     label_text: LabelText | None = None
     rules: Rules | None = None
     remote_write: RemoteWrite | None = None
+    sources: QuerySources | None = None
     guard: Guard = field(default_factory=Guard)
     stopping: bool = False
     notifications: Notifications = field(init=False)
@@ -70,6 +72,10 @@ class Context:
         if self.querier is None:
             raise NotReady("the server has not finished starting")
         return self.querier
+
+    def within(self, scope: QueryScope) -> Querier:
+        """The querier of one request, other servers included. Raises NotReady."""
+        return self.stored() if self.sources is None else self.sources.within(scope)
 
     async def evaluated(self) -> Rules:
         """The rules, which come a moment after queries can be answered. Raises NotReady."""

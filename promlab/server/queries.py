@@ -106,19 +106,33 @@ def _size(result: QueryResult) -> int:
     return max(result.stats.samples_read, result.points)
 
 
+def _threads(n: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n, thread_name_prefix="query")
+
+
 class QueryRunner:
     """Evaluates queries for the HTTP API; belongs to one event loop."""
 
     def __init__(self, max_concurrency: int) -> None:
-        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="query")
+        self.pool = _threads(THREADS)
+        self._waits = False
         self.max_concurrency = max_concurrency
         self.active = 0
         self.listed = ActiveQueries(max_concurrency)
         self._turn = asyncio.Semaphore(max_concurrency)
         self._costs: OrderedDict[object, tuple[int, float]] = OrderedDict()
 
+    def wait_in_threads(self) -> None:
+        """From now on queries wait for other servers: never on the event loop, and all at once."""
+        if not self._waits:
+            self._waits = True
+            before, self.pool = self.pool, _threads(max(THREADS, self.max_concurrency))
+            before.shutdown(wait=False)
+
     def is_cheap(self, key: object) -> bool:
         """Whether this query is known to be small enough for the event loop."""
+        if self._waits:
+            return False
         samples, took_s = self._costs.get(key, (_INLINE_SAMPLES, _INLINE_S))
         return samples < _INLINE_SAMPLES and took_s < _INLINE_S
 
@@ -170,7 +184,7 @@ class QueryRunner:
         Raises MustWait instead of waiting for a thread if `at_once`.
         """
         _, took_s = self._costs.get(key, (0, _INLINE_S))
-        if took_s < _INLINE_S:
+        if took_s < _INLINE_S and not self._waits:
             result, cpu_s = _timed(work)
         elif at_once:
             raise MustWait("this takes a thread")

@@ -69,6 +69,8 @@ async def main(settings: Settings, listeners: list[socket.socket]) -> int:
         await context.rules.stop()
     if context.remote_write is not None:
         await context.remote_write.stop()
+    if context.sources is not None:
+        await context.sources.stop()
     await context.writer.close()
     return 0
 
@@ -114,6 +116,7 @@ async def _become_ready(context: Context) -> None:
     await _writer_is_open(context)
     from promlab.promql.engine import Engine
     from promlab.promql.options import EngineOptions
+    from promlab.server.sources import QuerySources
     from promlab.tsdb.open import open as open_reader
 
     settings = context.settings
@@ -127,7 +130,8 @@ async def _become_ready(context: Context) -> None:
         features=frozenset(settings.features),
         threads=THREADS,
     )
-    engine = Engine(querier, options)
+    context.sources = sources = QuerySources(querier, context.runner, settings)
+    engine = Engine(querier, options, sources.within)
     context.runner.listed.open(settings.data_path)
     context.become_ready(querier, engine)
     log.info("Server is ready to receive web requests.")
@@ -136,6 +140,7 @@ async def _become_ready(context: Context) -> None:
     from promlab.server.rules import Rules
 
     rules = Rules(settings, context.writer, querier, engine)
+    rules.listeners.append(sources.apply)
     rules.listeners.append(lambda config: _send_on(context, config))
     context.begin_rules(rules)
     # What is loaded by now stays: the collector need not look at it again.

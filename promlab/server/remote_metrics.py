@@ -1,14 +1,15 @@
-"""What the queues of remote write count, under Prometheus's names."""
+"""What remote write and remote read count, under Prometheus's names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from promlab.server.text_metrics import MetricText
 
 if TYPE_CHECKING:
     from promlab.remote.queue import Queue, QueueStats
+    from promlab.remote.read_client import RemoteReader
     from promlab.remote.sender import RemoteWrite
 
 _PREFIX = "prometheus_remote_storage_"
@@ -64,5 +65,30 @@ def _family(
         out.family(name, kind, text, [(name, _labels(queue), value) for queue, value in found])
 
 
-def _labels(queue: Queue) -> dict[str, str]:
+def _labels(queue: Queue | RemoteReader) -> dict[str, str]:
     return {"remote_name": queue.name, "url": queue.url}
+
+
+def read_metrics(readers: Sequence[RemoteReader]) -> bytes:
+    """The part of /metrics about the endpoints of remote read."""
+    out, prefix = MetricText(), "prometheus_remote_read_client_"
+    if not readers:
+        return b""
+    name = f"{prefix}queries"
+    running = [(name, _labels(reader), float(reader.stats.running)) for reader in readers]
+    out.family(name, "gauge", "Remote read queries in flight.", running)
+    name = f"{prefix}queries_total"
+    by_code = [
+        (name, {**_labels(reader), "code": code}, float(count))
+        for reader in readers
+        for code, count in reader.stats.by_code.items()
+    ]
+    if by_code:
+        out.family(name, "counter", "Remote read queries by status of their answers.", by_code)
+    name = f"{prefix}request_duration_seconds"
+    took = []
+    for reader in readers:
+        took.append((f"{name}_sum", _labels(reader), reader.stats.seconds))
+        took.append((f"{name}_count", _labels(reader), float(reader.stats.requests)))
+    out.family(name, "summary", "Time that remote read requests took.", took)
+    return out.text().encode()

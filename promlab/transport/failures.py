@@ -9,9 +9,9 @@ import ssl
 import aiohttp
 
 
-def describe(error: BaseException, url: str) -> str:
-    """The text for an error that came while `url` was fetched."""
-    return f'Get "{url}": {_reason(error)}'
+def describe(error: BaseException, url: str, method: str = "Get") -> str:
+    """The text for an error that came while `url` was asked for."""
+    return f'{method} "{url}": {_reason(error)}'
 
 
 def _reason(error: BaseException) -> str:

@@ -11,7 +11,6 @@ from promlab.errors import ConfigError
 
 # Valid files that ask for what promlab does not do yet: refused, and by that name.
 NOT_YET = {
-    "agent_mode.with_remote_reads.yml": "remote_read",
     "conf.good.yml": "_sd_configs|remote_|tracing",
     "roundtrip.good.yml": "_sd_configs|remote_|tracing",
 }

@@ -139,7 +139,6 @@ JWT = (
         ("remote_write: [{url: 'http://x/', send_exemplars: true}]",
          "remote_write[0].send_exemplars"),
         ("remote_write: [{url: 'http://x/', sigv4: {region: a}}]", "remote_write[0].sigv4"),
-        ("remote_read: [{url: 'http://x/'}]", "remote_read"),
         ("tracing: {endpoint: 'x:1'}", "tracing"),
         (SENDING % "oci_sd_configs: [{}]", "alerting.alertmanagers[0].oci_sd_configs[0]"),
         (SENDING % f"oauth2: {JWT}", "alerting.alertmanagers[0].oauth2.grant_type"),

@@ -97,3 +97,61 @@ def test_prometheus_reads_from_promlab(peers: Path, tmp_path: Path, series: str)
             assert value(client, "things_total{site='lab'}") == "3"
             assert value(client, "things_total{site='other'}") is None
     target.close()
+
+
+def test_promlab_reads_from_prometheus_and_from_promlab(peers: Path, tmp_path: Path) -> None:
+    """What others have is answered as if it was here: floats and histograms, both forms."""
+    target = Target()
+    target.lines = HISTOGRAM
+    scraping = (
+        "global: {{scrape_interval: 100ms, scrape_timeout: 100ms,"
+        " external_labels: {{site: {0}}}}}\n"
+        "scrape_configs:\n- job_name: {0}\n  convert_classic_histograms_to_nhcb: true\n"
+        f"  static_configs: [{{{{targets: ['{target.address}']}}}}]\n"
+    )
+    native = "--enable-feature=native-histograms"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "p.yml").write_text(scraping.format("ours"))
+    with (
+        prometheus(peers, tmp_path / "real", scraping.format("real"), native) as real,
+        running(tmp_path / "other") as ours,
+    ):
+        wait = "count_over_time(things_total[1m]) > 130"
+        until(lambda: value(real, wait), "samples there")
+        until(lambda: ours.value(wait), "samples at ours")
+        ends = str(real.base_url).rstrip("/"), ours.url
+        reading = "".join(
+            f"- {{url: '{end}/api/v1/read', read_recent: true, name: e{i}}}\n"
+            for i, end in enumerate(ends)
+        )
+        (tmp_path / "p.yml").write_text(
+            f"remote_read:\n{reading}- {{url: 'http://127.0.0.1:1/', read_recent: true}}\n"
+        )
+        with running(tmp_path) as server:
+            until(lambda: server.value("things_total{job='real'}") == 3, "the first answer")
+            at_s = time.time() - 1
+            for job, ask in (("real", lambda q: value(real, q)), ("ours", ours.value)):
+                for query in (
+                    f"count_over_time(things_total{{job='{job}'}}[20s] @ {at_s:.3f})",
+                    f"sum(max_over_time(scrape_samples_scraped{{job='{job}'}}[20s] @ {at_s:.3f}))",
+                    f"sum(rate(scrape_duration_seconds{{job='{job}'}}[20s] @ {at_s:.3f}))",
+                    f"count({{job='{job}',__name__!='h'}} @ {at_s:.3f})",
+                    f"histogram_sum(h{{job='{job}'}} @ {at_s:.3f})",
+                ):
+                    if job == "real" and query.startswith("histogram_"):
+                        continue  # This one sends histograms without their custom bounds.
+                    there, mine = ask(query), server.value(query)
+                    assert there is not None, query
+                    assert mine == pytest.approx(float(there), rel=1e-12), query
+            answer = server.client.get("/api/v1/query", params={"query": "things_total"}).json()
+            assert {each["metric"]["site"] for each in answer["data"]["result"]} == {"real", "ours"}
+            assert answer["warnings"] == [
+                'remote_read: error sending request: Post "http://127.0.0.1:1/": '
+                "dial tcp 127.0.0.1:1: connect: connection refused"
+            ]
+            found = server.client.get("/api/v1/series", params={"match[]": "things_total"}).json()
+            assert {each["site"] for each in found["data"]} == {"real", "ours"}
+            metrics = server.client.get("/metrics").text
+            counted = 'prometheus_remote_read_client_queries_total{remote_name="e0",'
+            assert counted in metrics
+    target.close()
