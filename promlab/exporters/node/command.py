@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promlab.exporters.node.collectors import NAMES, OFF_BY_DEFAULT, collector_class
+from promlab.exporters.node.collectors import FLAG_PREFIXES, NAMES, OFF_BY_DEFAULT, collector_class
 from promlab.exporters.node.exporter import NodeExporter
 from promlab.exporters.node.host import Host
 from promlab.exporters.served import Flags, Served
@@ -25,8 +25,9 @@ def _flags() -> Flags:
     for name in NAMES:
         state = "off" if name in OFF_BY_DEFAULT else "on"
         found[f"collector.{name}"] = (None, f"the {name} collector ({state})")
+        prefix = FLAG_PREFIXES.get(name, name)
         for flag, (default, what) in collector_class(name).flags.items():
-            found[f"collector.{name}.{flag}"] = (default, what)
+            found[f"collector.{prefix}.{flag}"] = (default, what)
     return found
 
 

@@ -59,6 +59,24 @@ class Host:
         except FileNotFoundError:
             return []
 
+    def has_sys(self, name: str) -> bool:
+        """Whether /sys has such a file or folder; never beyond Linux."""
+        return self.linux and os.path.exists(f"{self.sysfs}/{name}")  # noqa: PTH110
+
+    def sys_word(self, name: str) -> str | None:
+        """A file's text without its ends; None where there is no such file, or no answer."""
+        try:
+            return self.sys(name).strip()
+        except OSError:
+            return None
+
+    def sys_number(self, name: str) -> int | None:
+        """A file's whole number, also in hexadecimal; None where there is none."""
+        try:
+            return int(self.sys(name), 0)
+        except (OSError, ValueError):
+            return None
+
     def under_root(self, path: str) -> str:
         """The path by which this process reaches a path of the host."""
         return path if self.rootfs == "/" else self.rootfs.rstrip("/") + path

@@ -16,27 +16,43 @@ from promlab.exporters.node.host import Flag, Host
 
 NAMES = (
     "arp",
+    "bcache",
+    "bcachefs",
+    "bonding",
+    "btrfs",
     "conntrack",
     "cpu",
     "cpufreq",
     "diskstats",
     "dmi",
+    "edac",
     "entropy",
+    "fibrechannel",
     "filefd",
     "filesystem",
+    "hwmon",
+    "infiniband",
+    "ipvs",
     "kernel_hung",
     "loadavg",
+    "mdadm",
     "meminfo",
     "netclass",
     "netdev",
     "netstat",
+    "nfs",
+    "nfsd",
+    "nvme",
     "os",
+    "powersupplyclass",
     "pressure",
+    "rapl",
     "schedstat",
     "selinux",
     "sockstat",
     "softnet",
     "stat",
+    "tapestats",
     "textfile",
     "thermal_zone",
     "time",
@@ -44,9 +60,14 @@ NAMES = (
     "udp_queues",
     "uname",
     "vmstat",
+    "watchdog",
+    "xfs",
+    "zfs",
 )
 
 
+# Collectors whose own flags go by another name than theirs.
+FLAG_PREFIXES = {"powersupplyclass": "powersupply"}
 OFF_BY_DEFAULT: frozenset[str] = frozenset()
 
 
