@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +75,12 @@ class BatchQuerier:
             labels, sizes = labels.take(np.flatnonzero(kept)), sizes[kept]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         times, values = self._t_ms[chosen], self._batch.values[chosen]
-        return SeriesBatch(labels, starts, starts[:-1].copy(), times, values)
+        histograms, since = self._batch.histograms, self._batch.start_ms
+        if histograms is not None:
+            histograms = replace(histograms, index=histograms.index[chosen])
+        if since is not None:
+            since = since[chosen]
+        return SeriesBatch(labels, starts, starts[:-1].copy(), times, values, histograms, since)
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> LabelTable:
         """Labels of all series that pass and have samples in that range."""

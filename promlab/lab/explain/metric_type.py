@@ -42,6 +42,7 @@ _WHY = {
     ("summary", "histogram"): "possible, but the bounds have to be known",
 }
 _END_S, _EVERY_S = 120, 15
+_BUCKET = 'h_bucket{{replica="a", le="{}"}}'
 
 
 def choose_type() -> Explainer:
@@ -116,15 +117,28 @@ def _events(kind: str, controls: list[Control], verdict: str) -> Scene:
         ],
         verdict=verdict,
         legend=[("truth", "events in each second"), ("used", "what the scrapes give")],
+        listing=_event_listing(kind),
     )
+
+
+def _event_listing(kind: str) -> str:
+    """How a program would measure it, and what the last scrape got."""
+    source = _event_source()
+    if kind == "counter":
+        code = 'events = Counter("events", "Events so far.")\nevents.inc()         # at each event'
+        name, value = "events_total", ask(source, "events_total", _END_S)
+    else:
+        code = 'events = Gauge("events_now", "Events in this second.")\nevents.set(count)'
+        name, value = "events_now", ask(source, "events_now", _END_S)
+    return f"{code}\n\n# TYPE {name} {kind}\n{name} {value or 0:.4g}"
 
 
 @lru_cache(maxsize=1)
 def _replicas() -> tuple[Source, float]:
     """Two replicas, one slow and rarely used: histogram and summary of each, and the truth."""
     rng = np.random.default_rng(3)
-    both = {"a": rng.lognormal(-2.5, 0.4, 9_500), "b": rng.lognormal(0.0, 0.4, 500)}
-    bounds = (0.025, 0.05, 0.1, 0.15, 0.2, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, math.inf)
+    both = {"a": rng.lognormal(-2.5, 0.4, 9_940), "b": rng.lognormal(0.0, 0.4, 60)}
+    bounds = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 1.0, 1.5, 2.0, 4.0, math.inf)
     series = []
     for name, found in both.items():
         for bound in bounds:
@@ -157,4 +171,30 @@ def _durations(kind: str, controls: list[Control], verdict: str) -> Scene:
         controls=controls,
         rows=[(name, f"{value:.3g} s", "") for name, value in answers.items()],
         verdict=verdict,
+        listing=_duration_listing(kind),
     )
+
+
+def _duration_listing(kind: str) -> str:
+    """How replica a would measure it, and what a scrape gets."""
+    source, _ = _replicas()
+    if kind == "histogram":
+        code = (
+            'seconds = Histogram("seconds", "How long.", buckets=[0.05, 0.1, 0.5])\n'
+            "seconds.observe(took)    # at the end of each request"
+        )
+        bounds = ("0.05", "0.1", "0.5", "+Inf")
+        lines = [
+            f'seconds_bucket{{le="{le}"}} ' + f"{ask(source, _BUCKET.format(le), 0) or 0:.0f}"
+            for le in bounds
+        ]
+    else:
+        code = (
+            'seconds = Summary("seconds", "How long.")  # the program works quantiles out:\n'
+            "seconds.observe(took)    # in Go or Java; Python's library gives sum and count only"
+        )
+        found = ask(source, 's{replica="a"}', 0) or 0.0
+        lines = [f'seconds{{quantile="0.99"}} {found:.4g}']
+    count = ask(source, _BUCKET.format("+Inf"), 0) or 0.0
+    lines += [f"seconds_count {count:.0f}"]
+    return "\n".join([f"{code}\n", f"# TYPE seconds {kind}", *lines])

@@ -1,4 +1,8 @@
-"""Vanishing series: a target dies, and the question is until when one still sees it."""
+"""Vanishing series: a target dies, and the question is until when one still sees it.
+
+An exporter that sends timestamps of its own is asked, too: Prometheus writes no marker for its
+series, and counts the lookback from what the exporter says, not from when it was scraped.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +19,37 @@ from promlab.widgets.explainer import Explainer, State
 from promlab.widgets.scene import Axis, Control, Handle, Mark, Scene
 
 _END_S, _EVERY_S, _LOOKBACK_S, _STEP_S = 720, 15, 300, 5
-_ENDINGS = ("the scrape fails: stale marker", "the server sees nothing: no marker")
+_OWN_EVERY_S = 60  # how often an exporter that tells the time looks at what it measures
+_ENDINGS = (
+    "the scrape fails: stale marker",
+    "the server sees nothing: no marker",
+    "the exporter sends its own timestamps: no marker",
+)
+# Guesses of what is seen so long after the newest sample, to be made before looking.
+_GUESSES = {
+    "guess1": ("after 30 s", 30),
+    "guess2": ("after 4m59s", 299),
+    "guess3": ("after 5m", 300),
+}
+_EXPECTED = ("", "a value", "nothing")
 
 
 def vanishing() -> Explainer:
-    """Choose when a target dies, and from when one looks."""
-    return Explainer(_scene, {"death": 200.0, "at": 230.0, "ending": _ENDINGS[0]})
+    """Choose when a target dies, and from when one looks; guess first what there is to see."""
+    start = {"death": 200.0, "at": 230.0, "ending": _ENDINGS[0]}
+    return Explainer(_scene, {**start, **dict.fromkeys(_GUESSES, "")})
 
 
-def _samples(death: float) -> tuple[list[float], list[float]]:
+def _samples(death: float, ending: str) -> tuple[list[float], list[float]]:
     times = [float(t) for t in range(0, _END_S + 1, _EVERY_S) if t <= death]
+    if ending == _ENDINGS[2]:  # scrapes in between bring the same sample again
+        times = sorted({t // _OWN_EVERY_S * _OWN_EVERY_S for t in times})
     return times, [50 + 6 * math.sin(t / 60) + 2 * math.sin(t / 17) for t in times]
 
 
 @lru_cache(maxsize=64)
 def _source(death: float, ending: str) -> Source:
-    times, values = _samples(death)
+    times, values = _samples(death, ending)
     if ending == _ENDINGS[0]:
         return engine([({"__name__": "m"}, [*times, times[-1] + _EVERY_S], with_marker(values))])
     return engine([({"__name__": "m"}, times, values)])
@@ -53,7 +72,7 @@ def _graph(death: float, ending: str) -> list[list[tuple[float, float]]]:
 
 def _scene(state: State) -> Scene:
     death, at, ending = float(state["death"]), float(state["at"]), str(state["ending"])
-    times, values = _samples(death)
+    times, values = _samples(death, ending)
     value = ask(_source(death, ending), "m", at)
     marker_s = times[-1] + _EVERY_S if ending == _ENDINGS[0] else None
     before = [t for t in times if t <= at]
@@ -76,8 +95,11 @@ def _scene(state: State) -> Scene:
             Handle("death", "death", death, 30, 360, 1, f"second {death:g}"),
             Handle("at", "evaluated here", at, 0, _END_S, 1, f"second {at:g}"),
         ],
-        controls=[Control("ending", "how it ends", ending, _ENDINGS)],
-        rows=_rows(at, before, marker_s),
+        controls=[
+            Control("ending", "how it ends", ending, _ENDINGS),
+            *(_guess(state, name, times[-1], ending) for name in _GUESSES),
+        ],
+        rows=_rows(at, before, marker_s, ending),
         verdict=_verdict(value, at, before, marker_s),
         legend=[
             ("data", "samples, and what a graph shows"),
@@ -87,13 +109,28 @@ def _scene(state: State) -> Scene:
     )
 
 
-def _rows(at: float, before: list[float], marker_s: float | None) -> list[tuple[str, str, str]]:
+def _guess(state: State, name: str, newest: float, ending: str) -> Control:
+    """What somebody expects to see, held against what the engine says."""
+    label, later = _GUESSES[name]
+    value = str(state[name])
+    if not value:
+        return Control(name, label, value, _EXPECTED)
+    found = ask(_source(float(state["death"]), ending), "m", newest + later)
+    there = "nothing" if found is None else "a value"
+    note = "right" if value == there else f"the engine says: {there}"
+    return Control(name, label, value, _EXPECTED, note, value == there)
+
+
+def _rows(
+    at: float, before: list[float], marker_s: float | None, ending: str
+) -> list[tuple[str, str, str]]:
+    when = "by the exporter's own clock" if ending == _ENDINGS[2] else ""
     age = f"{at - before[-1]:g} s" if before else "none"
     marked = "none"
     if marker_s is not None:
         marked = f"{marker_s:g} s" + ("" if marker_s <= at else " (later)")
     return [
-        ("newest sample", f"{before[-1]:g} s" if before else "none", ""),
+        ("newest sample", f"{before[-1]:g} s" if before else "none", when),
         ("its age", age, "must be less than 300 s"),
         ("stale marker", marked, "a marker ends the series at once"),
     ]

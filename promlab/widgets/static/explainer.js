@@ -21,7 +21,7 @@ class Picture {
   constructor(model, el) {
     this.model = model;
     this.number = 0;
-    this.waiting = null; // what was moved while the kernel was still at the last move
+    this.waiting = new Map(); // what was moved while the kernel was still at the last move
     this.handles = new Map();
     this.selects = new Map();
     el.classList.add("promlab-explainer");
@@ -34,7 +34,8 @@ class Picture {
     this.controls = element("div", "", { class: "promlab-controls" });
     this.table = element("table");
     this.verdict = element("div", "", { class: "promlab-verdict", role: "status", "aria-live": "polite" });
-    el.append(this.title, this.legend, this.svg, this.controls, this.table, this.verdict);
+    this.listing = element("pre", "", { class: "promlab-listing" });
+    el.append(this.title, this.legend, this.svg, this.controls, this.table, this.verdict, this.listing);
     this.draw();
   }
 
@@ -64,6 +65,8 @@ class Picture {
     this.drawControls();
     this.drawRows();
     this.verdict.textContent = this.scene.verdict;
+    this.listing.textContent = this.scene.listing;
+    this.listing.hidden = !this.scene.listing;
   }
 
   axes() {
@@ -200,20 +203,20 @@ class Picture {
     this.tell(name, at);
   }
 
-  /** One message at a time; while one is under way only the newest move is kept. */
+  /** One message at a time; of what is moved meanwhile, the newest place of each is kept. */
   tell(name, value) {
-    if (this.number > this.model.get("seen") && this.sentAt > Date.now() - 2000) {
-      this.waiting = [name, value];
-      return;
-    }
-    this.waiting = null;
+    this.waiting.set(name, value);
+    this.sendNext();
+  }
+
+  sendNext() {
+    const isBusy = this.number > this.model.get("seen") && this.sentAt > Date.now() - 2000;
+    if (isBusy || !this.waiting.size) return;
+    const [name, value] = this.waiting.entries().next().value;
+    this.waiting.delete(name);
     this.number = Math.max(this.number, this.model.get("seen")) + 1;
     this.sentAt = Date.now();
     this.model.send({ kind: "set", name, value, number: this.number });
-  }
-
-  answered() {
-    if (this.waiting) this.tell(...this.waiting);
   }
 
   drawControls() {
@@ -257,7 +260,7 @@ class Picture {
 function render({ model, el }) {
   const picture = new Picture(model, el);
   const draw = () => picture.draw();
-  const answered = () => picture.answered();
+  const answered = () => picture.sendNext();
   model.on("change:scene", draw);
   model.on("change:seen", answered);
   return () => {
