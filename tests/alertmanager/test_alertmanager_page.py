@@ -42,6 +42,7 @@ def page(am: Running, chromium: str) -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         found = browser.new_page()
+        found.set_default_timeout(120_000)
         problems: list[str] = []
         found.on("pageerror", lambda error: problems.append(str(error)))
         found.goto(f"{am.url}/")

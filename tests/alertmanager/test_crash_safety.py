@@ -79,7 +79,7 @@ def test_a_second_process_is_told_so(tmp_path: Path) -> None:
         alertmanager(tmp_path, config("http://x/")),
         alertmanager(tmp_path, config("http://x/"), wait=False) as second,
     ):
-        assert second.process.wait(timeout=30) == 1
+        assert second.process.wait(timeout=240) == 1
         assert "another Alertmanager has it open" in second.log.read_text()
 
 

@@ -142,10 +142,10 @@ def exchange(folder: Path, real: Path | None) -> Iterator[dict[str, list[Any]]]:
                     am.post_alerts(*alerts)
                     # Everybody was told: the receivers with the most to do come last.
                     eventually(lambda: len(mails.found) >= 2 and fake.to("/sns"), am.log.read_text)
-                    settled = 0
-                    while settled != len(fake.calls):
-                        settled = len(fake.calls)
-                        time.sleep(0.4)
+                    settled = -1
+                    while settled != len(fake.calls) + len(mails.found):
+                        settled = len(fake.calls) + len(mails.found)
+                        time.sleep(2)
                     found: dict[str, list[Any]] = {}
                     for call in fake.calls:
                         found.setdefault(f"{call.method} {call.path}", []).append(shown_call(call))

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from lab_page import LabPage
+from lab_page import IDLE_MS, LabPage
 
 from tests.ports import free_port
 
@@ -83,7 +83,7 @@ class JupyterLab:
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -135,6 +135,7 @@ def lab_page(jupyter: JupyterLab, browser: playwright_api.Browser) -> Iterator[L
             route.continue_()
 
     context.route("**/*", judge)
+    context.set_default_timeout(IDLE_MS)
     page = LabPage(context.new_page(), jupyter.url, jupyter.token, jupyter.folder)
     try:
         yield page

@@ -14,7 +14,7 @@ import nbformat
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page
 
-IDLE_MS = 120_000
+IDLE_MS = 240_000
 _IDLE = """() => {
   const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
   return context?.isReady && context.session?.kernel?.status === 'idle';

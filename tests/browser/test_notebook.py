@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lab_page import LabPage
+from lab_page import IDLE_MS, LabPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,7 +34,7 @@ def test_a_graph_lives(lab_page: LabPage, tmp_path: Path) -> None:
     lab_page.open(START, GRAPH)
     lab_page.run_all()
     assert lab_page.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
-    lab_page.cell(1).locator("canvas, svg.marks").first.wait_for(timeout=60_000)
+    lab_page.cell(1).locator("canvas, svg.marks").first.wait_for(timeout=IDLE_MS)
     first = drawn(lab_page, 1)
     assert first
     lab_page.page.wait_for_function(
@@ -45,12 +45,12 @@ def test_a_graph_lives(lab_page: LabPage, tmp_path: Path) -> None:
           return now && now !== before;
         }""",
         arg=first,
-        timeout=30_000,
+        timeout=IDLE_MS,
     )
     pictures = {}
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
         lab_page.theme(theme)
-        lab_page.cell(1).locator("canvas, svg.marks").first.wait_for(timeout=30_000)
+        lab_page.cell(1).locator("canvas, svg.marks").first.wait_for(timeout=IDLE_MS)
         pictures[theme] = lab_page.screenshot(tmp_path / f"{theme.split()[1].lower()}.png")
     assert pictures["JupyterLab Light"].read_bytes() != pictures["JupyterLab Dark"].read_bytes()
     assert lab_page.errors == []
@@ -63,7 +63,7 @@ def test_labels_are_text_and_nothing_else(lab_page: LabPage) -> None:
     lab_page.open(START, f"%promql {query}", f"%%promql --last 1m\n{query}")
     lab_page.run_all()
     lab_page.output(1).get_by_text("onerror").first.wait_for()
-    lab_page.cell(2).locator("canvas, svg.marks, table").first.wait_for(timeout=60_000)
+    lab_page.cell(2).locator("canvas, svg.marks, table").first.wait_for(timeout=IDLE_MS)
     assert lab_page.page.evaluate("window.promlab_was_here") is None
     assert lab_page.page.locator("img[src='x']").count() == 0
 
@@ -72,6 +72,6 @@ def test_a_mistake_is_shown_with_a_caret(lab_page: LabPage) -> None:
     lab_page.open(START, "%%promql\nsum by (mode (up)")
     lab_page.command("notebook:run-all-cells")
     output = lab_page.output(1)
-    output.get_by_text("^").first.wait_for(timeout=120_000)
+    output.get_by_text("^").first.wait_for(timeout=IDLE_MS)
     assert "Traceback" not in output.inner_text()
     assert lab_page.errors == []

@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 from tests.server.running import Running, Target, running, until, write_config
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PATIENCE_MS = 30_000
+PATIENCE_MS = 120_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def page(browser: Any) -> Iterator[Page]:
     made = browser.new_page()
+    made.set_default_timeout(PATIENCE_MS)
     troubles: list[str] = []
     made.on("pageerror", lambda error: troubles.append(str(error)))
     made.on("dialog", lambda dialog: troubles.append(dialog.message))

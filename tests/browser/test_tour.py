@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab_page import LabPage
+from lab_page import IDLE_MS, LabPage
 from playwright.sync_api import Locator
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -36,7 +36,7 @@ def test_the_tour_and_a_window_that_is_dragged(lab_page: LabPage, tmp_path: Path
     lab_page.run_all()
     page = lab_page.page
     assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
-    page.get_by_text("TooMuchTea").last.wait_for(timeout=60_000)
+    page.get_by_text("TooMuchTea").last.wait_for(timeout=IDLE_MS)
 
     explainer = page.locator(".promlab-explainer").first
     explainer.scroll_into_view_if_needed()
@@ -50,13 +50,13 @@ def test_the_tour_and_a_window_that_is_dragged(lab_page: LabPage, tmp_path: Path
     for moved in range(1, 9):
         page.mouse.move(x - 10 * moved, y)
     page.mouse.up()
-    page.wait_for_function(ANSWERED, arg=["", before], timeout=30_000)
+    page.wait_for_function(ANSWERED, arg=["", before], timeout=IDLE_MS)
     dragged = title(explainer)
     # By the keyboard too: End takes the right edge to the end of the axis.
     explainer.locator('[data-name="end"]').focus()
     page.keyboard.press("End")
-    page.wait_for_function(ANSWERED, arg=["", dragged], timeout=30_000)
-    explainer.get_by_text("at second 150").first.wait_for(timeout=30_000)
+    page.wait_for_function(ANSWERED, arg=["", dragged], timeout=IDLE_MS)
+    explainer.get_by_text("at second 150").first.wait_for(timeout=IDLE_MS)
     assert "the engine says" in explainer.locator(".promlab-verdict").inner_text()
 
     for theme in ("JupyterLab Light", "JupyterLab Dark"):

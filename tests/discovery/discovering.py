@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from promlab.config import load_text
 from promlab.discovery import Discovery, DiscoveryStats, Providers, TargetGroup
+from tests.patience import PATIENCE_S
 
 Labels = dict[str, str]
 
@@ -26,11 +27,11 @@ class Watched:
         self.stats = stats
         self.updates: asyncio.Queue[list[Labels]] = asyncio.Queue()
 
-    async def next(self, timeout_s: float = 10.0) -> list[Labels]:
+    async def next(self, timeout_s: float = PATIENCE_S) -> list[Labels]:
         """The labels of all targets after the next update."""
         return await asyncio.wait_for(self.updates.get(), timeout_s)
 
-    async def until(self, addresses: list[str], timeout_s: float = 10.0) -> list[Labels]:
+    async def until(self, addresses: list[str], timeout_s: float = PATIENCE_S) -> list[Labels]:
         """The next update that has just these addresses."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -40,7 +41,7 @@ class Watched:
 
     async def failed(self, mechanism: str, *, more_than: int = 0) -> None:
         """Wait until more refreshes of this mechanism than so many have failed."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while self.stats.refresh_failures[mechanism, "a"] <= more_than:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

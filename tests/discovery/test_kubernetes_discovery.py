@@ -128,7 +128,7 @@ async def test_an_api_server_that_answers_garbage(
     with serving({"GET *": answer}) as api:
         sections = section(api.base, "pod") + "\nstatic_configs: [{targets: [a:1]}]"
         async with discovering(sections) as watched:
-            await watched.until(["a:1"], 15)
+            await watched.until(["a:1"])
     assert reason in caplog.text
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from promlab import lifeline
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def run_kind() -> Iterator[Callable[..., str]]:
 
 def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert process.stderr is not None
     process.stderr.close()
     lifeline.release(process)

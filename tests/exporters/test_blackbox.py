@@ -50,7 +50,7 @@ modules:
   small: {prober: http, http: {body_size_limit: 10}}
   trusting: {prober: http, http: {tls_config: {insecure_skip_verify: true}}}
   trusted: {prober: http, http: {fail_if_not_ssl: true, tls_config: {ca_file: "CA"}}}
-  short: {prober: http, timeout: 200ms}
+  short: {prober: http, timeout: 1s}
   port: {prober: tcp}
   mail:
     prober: tcp
@@ -80,7 +80,7 @@ class Pages(http.server.BaseHTTPRequestHandler):
         told = [self.command, self.headers.get("Authorization", ""), self.headers["Host"]]
         body = " ".join([*told, self.rfile.read(size).decode()]).encode()
         if self.path == "/slow":
-            threading.Event().wait(1.0)
+            threading.Event().wait(5.0)
         status = {"/missing": 404, "/moved": 302, "/round": 302}.get(self.path, 200)
         self.send_response(status)
         if status == 302:

@@ -48,12 +48,12 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             yield client
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(240)
         lifeline.release(process)
 
 
 def metrics(url: str) -> Samples:
-    return parsed(httpx.get(url, timeout=30).text)
+    return parsed(httpx.get(url, timeout=240).text)
 
 
 def test_a_server(jupyter: httpx.Client, run_kind: Callable[..., str], tmp_path: Path) -> None:
@@ -63,9 +63,9 @@ def test_a_server(jupyter: httpx.Client, run_kind: Callable[..., str], tmp_path:
     url = run_kind("jupyter", f"--jupyter.url={base}", f"--jupyter.token-file={token}")
     assert metrics(url)["jupyter_up", ()] == 1
     asked = {"path": "a.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}}
-    session = jupyter.post("/api/sessions", json=asked, timeout=60).json()
+    session = jupyter.post("/api/sessions", json=asked, timeout=240).json()
     kernel = session["kernel"]["id"]
-    jupyter.post("/api/terminals", json={}, timeout=60)
+    jupyter.post("/api/terminals", json={}, timeout=240)
     one = ("kernel_id", kernel)
     found: Samples = {}
 
@@ -89,7 +89,7 @@ def test_a_server(jupyter: httpx.Client, run_kind: Callable[..., str], tmp_path:
     assert found["jupyter_kernel_cpu_seconds_total", (one,)] > 0
     last = found["jupyter_kernel_last_activity_timestamp_seconds", (one,)]
     assert last >= found["jupyter_server_start_time_seconds", ()] - 1
-    jupyter.delete(f"/api/sessions/{session['id']}", timeout=60)
+    jupyter.delete(f"/api/sessions/{session['id']}", timeout=240)
     until(lambda: not any("kernel_id" in dict(labels) for _, labels in metrics(url)))
     token.write_text("another")  # a token that was changed
     assert metrics(url)["jupyter_up", ()] == 0
@@ -196,11 +196,11 @@ def test_promtool_finds_nothing_in_what_a_server_does(
 ) -> None:
     monkeypatch.setenv("JUPYTER_TOKEN", TOKEN)
     url = run_kind("jupyter", f"--jupyter.url={jupyter.base_url}")
-    jupyter.post("/api/kernels", json={}, timeout=60)
-    until(lambda: "jupyter_kernel_cpu_seconds_total{" in httpx.get(url, timeout=30).text)
+    jupyter.post("/api/kernels", json={}, timeout=240)
+    until(lambda: "jupyter_kernel_cpu_seconds_total{" in httpx.get(url, timeout=240).text)
     done = subprocess.run(
         [peers / "promtool", "check", "metrics"],
-        input=httpx.get(url, timeout=30).content,
+        input=httpx.get(url, timeout=240).content,
         capture_output=True,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")

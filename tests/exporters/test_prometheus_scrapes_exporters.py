@@ -79,7 +79,7 @@ def gateway() -> Iterator[str]:
     until(pushed)
     yield url
     process.terminate()
-    process.wait(20)
+    process.wait(240)
     lifeline.release(process)
 
 
@@ -129,7 +129,7 @@ def values(client: httpx.Client, query: str) -> dict[str, float]:
 def assert_promtool_finds_nothing(peers: Path, name: str, url: str) -> None:
     done = subprocess.run(
         [peers / "promtool", "check", "metrics"],
-        input=httpx.get(url, timeout=30).content,
+        input=httpx.get(url, timeout=240).content,
         capture_output=True,
     )
     assert (name, done.returncode, done.stdout + done.stderr) == (name, 0, b"")

@@ -30,7 +30,7 @@ def serving(server: MetricsServer) -> Iterator[http.client.HTTPConnection]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     url = urlsplit(server.url)
-    connection = http.client.HTTPConnection(str(url.hostname), url.port or 0, timeout=20)
+    connection = http.client.HTTPConnection(str(url.hostname), url.port or 0, timeout=240)
     try:
         yield connection
     finally:
@@ -136,8 +136,8 @@ def test_scrapes_at_a_time_are_bounded() -> None:
     server = MetricsServer(("127.0.0.1", 0), slow, max_requests=1)
     with serving(server) as first:
         first.request("GET", "/metrics")
-        assert entered.wait(20)
-        second = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+        assert entered.wait(240)
+        second = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=240)
         assert get(second, "/metrics")[0] == 503
         second.close()
         leave.set()

@@ -44,7 +44,7 @@ def gateway(web: tuple[Path, ssl.SSLContext]) -> Iterator[str]:
     process = lifeline.spawn([*command, *flags], stderr=subprocess.DEVNULL)
     yield f"https://127.0.0.1:{port}/metrics"
     process.terminate()
-    process.wait(20)
+    process.wait(240)
     lifeline.release(process)
 
 
@@ -54,7 +54,7 @@ def status(url: str, context: ssl.SSLContext, password: str = "") -> int:
         pair = base64.b64encode(f"me:{password}".encode()).decode()
         request.add_header("Authorization", f"Basic {pair}")
     try:
-        with urllib.request.urlopen(request, context=context, timeout=20) as answer:
+        with urllib.request.urlopen(request, context=context, timeout=240) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

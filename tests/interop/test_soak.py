@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "server"))  # its helpers
 
 from running import Running, Target, running, until
 
+from tests.patience import PATIENCE_S
+
 pytestmark = pytest.mark.slow
 
 LENGTH_S = float(os.environ.get("PROMLAB_SOAK_S", "6"))
@@ -88,7 +90,7 @@ def misbehave(server: Running, folder: Path, seconds: float) -> int:
                     client.recv(10)
         if rounds % 10 == 0:
             config.write_text(chance.choice(["scrape_configs: {", "x: 1", "rule_files: [5: 6]"]))
-            assert httpx.post(f"{server.url}/-/reload", timeout=60).status_code == 500
+            assert httpx.post(f"{server.url}/-/reload", timeout=PATIENCE_S).status_code == 500
             config.write_text(good)
         assert server.client.get("/api/v1/query", params={"query": "up"}).status_code == 200
     assert server.client.post("/-/reload").status_code == 200
@@ -124,7 +126,7 @@ def test_nothing_leaks(tmp_path: Path) -> None:
             def settled() -> bool:
                 now = resources(server)
                 few = now["fds"] <= before["fds"] + 10 and now["threads"] <= before["threads"] + 4
-                return few and now["kib"] <= before["kib"] + 40_000
+                return few and now["kib"] <= before["kib"] + 60_000
 
             until(settled, "as few files, threads and memory as before")
             metrics = server.client.get("/metrics").text

@@ -30,10 +30,10 @@ def inbox() -> Iterator[Inbox]:
 
 def test_a_notification_is_kept_and_shown(inbox: Inbox) -> None:
     assert httpx.post(inbox.url, json=MESSAGE).status_code == 200
-    assert inbox.wait(5) == MESSAGE
+    assert inbox.wait(120) == MESSAGE
     assert "firing  Down  <b>gone</b>" in repr(inbox)
     assert "<b>" not in inbox._repr_html_()
-    assert inbox.wait(5, where=lambda message: bool(message["alerts"])) == MESSAGE
+    assert inbox.wait(120, where=lambda message: bool(message["alerts"])) == MESSAGE
 
 
 def test_waiting_in_vain_is_told(inbox: Inbox) -> None:

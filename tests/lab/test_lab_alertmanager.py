@@ -38,7 +38,7 @@ def am() -> Iterator[LabAlertmanager]:
 
 def test_notifications_come_to_the_notebook(am: LabAlertmanager) -> None:
     am.add_alert("DiskFull", {"summary": "no room"}, host="a")
-    message = am.inbox.wait(30.0, lambda m: m["groupLabels"] == {"alertname": "DiskFull"})
+    message = am.inbox.wait(240.0, lambda m: m["groupLabels"] == {"alertname": "DiskFull"})
     assert message["alerts"][0]["annotations"] == {"summary": "no room"}
     assert [alert["labels"]["host"] for alert in am.alerts('alertname="DiskFull"')] == ["a"]
     assert alertmanager() is am
@@ -113,7 +113,7 @@ def test_a_rule_of_the_lab_arrives(am: LabAlertmanager, tmp_path: Path) -> None:
     }
     with promlab.start(config, name="with alerts", quiet=True) as lab:
         lab.ready()
-        message = am.inbox.wait(60.0, lambda m: m["groupLabels"] == {"alertname": "AlwaysOn"})
+        message = am.inbox.wait(240.0, lambda m: m["groupLabels"] == {"alertname": "AlwaysOn"})
         (alert,) = message["alerts"]
         assert alert["annotations"] == {"summary": "is 1"}
         assert alert["labels"]["severity"] == "page"

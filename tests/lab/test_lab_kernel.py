@@ -41,7 +41,7 @@ def printed(client: BlockingKernelClient, code: str) -> str:
         if message["msg_type"] == "stream":
             texts.append(message["content"]["text"])
 
-    reply = client.execute_interactive(code, output_hook=keep, timeout=120)
+    reply = client.execute_interactive(code, output_hook=keep, timeout=400)
     assert reply["content"]["status"] == "ok", reply["content"]
     return "".join(texts)
 
@@ -95,7 +95,7 @@ def test_starting_prints_nothing_and_shows_one_line(kernel: Kernel) -> None:
     _, client = kernel
     seen: list[dict] = []
     client.execute_interactive(
-        "import promlab; lab = promlab.start()", output_hook=seen.append, timeout=120
+        "import promlab; lab = promlab.start()", output_hook=seen.append, timeout=400
     )
     shown = [m["content"]["data"] for m in seen if m["msg_type"] == "display_data"]
     assert len(shown) == 1

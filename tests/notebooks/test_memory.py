@@ -26,7 +26,7 @@ def run(folder: Path, limit: int, *cells: str) -> subprocess.CompletedProcess[st
     notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(notebook, folder / "greedy.ipynb")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.notebooks.memory_limit"]
-    command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=15"]
+    command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=240"]
     command += [f"--memory-limit={limit}", str(folder / "greedy.ipynb")]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ})
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promlab import lifeline
-from tests.patience import until
+from tests.patience import PATIENCE_S, until
 from tests.real_programs import listening
 
 
@@ -33,7 +33,7 @@ class Running:
     def ask(
         self, method: str, path: str, body: bytes | str = b"", headers: dict[str, str] | None = None
     ) -> Got:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             data = body.encode() if isinstance(body, str) else body
             connection.request(method, path, data, headers or {})
@@ -78,7 +78,7 @@ def ours(*flags: str) -> Iterator[Running]:
     finally:
         if process.poll() is None:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE_S)
         process.stderr.close()
         lifeline.release(process)
 

@@ -25,6 +25,7 @@ def test_groups_are_shown_and_deleted(chromium: str) -> None:
         with playwright_api.sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
             page = browser.new_page()
+            page.set_default_timeout(120_000)
             page.on("dialog", lambda dialog: dialog.accept())
             page.goto(f"{gateway.url}/")
             page.get_by_text("3 groups").wait_for()

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from gateways import Running, ours
-from notebook_server import until
 from prometheus_client import (
     CollectorRegistry,
     Gauge,
@@ -21,6 +20,8 @@ from prometheus_client import (
     push_to_gateway,
     pushadd_to_gateway,
 )
+
+from tests.patience import PATIENCE_S, until
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +108,14 @@ def test_nothing_is_lost_when_it_is_killed(tmp_path: Path) -> None:
 
         pusher = threading.Thread(target=push)
         pusher.start()
-        assert killer.wait(60)
+        assert killer.wait(PATIENCE_S)
         first.kill()
         pusher.join()
     with ours(flag) as second:
         found = second.metrics()
         assert all(found[f'x{{instance="",job="j{i}"}}'] == i for i in acknowledged)
         second.process.terminate()
-        assert second.process.wait(30) == 0
+        assert second.process.wait(PATIENCE_S) == 0
     with ours(flag) as third:
         assert all(f'x{{instance="",job="j{i}"}}' in third.metrics() for i in acknowledged[:3])
 
@@ -132,7 +133,7 @@ def test_nothing_is_lost_when_it_is_killed(tmp_path: Path) -> None:
 )
 def test_bad_flags(flag: str, message: str) -> None:
     command = [sys.executable, "-m", "promlab", "pushgateway", "--web.listen-address=127.0.0.1:0"]
-    done = subprocess.run([*command, flag], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, flag], capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode in (1, 2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -41,7 +41,7 @@ class Meeting:
 
     def __init__(self, engine: Any, parties: int) -> None:
         self._engine = engine
-        self._barrier = threading.Barrier(parties, timeout=60)
+        self._barrier = threading.Barrier(parties, timeout=300)
 
     def instant(self, text: str, t_ms: int) -> Any:
         self._barrier.wait()

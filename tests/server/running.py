@@ -65,7 +65,7 @@ class Running:
         self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
         text = until(lambda: self._alive() and addresses.read_text(), "an address")
         self.url = f"http://{text.strip()}"
-        self.client = httpx.Client(base_url=self.url, timeout=120)
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE_S)
 
     def _alive(self) -> bool:
         assert self.process.poll() is None, (self.folder / "log").read_text()
@@ -90,12 +90,15 @@ class Running:
         self.client.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
+        code = self.process.wait(PATIENCE_S)
         self.log.close()
         return code
 
 
-def write_config(folder: Path, *addresses: str, interval: str = "100ms") -> None:
+def write_config(folder: Path, *addresses: str, interval: str = "1s") -> None:
+    """A job of these targets. A scrape may take as long as the interval: on a busy machine one
+    of much less than a second fails now and then, and its series are gone until the next.
+    """
     targets = ", ".join(f'"{address}"' for address in addresses)
     (folder / "p.yml").write_text(
         f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}\n"

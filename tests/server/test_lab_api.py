@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 from fake_server import client_of, make_context
-from running import Running, Target, running, until, write_config
+from running import PATIENCE_S, Running, Target, running, until, write_config
 
 from promlab.rules.alert import AlertState, Change
 from promlab.server.alert_log import NAME, StoredHistory
@@ -85,7 +85,7 @@ def test_targets_and_rules_from_python(tmp_path: Path, target: Target) -> None:
     with running(tmp_path) as server:
         where = {"url": server.url}
         labels = {"made": "by python"}
-        options = {"scrape_interval": "100ms", "scrape_timeout": "100ms"}
+        options = {"scrape_interval": "1s", "scrape_timeout": "1s"}
         added = promlab.targets.add(
             target.address, job="py", labels=labels, scrape_config=options, **where
         )
@@ -119,7 +119,7 @@ def test_a_running_query_is_listed_and_stopped(tmp_path: Path, target: Target) -
 
         def ask() -> None:
             where = {"params": {"query": slow}}
-            box.append(httpx.get(f"{server.url}/api/v1/query", timeout=120, **where))  # type: ignore[arg-type]
+            box.append(httpx.get(f"{server.url}/api/v1/query", timeout=PATIENCE_S, **where))  # type: ignore[arg-type]
 
         asking = threading.Thread(target=ask)
         asking.start()
@@ -132,7 +132,7 @@ def test_a_running_query_is_listed_and_stopped(tmp_path: Path, target: Target) -
         active = (tmp_path / "data" / "queries.active").read_text()
         assert "count_over_time" in active
         assert server.client.delete(f"{LAB}/queries/{query['id']}").status_code == 200
-        asking.join(60)
+        asking.join(PATIENCE_S)
         assert (box[0].status_code, box[0].json()["errorType"]) == (499, "canceled")
         assert server.client.delete(f"{LAB}/queries/{query['id']}").status_code == 404
         assert server.client.delete(f"{LAB}/queries/x").status_code == 404

@@ -11,7 +11,7 @@ from typing import Any
 import cramjam
 import psutil
 import pytest
-from running import Running, Target, run_to_its_end, running, until, write_config
+from running import PATIENCE_S, Running, Target, run_to_its_end, running, until, write_config
 from test_api_write import series
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def server(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def test_what_is_scraped_can_be_asked_for(server: Running) -> None:
     assert server.value("level * 4 + things_total") == None  # noqa: E711  (labels differ)
-    assert server.value("sum(things_total) / sum(level)") == 12
+    until(lambda: server.value("sum(things_total) / sum(level)") == 12, "both of one scrape")
     answer = server.client.get("/api/v1/query", params={"query": "things_total"}).json()
     assert answer["data"]["result"][0]["metric"]["kind"] == 'a"<b>'
     assert server.value("count_over_time(up[1h]) > 0") is not None
@@ -172,7 +172,7 @@ def test_quit_by_request(target: Target, tmp_path: Path) -> None:
     with running(tmp_path, "--web.enable-lifecycle") as server:
         answer = server.client.post("/-/quit")
         assert answer.text == "Requesting termination... Goodbye!"
-        assert server.process.wait(60) == 0
+        assert server.process.wait(PATIENCE_S) == 0
 
 
 def test_an_agent_takes_no_rules_and_answers_no_queries(tmp_path: Path) -> None:

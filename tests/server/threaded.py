@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from promlab.server.app import App
 from promlab.server.context import Context
 from promlab.web.serving import GuardedServer
+from tests.patience import PATIENCE_S
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def threaded(
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    started.wait(60)
+    started.wait(PATIENCE_S)
     try:
         yield f"127.0.0.1:{listener.getsockname()[1]}", box["context"]
     finally:
