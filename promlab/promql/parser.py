@@ -63,6 +63,10 @@ def parse_selector(text: str) -> tuple[Matcher, ...]:
 
     Raises PromQLSyntaxError. A selector that matches everything is allowed here.
     """
+    return (_selector if len(text) > _CACHED_LENGTH else _selector_cached)(text)
+
+
+def _selector(text: str) -> tuple[Matcher, ...]:
     try:
         _check_text(text)
         selector = _tree(text, _SELECTOR)
@@ -83,6 +87,7 @@ def _parse(text: str, features: frozenset[str]) -> Expr:
 
 
 _parse_cached = lru_cache(maxsize=2048)(_parse)
+_selector_cached = lru_cache(maxsize=512)(_selector)
 
 
 def _check_text(text: str) -> None:

@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import mmap
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ log = logging.getLogger(__name__)
 NAME = "queries.active"
 _SLOT = 1000
 _MAX_TEXT = 900
+_BLANK = b" " * _SLOT
 _encode = msgspec.json.Encoder().encode
 
 
@@ -32,8 +30,8 @@ class ActiveQueries:
     """The slots of one reader; without a file nothing is noted. Thread-safe."""
 
     def __init__(self, slots: int) -> None:
-        self._lock = threading.Lock()
-        self._free: list[int] = []
+        self._free: list[int] = []  # taken and given back by one call each
+        self._used = [0] * slots
         self._slots = slots
         self._map: mmap.mmap | None = None
 
@@ -54,38 +52,30 @@ class ActiveQueries:
             return
         self._free = list(range(self._slots))
 
-    @contextmanager
-    def noted(self, text: str) -> Iterator[None]:
-        """A query is in the file while this lasts, as long as there is room."""
-        slot = self._begin(text)
-        try:
-            yield
-        finally:
-            if slot is not None:
-                self._end(slot)
-
-    def _begin(self, text: str) -> int | None:
+    def begin(self, text: str) -> int:
+        """A query is in the file from now on; its slot, or -1 where there is no room."""
         if self._map is None:
-            return None
-        with self._lock:
-            if not self._free:
-                return None
+            return -1
+        try:
             slot = self._free.pop()
+        except IndexError:
+            return -1
         entry = _encode({"query": text[:_MAX_TEXT], "timestamp_sec": int(time.time())})
         while len(entry) > _SLOT - 1:  # escaped, a text may be longer than it looks
             text = text[: len(text[:_MAX_TEXT]) // 2]
             entry = _encode({"query": text, "timestamp_sec": int(time.time())})
-        self._map[self._at(slot)] = (entry + b",").ljust(_SLOT)
+        at = 1 + slot * _SLOT
+        self._used[slot] = used = len(entry) + 1
+        self._map[at : at + used] = entry + b","
         return slot
 
-    def _end(self, slot: int) -> None:
-        if self._map is not None:
-            self._map[self._at(slot)] = b" " * _SLOT
-        with self._lock:
-            self._free.append(slot)
-
-    def _at(self, slot: int) -> slice:
-        return slice(1 + slot * _SLOT, 1 + (slot + 1) * _SLOT)
+    def end(self, slot: int) -> None:
+        """What `begin` noted in this slot has ended."""
+        if slot < 0 or self._map is None:
+            return
+        at, used = 1 + slot * _SLOT, self._used[slot]
+        self._map[at : at + used] = _BLANK[:used]
+        self._free.append(slot)
 
 
 def unfinished(content: bytes) -> list[dict[str, Any]]:

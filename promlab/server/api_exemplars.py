@@ -14,8 +14,9 @@ from promlab.web.http import Request, Response
 
 async def query_exemplars(context: Context, request: Request) -> Response:
     """Exemplars between two times."""
-    start_ms = await time_param(request, "start", MIN_TIME_MS)
-    end_ms = await time_param(request, "end", MAX_TIME_MS)
+    form = await request.form()
+    start_ms = time_param(form, "start", MIN_TIME_MS)
+    end_ms = time_param(form, "end", MAX_TIME_MS)
     if end_ms < start_ms:
         raise ApiError("bad_data", "end timestamp must not be before start timestamp")
     try:

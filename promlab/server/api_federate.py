@@ -48,7 +48,7 @@ class Sample(NamedTuple):
 async def federate(context: Context, request: Request) -> Response:
     """Newest samples as a body to be scraped."""
     try:
-        sets = await matcher_sets(request, named=False, all_series=True)
+        sets = matcher_sets(await request.form(), named=False, all_series=True)
     except ApiError as error:
         context.metrics.federation_errors.inc()
         return text(f"{error.message}\n", 400)

@@ -112,11 +112,12 @@ async def remove_rules(context: Context, request: Request) -> Response:
 
 async def alert_history(context: Context, request: Request) -> Response:
     """Changes of alerts' states, oldest first: `rule`, `start`, `end`, `limit` (newest)."""
+    form = await request.form()
     _check_allowed(context, request)
     rule = await request.param("rule")
-    start_ms = await time_param(request, "start", 0)
-    end_ms = await time_param(request, "end", 2**53)
-    limit = await limit_param(request)
+    start_ms = time_param(form, "start", 0)
+    end_ms = time_param(form, "end", 2**53)
+    limit = limit_param(form)
     history = (await context.evaluated()).manager.history
     changes = [each for each in history.changes(start_ms, rule) if each.t_ms <= end_ms]
     found = [each.plain() for each in (changes[-limit:] if limit else changes)]

@@ -109,10 +109,11 @@ def _scope(context: Context) -> ApiScope:
 async def _where(
     request: Request, *, required: bool = False
 ) -> tuple[list[list[Matcher]], int, int, int]:
-    limit = await limit_param(request)
-    start_ms = await time_param(request, "start", MIN_TIME_MS)
-    end_ms = await time_param(request, "end", MAX_TIME_MS)
-    sets = await matcher_sets(request, required=required, named=required)
+    form = await request.form()
+    limit = limit_param(form)
+    start_ms = time_param(form, "start", MIN_TIME_MS)
+    end_ms = time_param(form, "end", MAX_TIME_MS)
+    sets = matcher_sets(form, required=required, named=required)
     return sets, start_ms, end_ms, limit
 
 

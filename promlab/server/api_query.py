@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,47 +23,49 @@ from promlab.server.json_answer import encode_answer
 from promlab.server.params import limit_param, parse_step_ms, required_time, time_param
 from promlab.server.promql import is_constant, parse_query
 from promlab.server.queries import Evaluate, Ran, query_stats
-from promlab.web.http import MustWait, Request, Response
+from promlab.web.http import Form, MustWait, Request, Response
 
 MAX_POINTS = 11_000
-_THREADED_POINTS = 20_000
+_THREADED_POINTS = 50_000
 
 
 async def query(context: Context, request: Request) -> Response:
     """Evaluate at one time."""
-    limit = await limit_param(request)
-    t_ms = await time_param(request, "time", time.time_ns() // 1_000_000)
-    timeout_s = await _timeout(context, request)
-    lookback_ms = await _lookback(request)
-    text = await request.param("query")
-    expr = parse_query(text, context.features)
+    form = await request.form()
+    limit = limit_param(form)
+    t_ms = time_param(form, "time", time.time_ns() // 1_000_000)
+    timeout_s = _timeout(context, form)
+    lookback_ms = _lookback(form)
+    text = form.first("query")
+    parse_query(text, context.features)
     engine, _ = context.evaluator()
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
         return engine.instant(text, t_ms, lookback_ms=lookback_ms, timeout_s=left_s, cancel=cancel)
 
     asked = Asked(text, (t_ms, t_ms, 0), (text, 0), timeout_s)
-    ran = await _run(context, request, expr, asked, evaluate)
-    return await _answer(context, request, ran, limit)
+    ran = await _run(context, request, asked, evaluate)
+    return _answer(context, request, form, ran, limit)
 
 
 async def query_range(context: Context, request: Request) -> Response:
     """Evaluate at each step."""
-    limit = await limit_param(request)
-    start_ms = await required_time(request, "start")
-    end_ms = await required_time(request, "end")
+    form = await request.form()
+    limit = limit_param(form)
+    start_ms = required_time(form, "start")
+    end_ms = required_time(form, "end")
     if end_ms < start_ms:
         raise bad_parameter("end", "end timestamp must not be before start time")
-    step_ms = await _step(request)
+    step_ms = _step(form)
     if (end_ms - start_ms) // step_ms > MAX_POINTS:
         raise ApiError(
             "bad_data",
             "exceeded maximum resolution of 11,000 points per timeseries. "
             "Try decreasing the query resolution (?step=XX)",
         )
-    timeout_s = await _timeout(context, request)
-    lookback_ms = await _lookback(request)
-    text = await request.param("query")
+    timeout_s = _timeout(context, form)
+    lookback_ms = _lookback(form)
+    text = form.first("query")
     expr = parse_query(text, context.features)
     if expr.value_type not in (ValueType.SCALAR, ValueType.VECTOR):
         raise _no_range_query(expr, text)
@@ -76,8 +79,8 @@ async def query_range(context: Context, request: Request) -> Response:
 
     key = text, (end_ms - start_ms) // step_ms, step_ms
     asked = Asked(text, (start_ms, end_ms, step_ms), key, timeout_s)
-    ran = await _run(context, request, expr, asked, evaluate)
-    return await _answer(context, request, ran, limit)
+    ran = await _run(context, request, asked, evaluate)
+    return _answer(context, request, form, ran, limit)
 
 
 class Asked(NamedTuple):
@@ -89,25 +92,25 @@ class Asked(NamedTuple):
     timeout_s: float
 
 
-async def _run(
-    context: Context, request: Request, expr: Expr, asked: Asked, evaluate: Evaluate
-) -> Ran:
+async def _run(context: Context, request: Request, asked: Asked, evaluate: Evaluate) -> Ran:
     if asked.timeout_s <= 0:
         raise QueryTimeout("query timed out in query execution")
     runner = context.runner
-    cheap = runner.is_cheap(asked.key) or is_constant(expr)
+    cheap = runner.is_cheap(asked.key) or is_constant(asked.text, context.features)
     if request.at_once and not cheap:
         raise MustWait("this takes a thread")
+    slot = runner.listed.begin(asked.text)
     try:
-        with runner.listed.noted(asked.text):
-            if cheap:
-                ran = runner.run_inline(asked.key, evaluate, asked.timeout_s)
-            else:
-                ran = await runner.run(asked.key, evaluate, asked.timeout_s, request.gone)
+        if cheap:
+            ran = runner.run_inline(asked.key, evaluate, asked.timeout_s)
+        else:
+            ran = await runner.run(asked.key, evaluate, asked.timeout_s, request.gone)
     except PromlabError as error:
         _note(context, request, asked, None, kind_of(error)[1])
         raise
-    context.metrics.query_ran(ran)
+    finally:
+        runner.listed.end(slot)
+    request.after_answer(partial(context.metrics.query_ran, ran))
     _note(context, request, asked, ran)
     return ran
 
@@ -138,17 +141,13 @@ def _timing(ran: Ran) -> tuple[bytes, bytes]:
     return b"server-timing", text.encode()
 
 
-async def _answer(context: Context, request: Request, ran: Ran, limit: int) -> Response:
+def _answer(context: Context, request: Request, form: Form, ran: Ran, limit: int) -> Response:
     _, label_text = context.evaluator()
     result = _limited(ran.result, limit)
     if ARROW in request.header("accept") and not isinstance(result.value, String):
         body = encode_arrow(result)
         return Response(body=body, content_type=ARROW, headers=[_timing(ran)], threaded=True)
-    stats = (
-        query_stats(ran.result.stats, ran.queue_s, ran.total_s)
-        if await request.param("stats")
-        else None
-    )
+    stats = _shown(ran) if form.first("stats") else None
     chunks: Iterator[bytes] = encode_answer(result, label_text, stats)
     if result.points > _THREADED_POINTS and not request.at_once:
         return Response(body=chunks, headers=[_timing(ran)], threaded=True)
@@ -210,9 +209,9 @@ def _first(column: HistogramColumn | None, rows: int) -> HistogramColumn | None:
     return None if column is None else HistogramColumn(column.table, column.index[:rows])
 
 
-async def _timeout(context: Context, request: Request) -> float:
+def _timeout(context: Context, form: Form) -> float:
     """The `timeout` parameter may only shorten what the server allows."""
-    text = await request.param("timeout")
+    text = form.first("timeout")
     allowed_s = context.settings.query_timeout_s
     if not text:
         return allowed_s
@@ -222,8 +221,8 @@ async def _timeout(context: Context, request: Request) -> float:
         raise bad_parameter("timeout", error) from None
 
 
-async def _lookback(request: Request) -> int | None:
-    text = await request.param("lookback_delta")
+def _lookback(form: Form) -> int | None:
+    text = form.first("lookback_delta")
     if not text:
         return None
     try:
@@ -233,9 +232,9 @@ async def _lookback(request: Request) -> int | None:
     return found if found > 0 else None
 
 
-async def _step(request: Request) -> int:
+def _step(form: Form) -> int:
     try:
-        step_ms = parse_step_ms(await request.param("step"))
+        step_ms = parse_step_ms(form.first("step"))
     except ValueError as error:
         raise bad_parameter("step", error) from None
     if step_ms <= 0:

@@ -23,7 +23,7 @@ async def rules(context: Context, request: Request) -> Response:
         rule_names=form.get("rule_name[]", []),
         group_names=form.get("rule_group[]", []),
         files=form.get("file[]", []),
-        matchers=await matcher_sets(request, named=False),
+        matchers=matcher_sets(form, named=False),
         exclude_alerts=await _exclude_alerts(request),
         group_limit=await _group_limit(request),
         group_next_token=await request.param("group_next_token"),

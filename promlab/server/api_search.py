@@ -71,7 +71,7 @@ class _Search(NamedTuple):
 
 async def metric_names(context: Context, request: Request) -> Response:
     """Metric names; with `include_metadata` their type, help and unit too."""
-    with_metadata = await bool_param(request, "include_metadata")
+    with_metadata = bool_param(await request.form(), "include_metadata")
     metadata = await _metadata(context) if with_metadata else {}
     return await _search(context, request, "name", _values_of(METRIC_NAME), metadata)
 
@@ -105,16 +105,17 @@ async def _search(
     names: Names,
     metadata: dict[str, dict[str, str]],
 ) -> Response:
+    form = await request.form()
     if FEATURE not in context.features:
         raise ApiError("unavailable", f"search API disabled: enable it by the feature {FEATURE}")
     search = await _asked(request)
-    limit = await whole_param(request, "limit", _LIMIT)
+    limit = whole_param(form, "limit", _LIMIT)
     limit = min(limit, context.settings.search_max_limit)
-    batch = await whole_param(request, "batch_size", _BATCH)
-    include_score = await bool_param(request, "include_score")
-    start_ms = await time_param(request, "start", MIN_TIME_MS)
-    end_ms = await time_param(request, "end", MAX_TIME_MS)
-    sets = await matcher_sets(request)
+    batch = whole_param(form, "batch_size", _BATCH)
+    include_score = bool_param(form, "include_score")
+    start_ms = time_param(form, "start", MIN_TIME_MS)
+    end_ms = time_param(form, "end", MAX_TIME_MS)
+    sets = matcher_sets(form)
     querier = context.stored()
 
     def collect() -> list[tuple[str, float]]:
@@ -139,16 +140,17 @@ def _lines(results: list[dict[str, Any]], batch: int, *, has_more: bool) -> Iter
 
 
 async def _asked(request: Request) -> _Search:
-    threshold = await whole_param(request, "fuzz_threshold", 0, least=0)
+    form = await request.form()
+    threshold = whole_param(form, "fuzz_threshold", 0, least=0)
     if threshold > 100:
         raise bad_parameter("fuzz_threshold", "must be between 0 and 100")
-    algorithm = await choice_param(request, "fuzz_alg", ["subsequence", "jarowinkler"])
-    case_sensitive = await bool_param(request, "case_sensitive", default=True)
-    by_score = await choice_param(request, "sort_by", ["", "alpha", "score"])
-    direction = await choice_param(request, "sort_dir", ["", "asc", "dsc"])
+    algorithm = choice_param(form, "fuzz_alg", ["subsequence", "jarowinkler"])
+    case_sensitive = bool_param(form, "case_sensitive", default=True)
+    by_score = choice_param(form, "sort_by", ["", "alpha", "score"])
+    direction = choice_param(form, "sort_dir", ["", "asc", "dsc"])
     if direction and by_score != "alpha":
         raise bad_parameter("sort_dir", "only valid with sort_by=alpha")
-    terms = (await request.form()).get("search[]", [])
+    terms = form.get("search[]", [])
     return _Search(
         terms if case_sensitive else [term.lower() for term in terms],
         ALGORITHMS[algorithm],

@@ -91,8 +91,9 @@ def _labels(text: str) -> dict[str, str]:
 
 async def metadata(context: Context, request: Request) -> Response:
     """Type, help and unit of metric families, over all targets."""
-    limit = await number_param(request, "limit")
-    limit_per_metric = await number_param(request, "limit_per_metric")
+    form = await request.form()
+    limit = number_param(form, "limit")
+    limit_per_metric = number_param(form, "limit_per_metric")
     wanted = await request.param("metric")
     families: dict[str, list[dict[str, str]]] = {}
     if limit == 0:
@@ -110,7 +111,7 @@ async def metadata(context: Context, request: Request) -> Response:
 
 async def target_metadata(context: Context, request: Request) -> Response:
     """Type, help and unit of metric families, target by target."""
-    limit = await number_param(request, "limit")
+    limit = number_param(await request.form(), "limit")
     wanted = await request.param("metric")
     selector = await request.param("match_target")
     matchers = parse_matchers(selector, "match_target") if selector else []

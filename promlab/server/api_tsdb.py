@@ -21,10 +21,11 @@ def _check_enabled(context: Context) -> None:
 
 async def delete_series(context: Context, request: Request) -> Response:
     """Delete the samples of some series from `start` to `end`."""
+    form = await request.form()
     _check_enabled(context)
-    start_ms = await time_param(request, "start", MIN_TIME_MS)
-    end_ms = await time_param(request, "end", MAX_TIME_MS)
-    sets = await matcher_sets(request, required=True)
+    start_ms = time_param(form, "start", MIN_TIME_MS)
+    end_ms = time_param(form, "end", MAX_TIME_MS)
+    sets = matcher_sets(form, required=True)
     matchers = [
         [[matcher.name, matcher.type.value, matcher.value] for matcher in each] for each in sets
     ]
@@ -43,5 +44,5 @@ async def clean_tombstones(context: Context, _request: Request) -> Response:
 async def snapshot(context: Context, request: Request) -> Response:
     """Copy all that is stored to a new folder below the data directory."""
     _check_enabled(context)
-    skip_head = await bool_param(request, "skip_head")
+    skip_head = bool_param(await request.form(), "skip_head")
     return success({"name": await context.writer.ask("snapshot", skip_head)})

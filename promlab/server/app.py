@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -70,17 +71,17 @@ class App:
         took_s = time.perf_counter() - started
         context.metrics.request_done(name, response.status, took_s, size)
 
-    def at_once(self, scope: Scope) -> Response | None:
-        """The finished answer to a request without a body; None if it may have to wait.
+    def at_once(self, scope: Scope, body: bytes) -> Response | None:
+        """The finished answer to a GET or POST; None if it may have to wait.
 
         For what is answered in less time than a task of its own takes to be begun. A request
         that gets None here has changed nothing: it is to be asked again as ASGI has it.
         """
         context = self._context
-        if scope["method"] != "GET" or not context.guard.asks_nothing:
+        if not context.guard.asks_nothing:
             return None
         started = time.perf_counter()
-        request = Request(scope, None, at_once=True)
+        request = Request(scope, None, body)
         route, refusal = self._find(request)
         if route is None or refusal is not None or route.name not in AT_ONCE:
             return None
@@ -92,11 +93,13 @@ class App:
             response = envelope.failure(error)
         self._allow_origin(request, response)
         response.headers += context.guard.headers()
-        body = finish(request, response)
-        if body is None:
+        packed = finish(request, response)
+        if packed is None:
             return None
         took_s = time.perf_counter() - started
-        context.metrics.request_done(route.name, response.status, took_s, len(body))
+        done = context.metrics.request_done
+        request.after_answer(partial(done, route.name, response.status, took_s, len(packed)))
+        response.afterwards = request.do_what_is_left
         return response
 
     async def _answer(self, route: Route, request: Request) -> Response:

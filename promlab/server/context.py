@@ -44,17 +44,14 @@ class Context:
     sources: QuerySources | None = None
     guard: Guard = field(default_factory=Guard)
     stopping: bool = False
+    features: frozenset[str] = field(init=False)  # names given with --enable-feature
     notifications: Notifications = field(init=False)
     started_s: float = field(default_factory=time.time)
     _rules_there: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
+        self.features = frozenset(self.settings.features)
         self.notifications = Notifications(self.settings.max_subscribers)
-
-    @property
-    def features(self) -> frozenset[str]:
-        """Names given with --enable-feature."""
-        return frozenset(self.settings.features)
 
     @property
     def is_ready(self) -> bool:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from promlab.model.durations import parse_duration_ms
 from promlab.model.matchers import Matcher, all_match_empty
 from promlab.server.envelope import ApiError, bad_parameter
-from promlab.web.http import Request
+from promlab.web.http import Form
 
 MIN_TIME_MS = -(2**53)
 MAX_TIME_MS = 2**53
@@ -80,9 +80,9 @@ def parse_step_ms(text: str) -> int:
         raise ValueError(f'cannot parse "{text}" to a valid duration') from None
 
 
-async def time_param(request: Request, name: str, default_ms: int) -> int:
+def time_param(form: Form, name: str, default_ms: int) -> int:
     """A time that may be left out. Raises ApiError."""
-    text = await request.param(name)
+    text = form.first(name)
     if not text:
         return default_ms
     try:
@@ -91,17 +91,17 @@ async def time_param(request: Request, name: str, default_ms: int) -> int:
         raise bad_parameter(name, f"invalid time value for '{name}': {error}") from None
 
 
-async def required_time(request: Request, name: str) -> int:
+def required_time(form: Form, name: str) -> int:
     """A time that may not be left out. Raises ApiError."""
     try:
-        return parse_time_ms(await request.param(name))
+        return parse_time_ms(form.first(name))
     except ValueError as error:
         raise bad_parameter(name, error) from None
 
 
-async def limit_param(request: Request, name: str = "limit") -> int:
+def limit_param(form: Form, name: str = "limit") -> int:
     """How many to answer at most; 0 for all. Raises ApiError."""
-    text = await request.param(name)
+    text = form.first(name)
     if not text:
         return 0
     if not _INTEGER.match(text):
@@ -114,9 +114,9 @@ async def limit_param(request: Request, name: str = "limit") -> int:
     return limit
 
 
-async def whole_param(request: Request, name: str, default: int, *, least: int = 1) -> int:
+def whole_param(form: Form, name: str, default: int, *, least: int = 1) -> int:
     """A whole number of at least `least`. Raises ApiError."""
-    text = await request.param(name)
+    text = form.first(name)
     if not text:
         return default
     if not _INTEGER.match(text) or len(text) > 18:
@@ -130,9 +130,9 @@ _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 
-async def bool_param(request: Request, name: str, *, default: bool = False) -> bool:
+def bool_param(form: Form, name: str, *, default: bool = False) -> bool:
     """A boolean in Go's spellings. Raises ApiError."""
-    text = await request.param(name)
+    text = form.first(name)
     if not text:
         return default
     if text not in _TRUE | _FALSE:
@@ -141,9 +141,9 @@ async def bool_param(request: Request, name: str, *, default: bool = False) -> b
     return text in _TRUE
 
 
-async def choice_param(request: Request, name: str, choices: list[str]) -> str:
+def choice_param(form: Form, name: str, choices: list[str]) -> str:
     """One of some words; the first where none is given. Raises ApiError."""
-    text = await request.param(name)
+    text = form.first(name)
     if not text:
         return choices[0]
     if text not in choices:
@@ -152,9 +152,9 @@ async def choice_param(request: Request, name: str, choices: list[str]) -> str:
     return text
 
 
-async def number_param(request: Request, name: str) -> int:
+def number_param(form: Form, name: str) -> int:
     """The limits of the metadata endpoints: any number; -1 for none. Raises ApiError."""
-    text = await request.param(name)
+    text = form.first(name)
     if not text:
         return -1
     if not _INTEGER.match(text):
@@ -162,8 +162,8 @@ async def number_param(request: Request, name: str) -> int:
     return int(text)
 
 
-async def matcher_sets(
-    request: Request, *, required: bool = False, named: bool = True, all_series: bool = False
+def matcher_sets(
+    form: Form, *, required: bool = False, named: bool = True, all_series: bool = False
 ) -> list[list[Matcher]]:
     """The selectors of `match[]`. Raises ApiError, whose text names the parameter if `named`.
 
@@ -171,7 +171,7 @@ async def matcher_sets(
     """
     from promlab.server.promql import parse_matchers
 
-    texts = (await request.form()).get("match[]", [])
+    texts = form.get("match[]", [])
     if required and not texts:
         raise ApiError("bad_data", "no match[] parameter provided")
     sets = []

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from promlab.errors import PromQLSyntaxError
 from promlab.model.matchers import Matcher
 from promlab.promql.ast import Expr, VectorSelector
 from promlab.server.envelope import bad_parameter
 
+_SHORT = 200
+
 
 def parse_query(text: str, features: frozenset[str] = frozenset()) -> Expr:
     """The tree of a query. Raises ApiError."""
-    from promlab.promql import parse
+    from promlab.promql.parser import parse
 
     if not text:
         raise bad_parameter("query", "unknown position: parse error: no expression found in input")
@@ -32,8 +36,14 @@ def parse_matchers(text: str, parameter: str) -> list[Matcher]:
         raise bad_parameter(parameter, error) from None
 
 
-def is_constant(expr: Expr) -> bool:
-    """Whether evaluating this reads no samples at all."""
-    from promlab.promql import ast
+@lru_cache(maxsize=256)
+def _is_constant(text: str, features: frozenset[str]) -> bool:
+    from promlab.promql.ast import walk
+    from promlab.promql.parser import parse
 
-    return not any(isinstance(node, VectorSelector) for node in ast.walk(expr))
+    return not any(isinstance(node, VectorSelector) for node in walk(parse(text, features)))
+
+
+def is_constant(text: str, features: frozenset[str]) -> bool:
+    """Whether evaluating this query, which can be parsed, reads no samples at all."""
+    return len(text) < _SHORT and _is_constant(text, features)

@@ -1,8 +1,8 @@
 """Running queries: how many at once, for how long, and in which thread.
 
-A query that reads no samples, or that had to do with few of them for a short time when it last
-ran, is evaluated right on the event loop: a hop to a thread and back costs more than it does,
-and would hold up the loop as long on its way. All others go to a small pool of threads, whose
+A query that reads no samples, or that took little CPU time when it last ran, is evaluated and
+its answer printed right on the event loop: hops to threads and back cost more than it does, and
+would hold up the loop as long on their way. All others go to a small pool of threads, whose
 kernels run without the GIL. A client that goes away cancels its query.
 """
 
@@ -27,8 +27,8 @@ from promlab.web.http import MustWait
 T = TypeVar("T")
 
 THREADS = 2
-_INLINE_SAMPLES = 20_000
 _INLINE_S = 0.004
+_PRINT_S = 60e-9  # what it costs to print a point
 _REMEMBERED = 4096
 
 
@@ -101,11 +101,6 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return result, time.thread_time() - started
 
 
-def _size(result: QueryResult) -> int:
-    """Samples read or answered, whichever are more."""
-    return max(result.stats.samples_read, result.points)
-
-
 def _threads(n: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n, thread_name_prefix="query")
 
@@ -120,7 +115,7 @@ class QueryRunner:
         self.active = 0
         self.listed = ActiveQueries(max_concurrency)
         self._turn = asyncio.Semaphore(max_concurrency)
-        self._costs: OrderedDict[object, tuple[int, float]] = OrderedDict()
+        self._costs: OrderedDict[object, float] = OrderedDict()
 
     def wait_in_threads(self) -> None:
         """From now on queries wait for other servers: never on the event loop, and all at once."""
@@ -130,17 +125,14 @@ class QueryRunner:
             before.shutdown(wait=False)
 
     def is_cheap(self, key: object) -> bool:
-        """Whether this query is known to be small enough for the event loop."""
-        if self._waits:
-            return False
-        samples, took_s = self._costs.get(key, (_INLINE_SAMPLES, _INLINE_S))
-        return samples < _INLINE_SAMPLES and took_s < _INLINE_S
+        """Whether this is known to take too little time to be worth a thread."""
+        return not self._waits and self._costs.get(key, _INLINE_S) < _INLINE_S
 
     def run_inline(self, key: object, evaluate: Evaluate, timeout_s: float) -> Ran:
         """Evaluate on the event loop."""
         started = time.perf_counter()
         result, cpu_s = _timed(lambda: evaluate(timeout_s, threading.Event()))
-        self._note(key, _size(result), cpu_s)
+        self._note(key, cpu_s + _PRINT_S * result.points)
         return Ran(result, 0.0, time.perf_counter() - started)
 
     async def run(
@@ -175,7 +167,7 @@ class QueryRunner:
             with contextlib.suppress(BaseException):
                 await watcher
         total_s = time.perf_counter() - started
-        self._note(key, _size(result), cpu_s)
+        self._note(key, cpu_s + _PRINT_S * result.points)
         return Ran(result, queued_s, total_s)
 
     async def call(self, key: object, work: Callable[[], T], *, at_once: bool = False) -> T:
@@ -183,15 +175,14 @@ class QueryRunner:
 
         Raises MustWait instead of waiting for a thread if `at_once`.
         """
-        _, took_s = self._costs.get(key, (0, _INLINE_S))
-        if took_s < _INLINE_S and not self._waits:
+        if self.is_cheap(key):
             result, cpu_s = _timed(work)
         elif at_once:
             raise MustWait("this takes a thread")
         else:
             loop = asyncio.get_running_loop()
             result, cpu_s = await loop.run_in_executor(self.pool, _timed, work)
-        self._note(key, 0, cpu_s)
+        self._note(key, cpu_s)
         return result
 
     async def _wait_for_turn(self, timeout_s: float) -> None:
@@ -201,8 +192,8 @@ class QueryRunner:
         except TimeoutError:
             raise QueryTimeout("query timed out in query queue") from None
 
-    def _note(self, key: object, samples: int, took_s: float) -> None:
-        self._costs[key] = samples, took_s
+    def _note(self, key: object, took_s: float) -> None:
+        self._costs[key] = took_s
         self._costs.move_to_end(key)
         if len(self._costs) > _REMEMBERED:
             self._costs.popitem(last=False)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,7 @@ HTML = "text/html; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 10 << 20
 _PACKED_FROM_BYTES = 1400
+_KEPT_LENGTH = 2000  # longest parameter whose decoded form is remembered
 
 Scope = dict[str, Any]
 Body = bytes | Iterator[bytes] | AsyncIterator[bytes]
@@ -39,20 +41,67 @@ class MustWait(PromlabError):
     """A request that was to be answered at once, but must wait for something."""
 
 
+class Form(dict[str, list[str]]):
+    """Parameters of a request: all values of each name, in their order."""
+
+    def first(self, name: str, default: str = "") -> str:
+        """The first value of a parameter."""
+        found = self.get(name)
+        return found[0] if found else default
+
+    def add(self, encoded: bytes) -> None:
+        """Add what a query string or an encoded form says."""
+        for piece in encoded.decode("utf-8", "replace").split("&"):
+            known = _pairs if len(piece) <= _KEPT_LENGTH else _pairs.__wrapped__
+            for name, value in known(piece):
+                self.setdefault(name, []).append(value)
+
+
+@lru_cache(maxsize=4096)
+def _pairs(piece: str) -> tuple[tuple[str, str], ...]:
+    """Name and value, if it is one: dashboards ask for the same again, at other times."""
+    return tuple(parse_qsl(piece, keep_blank_values=True))
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Request:
     """One HTTP request; `path_args` are the variable parts of the path.
 
-    With `at_once` nothing may wait while it is answered: what has to raises MustWait.
+    With a `body` all of it is there and nothing may wait while it is answered: what has to
+    raises MustWait.
     """
 
-    __slots__ = ("_form", "_receive", "at_once", "headers", "method", "path_args", "scope")
+    __slots__ = (
+        "_body", "_form", "_left", "_receive", "at_once", "headers", "method", "path_args", "scope"
+    )  # fmt: skip
 
-    def __init__(self, scope: Scope, receive: Any, *, at_once: bool = False) -> None:
-        self.scope, self._receive, self.at_once = scope, receive, at_once
+    def __init__(self, scope: Scope, receive: Any, body: bytes | None = None) -> None:
+        self.scope, self._receive, self._body = scope, receive, body
+        self.at_once = body is not None
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.path_args: dict[str, str] = {}
-        self._form: dict[str, list[str]] | None = None
+        self._form: Form | None = None
+        self._left: list[Callable[[], None]] = []
+
+    def after_answer(self, work: Callable[[], None]) -> None:
+        """Do this when the answer is on its way if it is given at once, else now."""
+        if self.at_once:
+            self._left.append(work)
+        else:
+            work()
+
+    def do_what_is_left(self) -> None:
+        """The work that was to be done after the answer."""
+        for work in self._left:
+            work()
 
     def header(self, name: str) -> str:
         """A header's value, empty if it is not there."""
@@ -62,18 +111,15 @@ class Request:
     def is_loopback(self) -> bool:
         """Whether the other end is on this machine."""
         client = self.scope.get("client")
-        if not client:
-            return False
-        try:
-            return ipaddress.ip_address(client[0]).is_loopback
-        except ValueError:
-            return False
+        return client is not None and _is_loopback(client[0])
 
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises BodyTooLarge, ClientGone."""
         declared = self.headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             raise BodyTooLarge("http: request body too large")
+        if self._body is not None:
+            return self._body
         parts, size, more = [], 0, True
         while more:
             message = await self._receive()
@@ -92,36 +138,35 @@ class Request:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def form(self) -> dict[str, list[str]]:
+    async def form(self) -> Form:
         """Parameters: those of a form in the body come before those of the URL."""
         if self._form is None:
-            pairs: list[tuple[str, str]] = []
+            form = Form()
             kind = self.header("content-type").partition(";")[0].strip().lower()
             if self.method == "POST" and kind == FORM:
-                body = await self.body(MAX_FORM_BYTES)
-                pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-            query: bytes = self.scope["query_string"]
-            pairs += parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True)
-            self._form = {}
-            for name, value in pairs:
-                self._form.setdefault(name, []).append(value)
+                form.add(await self.body(MAX_FORM_BYTES))
+            form.add(self.scope["query_string"])
+            self._form = form
         return self._form
 
     async def param(self, name: str, default: str = "") -> str:
         """The first value of a parameter."""
-        found = (await self.form()).get(name)
-        return found[0] if found else default
+        return (await self.form()).first(name, default)
 
 
 @dataclass(slots=True)
 class Response:
-    """An answer; `chunks` is printed in a thread, chunk by chunk, if `threaded`."""
+    """An answer; `chunks` is printed in a thread, chunk by chunk, if `threaded`.
+
+    `afterwards` is what is left to be done when an answer given at once is on its way.
+    """
 
     status: int = 200
     body: Body = b""
     content_type: str = JSON
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     threaded: bool = False
+    afterwards: Callable[[], None] | None = None
 
 
 def text(message: str, status: int = 200, **headers: str) -> Response:

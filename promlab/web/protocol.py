@@ -5,14 +5,16 @@ until another one ends, as a client of a server with a full backlog does. Header
 size, and a request that is not complete in time is cut off, so that nobody can hold a
 connection by saying little.
 
-An application may answer a plain GET at once: its method `at_once(scope)` gives a finished
-`Response`, or None. The answer is then one write, while the request is being parsed: no task, no
-turn of the event loop, no second packet, which together cost more than a small query does.
+An application may answer a plain GET or POST at once: its method `at_once(scope, body)` gives a
+finished `Response`, or None. The answer is then one write, while the request is being parsed: no
+task, no turn of the event loop, no second packet, which together cost more than a small query
+does. What else is to be done about the request follows when the answer is on its way.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +31,10 @@ _MAX_WAITING = 4096
 _STATUS_LINES = {
     each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus
 } | {499: b"HTTP/1.1 499 \r\n"}
-_BODIES = (b"content-length", b"transfer-encoding", b"expect", b"upgrade")
+_PLAIN_METHODS = (b"GET", b"POST")
+_NOT_PLAIN = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
+_MAX_BODY_BYTES = 64 << 10
+_NEVER = math.inf
 
 
 @dataclass
@@ -39,7 +44,7 @@ class ConnectionLimits:
     max_connections: int
     read_timeout_s: float
     accepts: Callable[[asyncio.Transport], bool] = lambda transport: True
-    at_once: Callable[[Scope], Response | None] | None = None
+    at_once: Callable[[Scope, bytes], Response | None] | None = None
     served: int = 0
     waiting: deque[LimitedProtocol] = field(default_factory=deque)
 
@@ -62,6 +67,9 @@ class _Answered(NamedTuple):
     message_event: _Nothing = _Nothing()
 
 
+_ANSWERED: Any = _Answered()  # all that is asked of a past request
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -70,8 +78,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._limits = limits
         self._served = False
         self._header_bytes = 0
-        self._deadline: asyncio.TimerHandle | None = None
+        self._due = _NEVER  # when the client has to have said something
+        self._timer: asyncio.TimerHandle | None = None
+        self._fires = _NEVER
+        self._idle = False  # between requests
+        self._plain = False  # the request at hand may be answered at once
         self._in_turn = False
+        self._body = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Serve it, or let it wait for its turn."""
@@ -93,7 +106,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the next one have its turn."""
         super().connection_lost(exc)
-        self._stop_deadline()
+        self._stop_timer()
         limits = self._limits
         if not self._served:
             if self in limits.waiting:
@@ -110,16 +123,42 @@ class LimitedProtocol(HttpToolsProtocol):
     # --- time -----------------------------------------------------------------------------
 
     def _begin_reading(self) -> None:
-        self._stop_deadline()
-        self._deadline = self.loop.call_later(self._limits.read_timeout_s, self._too_slow)
+        self._idle = False
+        self._due_in(self._limits.read_timeout_s)
 
-    def _stop_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _due_in(self, seconds: float) -> None:
+        """What is waited for has to happen in this time.
 
-    def _too_slow(self) -> None:
-        if not self.transport.is_closing():
+        A timer that is set is left alone, and set again when it finds that it came too early:
+        requests come far more often than they time out.
+        """
+        self._due = self.loop.time() + seconds
+        if self._timer is None:
+            self._set_timer(seconds)
+        elif self._fires > self._due:
+            self._timer.cancel()
+            self._set_timer(seconds)
+
+    def _set_timer(self, seconds: float) -> None:
+        self._fires = self.loop.time() + seconds
+        self._timer = self.loop.call_later(seconds, self._look_at_time)
+
+    def _stop_timer(self) -> None:
+        self._due = _NEVER
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_at_time(self) -> None:
+        self._timer = None
+        if self._due == _NEVER or self.transport.is_closing():
+            return
+        left = self._due - self.loop.time()
+        if left > 0:
+            self._set_timer(left)
+        elif self._idle:
+            self.transport.close()
+        else:
             self.transport.abort()
 
     # --- the parser's callbacks -----------------------------------------------------------
@@ -141,24 +180,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._count(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
-        """A request begins: answer it at once, or let a task do so."""
-        answer = self._limits.at_once
-        if answer is None or not self._is_plain():
+        """A request begins: a task answers it, unless that may be done at once."""
+        self._plain = self._limits.at_once is not None and self._is_plain()
+        self._body = b""
+        if not self._plain:
             super().on_headers_complete()
-            return
-        found = httptools.parse_url(self.url)
-        # unquoted by uvicorn, which also says why an odd path is refused
-        if b"%" in found.path or not found.path.isascii():
-            super().on_headers_complete()
-            return
-        scope: Any = self.scope
-        scope["method"], scope["path"], scope["raw_path"] = "GET", found.path.decode(), found.path
-        scope["query_string"] = found.query or b""
-        response = answer(scope)
-        if response is None:
-            super().on_headers_complete()
-        else:
-            self._write(response)
 
     def _is_plain(self) -> bool:
         """Whether nothing but an answer is asked for, and nothing is before it.
@@ -171,13 +197,53 @@ class LimitedProtocol(HttpToolsProtocol):
         self._in_turn = True
         parser = self.parser
         return (
-            parser.get_method() == b"GET"
+            parser.get_method() in _PLAIN_METHODS
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
             and not self.flow.write_paused
             and not self.transport.is_closing()
-            and not any(name in _BODIES for name, _ in self.headers)
+            and _NOT_PLAIN.isdisjoint([name for name, _ in self.headers])
         )
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a request's body."""
+        if self._plain and len(self._body) + len(body) <= _MAX_BODY_BYTES:
+            self._body += body
+            return
+        self._by_task()
+        super().on_body(body)
+
+    def _by_task(self) -> None:
+        """A request that was kept back is not answered at once: a task does it."""
+        if not self._plain:
+            return
+        self._plain = False
+        super().on_headers_complete()
+        if self._body:
+            super().on_body(self._body)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        if self._plain:
+            response = self._answer()
+            if response is not None:
+                self._write(response)
+                return
+            self._by_task()
+        super().on_message_complete()
+        self._due = _NEVER
+
+    def _answer(self) -> Response | None:
+        answer = self._limits.at_once
+        url = httptools.parse_url(self.url)
+        # unquoted by uvicorn, which also says why an odd path is refused
+        if answer is None or b"%" in url.path or not url.path.isascii():
+            return None
+        scope: Any = self.scope
+        scope["method"] = self.parser.get_method().decode()
+        scope["path"], scope["raw_path"] = url.path.decode(), url.path
+        scope["query_string"] = url.query or b""
+        return answer(scope, self._body)
 
     def _write(self, response: Response) -> None:
         parts = [_STATUS_LINES[response.status]]
@@ -187,19 +253,22 @@ class LimitedProtocol(HttpToolsProtocol):
             parts += (name, b": ", value, b"\r\n")
         assert isinstance(response.body, bytes)
         parts += (b"\r\n", response.body)
-        self.cycle = _Answered()  # type: ignore[assignment]  # all that is asked of a past request
+        self._plain = False
+        self.cycle = _ANSWERED
         self.transport.write(b"".join(parts))
-        self.on_response_complete()
+        self.server_state.total_requests += 1
+        self._idle = True
+        self._due_in(self.timeout_keep_alive)
+        if response.afterwards is not None:
+            # uvloop sends what was written before it calls this.
+            self.loop.call_soon(response.afterwards)
 
     def data_received(self, data: bytes) -> None:
         """A piece of what the client says."""
         self._in_turn = False
         super().data_received(data)
-
-    def on_message_complete(self) -> None:
-        """The request is complete."""
-        super().on_message_complete()
-        self._stop_deadline()
+        if self._plain and not self.transport.is_closing():
+            self._by_task()  # the rest of the body is yet to come
 
     def _count(self, size: int) -> None:
         self._header_bytes += size

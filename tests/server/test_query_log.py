@@ -74,16 +74,21 @@ def test_what_a_dead_process_was_at_is_told(
     dead.open(str(tmp_path))
     path = tmp_path / NAME
     assert json.loads(path.read_bytes()) == []
-    with dead.noted("up"):
-        with dead.noted('"\x00\x01é' * 400):
-            texts = [each["query"] for each in unfinished(path.read_bytes())]
-            assert "up" in texts
-            assert len(texts) == 2
-            with dead.noted("one too many"):
-                assert len(unfinished(path.read_bytes())) == 2
-        with caplog.at_level(logging.WARNING):
-            ActiveQueries(2).open(str(tmp_path))
-        assert "These queries did not finish" in caplog.text
-        assert '"up"' in str(caplog.records[0].facts)  # type: ignore[attr-defined]
+    slots = [dead.begin("up"), dead.begin('"\x00\x01é' * 400)]
+    texts = [each["query"] for each in unfinished(path.read_bytes())]
+    assert "up" in texts
+    assert len(texts) == 2
+    slots.append(dead.begin("one too many"))
+    assert len(unfinished(path.read_bytes())) == 2
+    dead.end(slots[1])
+    dead.end(slots[2])
+    with caplog.at_level(logging.WARNING):
+        ActiveQueries(2).open(str(tmp_path))
+    assert "These queries did not finish" in caplog.text
+    assert '"up"' in str(caplog.records[0].facts)  # type: ignore[attr-defined]
+    dead.open(str(tmp_path))
+    for _ in range(3):
+        dead.end(dead.begin("up"))
+    assert path.read_bytes().strip(b"[] ") == b""
     assert unfinished(path.read_bytes()) == []
     assert unfinished(b"\xff{") == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "server"))  # its helpers
@@ -19,6 +21,7 @@ from promlab.web.http import Response
 SETTINGS = Settings(route_prefix="")
 ASK = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 
+FORM_TYPE = b"application/x-www-form-urlencoded"
 FORM = b"POST /api/v1/query HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 
@@ -138,23 +141,84 @@ def test_an_answer_at_once_is_the_same_as_one_of_a_task() -> None:
                 assert at_once == in_turn
 
 
+POSTED = (
+    "POST /api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    "Content-Length: {}\r\n{}\r\n"
+)
+
+
+def test_a_posted_query_is_the_same_whole_or_in_pieces() -> None:
+    forms = [
+        "query=1",
+        "query=up&time=50",
+        "query=1%2B&time=50",
+        "",
+        "x=" + "a" * 70_000 + "&query=2",
+    ]
+    with threaded(lambda: make_context(SETTINGS)) as (address, _), connected(address) as client:
+        for form in forms * 2:
+            whole = POSTED.format(len(form), "") + form
+            client.sendall(whole.encode())
+            (found,) = answers(client, 1)
+            for cut in (len(whole) - len(form), len(whole) - len(form) // 2):
+                client.sendall(whole[:cut].encode())
+                time.sleep(0.01)  # most of the time another piece for the server
+                client.sendall(whole[cut:].encode())
+                ((headers, body),) = answers(client, 1)
+                assert (headers[""], headers["content-type"]) == (
+                    found[0][""],
+                    found[0]["content-type"],
+                )
+                assert without_time(body) == without_time(found[1])
+            client.sendall((whole * 3).encode())
+            assert [without_time(body) for _, body in answers(client, 3)] == [
+                without_time(found[1])
+            ] * 3
+
+
+def without_time(body: bytes) -> bytes:
+    """An answer about now, with no moment in it."""
+    return re.sub(rb"\[1\d{9}(\.\d+)?,", b"[now,", body)
+
+
+def test_a_silent_connection_is_closed_after_an_answer() -> None:
+    with threaded(lambda: make_context(SETTINGS), read_timeout_s=0.3) as (address, _):
+        for request in (QUERY.format("1", "").encode(), ASK):
+            with connected(address) as client:
+                for _ in range(3):
+                    client.sendall(request)
+                    answers(client, 1)
+                assert client.recv(100) == b""
+
+
 def test_only_known_small_queries_are_answered_at_once() -> None:
     context = make_context(SETTINGS)
     app = App(context)
 
-    def ask(path: str, query: bytes, method: str = "GET") -> Response | None:
+    def ask(
+        path: str, query: bytes, method: str = "GET", body: bytes = b"", kind: bytes = FORM_TYPE
+    ) -> Response | None:
         return app.at_once(
             {
                 "type": "http", "method": method, "path": path, "raw_path": path.encode(),
-                "query_string": query, "headers": [], "client": ("192.0.2.1", 1),
-            }
+                "query_string": query, "headers": [(b"content-type", kind)],
+                "client": ("192.0.2.1", 1),
+            },
+            body,
         )  # fmt: skip
 
-    constant = ask("/api/v1/query", b"query=1")
+    constant = ask("/api/v1/query", b"query=1&time=50")
     assert constant is not None
     assert constant.status == 200
     # What it costs is not known before it has run.
     assert ask("/api/v1/query", b"query=up&time=50") is None
-    assert ask("/api/v1/query", b"query=1", "POST") is None
+    posted = ask("/api/v1/query", b"", "POST", b"query=1&time=50")
+    assert posted is not None
+    assert posted.body == constant.body
+    other = ask("/api/v1/query", b"", "POST", b"query=1", b"text/plain")
+    assert other is not None
+    assert other.status == 400
+    assert ask("/api/v1/label/job/values", b"", "POST") is None
+    assert ask("/api/v1/write", b"", "POST") is None
     assert ask("/api/v1/status/buildinfo", b"") is None
     assert ask("/api/v1/query%", b"") is None
