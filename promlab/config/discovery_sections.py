@@ -1,8 +1,6 @@
 """Where targets come from: `static_configs`, `file_sd_configs`, and the names of all others.
 
-A mechanism that promlab knows has a section in `promlab.config.mechanisms`; of any other,
-`OtherDiscovery` keeps the name and the place, so that it can be refused by name rather than
-overlooked.
+Each of these has a section in `promlab.config.mechanisms`.
 """
 
 from __future__ import annotations
@@ -62,28 +60,12 @@ class FileSDConfig(Section):
                 )
 
 
-@record
-class OtherDiscovery:
-    """A section of a mechanism that promlab does not have: its mechanism and its place."""
-
-    mechanism: str
-    at: At
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OtherDiscovery) and self.mechanism == other.mechanism
-
-
-def _read(name: str, at: At) -> Iterator[Mechanism | OtherDiscovery]:
+def _read(name: str, at: At) -> Iterator[Mechanism]:
     section = section_of(name)
     for item in at.items():
         if item.is_null:
             item.fail(f"empty or null section in {name}_sd_configs")
-        if section is None:
-            item.entries()
-        else:
-            yield section.read(item)
-            continue
-        yield OtherDiscovery(mechanism=name, at=item)
+        yield section.read(item)
 
 
 @record
@@ -97,7 +79,6 @@ class DiscoverySections(Section):
         sections(FileSDConfig, "empty or null section in file_sd_configs"), ()
     )
     mechanisms: tuple[Mechanism, ...] = ()
-    others: tuple[OtherDiscovery, ...] = ()
 
     @classmethod
     def extra_keys(cls) -> frozenset[str]:
@@ -107,18 +88,12 @@ class DiscoverySections(Section):
     @classmethod
     def _build(cls, at: At, entries: dict[str, At]) -> DiscoverySections:
         written = ((name, entries.get(f"{name}_sd_configs")) for name in MECHANISMS)
-        found = [each for name, place in written if place for each in _read(name, place)]
-        return replace(
-            cls._declared(at, entries),
-            mechanisms=tuple(each for each in found if isinstance(each, Mechanism)),
-            others=tuple(each for each in found if isinstance(each, OtherDiscovery)),
-        )
+        found = tuple(each for name, place in written if place for each in _read(name, place))
+        return replace(cls._declared(at, entries), mechanisms=found)
 
     def _plain(self) -> Iterator[tuple[str, Any]]:
         yield from Section._plain(self)
         shown: dict[str, list[Any]] = {}
         for section in self.mechanisms:
             shown.setdefault(section.mechanism, []).append(section.plain())
-        for other in self.others:
-            shown.setdefault(other.mechanism, []).append({})
         yield from ((f"{name}_sd_configs", written) for name, written in sorted(shown.items()))

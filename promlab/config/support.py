@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from promlab.config.alerting import AlertmanagerConfig
 from promlab.config.config import Config
-from promlab.config.discovery_sections import DiscoverySections
 from promlab.config.document import At
 from promlab.config.http_client import HttpClientConfig
 from promlab.config.remote import RemoteWriteConfig
@@ -58,7 +57,6 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
 
 def of_job(job: ScrapeConfig, at: At) -> Iterator[Missing]:
     """Everything in a scrape config that promlab can't do yet."""
-    yield from _of_discovery(job.discovery)
     yield from _of_client(job.http, at)
 
 
@@ -82,17 +80,7 @@ def _of_remote_write(endpoint: RemoteWriteConfig, at: At) -> Iterator[Missing]:
             yield Missing(at.get(name), f"{name} is not supported yet: remove it")
 
 
-def _of_discovery(discovery: DiscoverySections) -> Iterator[Missing]:
-    for other in discovery.others:
-        yield Missing(
-            other.at,
-            f"{other.mechanism} service discovery is not supported yet: "
-            "use static_configs or file_sd_configs",
-        )
-
-
 def _of_alertmanagers(section: AlertmanagerConfig, at: At) -> Iterator[Missing]:
-    yield from _of_discovery(section.discovery)
     yield from _of_client(section.http, at)
     if section.sigv4 is not None:
         yield Missing(at.get("sigv4"), "sigv4 is not supported yet: use authorization")

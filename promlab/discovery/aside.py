@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 async def aside(call: Callable[[], T], name: str) -> T:
@@ -41,3 +42,35 @@ async def aside(call: Callable[[], T], name: str) -> T:
 
     threading.Thread(target=work, name=name, daemon=True).start()
     return await done
+
+
+def at_once(call: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
+    """What a slow call returns for each item, in order, so many asked at the same time.
+
+    It waits for all, and raises what the first one that failed has raised.
+    """
+    waiting = list(enumerate(items))[::-1]
+    found: dict[int, R] = {}
+    failures: dict[int, BaseException] = {}
+
+    def work() -> None:
+        while not failures:
+            try:
+                number, item = waiting.pop()
+            except IndexError:
+                return
+            try:
+                found[number] = call(item)
+            except BaseException as error:
+                failures[number] = error
+
+    running = [
+        threading.Thread(target=work, daemon=True) for _ in range(min(threads, len(waiting)))
+    ]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    if failures:
+        raise failures[min(failures)]
+    return [found[number] for number in sorted(found)]

@@ -1,4 +1,6 @@
-"""Machines at Amazon: EC2 and Lightsail, asked with boto3 (the extra `aws`).
+"""Machines at Amazon: EC2 and Lightsail, and what all its services have in common.
+
+They are asked with boto3 (the extra `aws`).
 
 Everything that boto3 does, loading it included, happens in a thread of its own. Credentials are
 those of the section, else those that boto3 finds: environment, profile, instance metadata.
@@ -52,7 +54,7 @@ class AwsDiscovery(Refreshing):
             ) from None
         try:
             if self._client is None:
-                self._client = self._connect()
+                self._client = self.connect(self.service, self.config.endpoint)
             targets = self.targets(self._client)
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise DiscoveryError(str(error)) from None
@@ -67,7 +69,8 @@ class AwsDiscovery(Refreshing):
             raise DiscoveryError(f"unexpected answer: {error!r}") from None
         return [TargetGroup(self.region, tuple(targets))]
 
-    def _connect(self) -> Any:
+    def connect(self, service: str, endpoint: str = "") -> Any:
+        """A client of a service, with the section's credentials and region."""
         import boto3
         from botocore.utils import InstanceMetadataRegionFetcher
 
@@ -84,9 +87,9 @@ class AwsDiscovery(Refreshing):
         if config.role_arn:
             session = _assuming(session, config, self.region)
         return session.client(
-            self.service,
+            service,
             region_name=self.region,
-            endpoint_url=config.endpoint or None,
+            endpoint_url=endpoint or None,
             verify=self._verify(),
             config=self._options(),
         )
@@ -185,9 +188,9 @@ class Ec2Discovery(AwsDiscovery):
             "instance_lifecycle": instance.get("InstanceLifecycle", ""),
             "architecture": instance.get("Architecture", ""),
             **_network(instance),
-            **_tags(instance.get("Tags", ()), "Key", "Value"),
+            **tags(instance.get("Tags", ())),
         }
-        return _targeted("ec2", private, self.config.port, values)
+        return targeted("ec2", private, self.config.port, values)
 
 
 def _network(instance: Mapping[str, Any]) -> dict[str, str]:
@@ -245,15 +248,20 @@ class LightsailDiscovery(AwsDiscovery):
             "private_ip": private,
             "public_ip": instance.get("publicIpAddress", ""),
             "region": self.region,
-            **_tags(instance.get("tags", ()), "key", "value"),
+            **tags(instance.get("tags", ())),
         }
-        return _targeted("lightsail", private, self.config.port, values)
+        return targeted("lightsail", private, self.config.port, values)
 
 
-def _tags(tags: Sequence[Mapping[str, str]], key: str, value: str) -> dict[str, str]:
-    return {f"tag_{label_name(tag[key])}": tag.get(value, "") for tag in tags if tag.get(key)}
+def tags(found: Sequence[Mapping[str, str]], prefix: str = "tag_") -> dict[str, str]:
+    """Labels of tags; some services write `Key`, some `key`."""
+    pairs = [
+        (tag.get("Key") or tag.get("key"), tag.get("Value") or tag.get("value")) for tag in found
+    ]
+    return {f"{prefix}{label_name(key)}": value or "" for key, value in pairs if key}
 
 
-def _targeted(mechanism: str, host: str, port: int, values: Mapping[str, str]) -> dict[str, str]:
+def targeted(mechanism: str, host: str, port: int, values: Mapping[str, str]) -> dict[str, str]:
+    """A target with the labels of a mechanism, empty ones left out."""
     labels = {f"{META}{mechanism}_{name}": value for name, value in values.items() if value}
     return {ADDRESS: host_port(host, port), **labels}

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from yarl import URL
+
 from promlab.config.mechanisms.hosters import OvhCloud
 from promlab.discovery.answers import Answer
 from promlab.discovery.base import ADDRESS, META, Surroundings, TargetGroup
@@ -66,7 +68,7 @@ class OvhCloudDiscovery(Simple[OvhCloud]):
             self._ahead_s = clock.whole() - int(time.time())
         now = str(int(time.time()) + self._ahead_s)
         secrets = (config.application_secret.reveal(), config.consumer_key.reveal())
-        text = "+".join((*secrets, "GET", url, "", now))
+        text = "+".join((*secrets, "GET", str(URL(url)), "", now))
         # The API wants SHA-1.
         digest = hashlib.sha1(text.encode()).hexdigest()  # noqa: S324
         return {

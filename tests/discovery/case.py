@@ -37,6 +37,8 @@ class Case:
         folder.mkdir(parents=True, exist_ok=True)
         section = self.section.replace("FOLDER", str(folder))
         routes: Any = self.routes
+        for name, text in self.files.items():
+            (folder / name).write_text(text)
         if self.hosts:
             with cloud(routes, folder, *self.hosts) as found:
                 yield section.replace("CLOUD", found.options), found.api

@@ -12,10 +12,9 @@ from typing import Any
 
 from aiohttp import web
 from case import Case
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from fake_api import FakeApi, serving
 from fake_cloud import cloud
+from made_keys import private_key
 
 from promlab.transport import session
 
@@ -57,17 +56,11 @@ TOKENS = {"POST /token": {
 
 
 def key_file(folder: Path, tokens: str) -> Path:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
     path = folder / "key.json"
     path.write_text(json.dumps({
-        "type": "service_account", "project_id": "lab", "private_key_id": "k", "private_key": pem,
-        "client_email": "me@lab.iam.gserviceaccount.com", "client_id": "1",
-        "token_uri": f"{tokens}/token",
+        "type": "service_account", "project_id": "lab", "private_key_id": "k",
+        "private_key": private_key(), "client_email": "me@lab.iam.gserviceaccount.com",
+        "client_id": "1", "token_uri": f"{tokens}/token",
     }))  # fmt: skip
     return path
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import cases_aws
 import cases_clouds
 import cases_docker
 import cases_google
 import cases_hosters
 import cases_kubernetes
 import cases_registries
+import cases_signed
+import cases_zookeeper
 from case import Case, MotoCase
 
 HTTP = [{"targets": ["a:1", "b:2"], "labels": {"dc": "x", "empty": ""}}, {"targets": ["[::1]:3"]}]
@@ -34,5 +37,8 @@ CASES = [
     *cases_hosters.CASES,
     *cases_clouds.CASES,
     *cases_google.CASES,
+    *cases_zookeeper.CASES,
+    *cases_aws.CASES,
+    *cases_signed.CASES,
 ]  # fmt: skip
 EC2 = MotoCase("ec2", f"ec2_sd_configs: [{{region: us-west-2, endpoint: 'BASE', {KEYS}}}]", {}, 2)

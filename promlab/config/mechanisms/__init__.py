@@ -13,6 +13,7 @@ from typing import cast
 from promlab.config.mechanisms.base import Mechanism
 
 SECTIONS = {
+    "aws": "aws:AnyAws",
     "azure": "clouds:Azure",
     "consul": "registries:Consul",
     "digitalocean": "hosters:DigitalOcean",
@@ -20,6 +21,8 @@ SECTIONS = {
     "docker": "containers:Docker",
     "dockerswarm": "containers:DockerSwarm",
     "ec2": "aws:Ec2",
+    "ecs": "aws:Ecs",
+    "elasticache": "aws:ElastiCache",
     "eureka": "registries:Eureka",
     "gce": "clouds:Gce",
     "hetzner": "hosters:Hetzner",
@@ -30,11 +33,18 @@ SECTIONS = {
     "lightsail": "aws:Lightsail",
     "linode": "hosters:Linode",
     "marathon": "registries:Marathon",
+    "msk": "aws:Msk",
+    "nerve": "zookeeper:Nerve",
     "nomad": "registries:Nomad",
+    "oci": "clouds:Oci",
     "openstack": "clouds:OpenStack",
+    "outscale": "hosters:Outscale",
     "ovhcloud": "hosters:OvhCloud",
     "puppetdb": "registries:PuppetDB",
+    "rds": "aws:Rds",
     "scaleway": "hosters:Scaleway",
+    "serverset": "zookeeper:ServerSet",
+    "stackit": "hosters:Stackit",
     "triton": "clouds:Triton",
     "uyuni": "registries:Uyuni",
     "vultr": "hosters:Vultr",
@@ -45,11 +55,8 @@ AVAILABLE = frozenset(SECTIONS)
 
 
 @lru_cache
-def section_of(mechanism: str) -> type[Mechanism] | None:
-    """The class of a mechanism's section; None for one that is known by name only."""
-    place = SECTIONS.get(mechanism)
-    if place is None:
-        return None
-    module, _, name = place.partition(":")
+def section_of(mechanism: str) -> type[Mechanism]:
+    """The class of a mechanism's section."""
+    module, _, name = SECTIONS[mechanism].partition(":")
     found = getattr(import_module(f"{__name__}.{module}"), name)
     return cast("type[Mechanism]", found)

@@ -1,4 +1,4 @@
-"""Clouds with ways of their own to authenticate: Azure, Google, OpenStack, Triton."""
+"""Clouds with ways of their own to authenticate: Azure, Google, OpenStack, Triton, Oracle."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from promlab.config import kinds
 from promlab.config.document import At
-from promlab.config.http_client import TLSConfig
+from promlab.config.http_client import TLSConfig, at_most_one
 from promlab.config.mechanisms.base import Asked, Refreshed, needs, port
 from promlab.config.secret import Secret
 from promlab.config.section import opt, record, section
@@ -14,6 +14,7 @@ from promlab.config.section import opt, record, section
 _AZURE_METHODS = ("OAuth", "ManagedIdentity", "SDK", "WorkloadIdentity")
 _OPENSTACK_ROLES = ("hypervisor", "instance", "loadbalancer")
 _AVAILABILITY = ("public", "internal", "admin")
+_OCI_METHODS = ("api_key", "instance_principal")
 _TRITON_ROLES = ("container", "cn")
 
 
@@ -135,3 +136,44 @@ class Triton(Refreshed):
         )
         if self.version < 1:
             at.get("version").fail("triton SD configuration requires version to be at least 1")
+
+
+@record
+class Oci(Asked):
+    """Instances of Oracle's cloud."""
+
+    mechanism: ClassVar[str] = "oci"
+    auth: str = opt(kinds.string, "api_key", always=True)
+    tenancy: str = opt(kinds.string, "")
+    user: str = opt(kinds.string, "")
+    fingerprint: str = opt(kinds.string, "")
+    key_file: str = opt(kinds.path, "")
+    key_passphrase: Secret = opt(kinds.secret, Secret(""))
+    key_passphrase_file: str = opt(kinds.path, "")
+    region: str = opt(kinds.string, "", always=True)
+    compartments: tuple[str, ...] = opt(kinds.strings, ())
+    port: int = opt(port, 80, always=True)
+
+    def check(self, at: At) -> None:
+        """Where to look, as whom."""
+        Asked.check(self, at)
+        needs(at, "oci_sd", region=self.region)
+        if self.auth not in _OCI_METHODS:
+            names = ", ".join(_OCI_METHODS)
+            at.get("auth").fail(f"unknown auth method {self.auth!r}: it must be one of {names}")
+        own = {
+            "tenancy": self.tenancy,
+            "user": self.user,
+            "fingerprint": self.fingerprint,
+            "key_file": self.key_file,
+        }
+        secret, file = self.key_passphrase, self.key_passphrase_file
+        if self.auth == "api_key":
+            needs(at, "oci_sd: api_key auth", **own)
+            at_most_one(at, key_passphrase=secret, key_passphrase_file=file)
+        elif any(own.values()) or secret or file:
+            at.get("auth").fail("instance_principal stands alone: leave out user, tenancy and key")
+        places = at.get("compartments").items() if self.compartments else []
+        for place, text in zip(places, self.compartments, strict=True):
+            if not text:
+                place.fail("a compartment must not be empty")

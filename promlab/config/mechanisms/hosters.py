@@ -7,12 +7,13 @@ from typing import ClassVar
 from promlab.config import kinds
 from promlab.config.document import At
 from promlab.config.http_client import at_most_one
-from promlab.config.mechanisms.base import Asked, Refreshed, needs, port
+from promlab.config.mechanisms.base import Asked, Refreshed, needs, needs_address, port
 from promlab.config.secret import Secret
 from promlab.config.section import opt, record
 
 _HETZNER_ROLES = ("robot", "hcloud")
 _SCALEWAY_ROLES = ("instance", "baremetal")
+_STACKIT_ROLES = ("server", "postgres")
 _OVH_SERVICES = ("vps", "dedicated_server")
 
 
@@ -127,3 +128,50 @@ class OvhCloud(Refreshed):
         if self.service not in _OVH_SERVICES:
             names = ", ".join(_OVH_SERVICES)
             at.get("service").fail(f"unknown service {self.service!r}: it must be one of {names}")
+
+
+@record
+class Outscale(_Hoster):
+    """Virtual machines of Outscale."""
+
+    mechanism: ClassVar[str] = "outscale"
+    endpoint: str = opt(kinds.url, "")
+    region: str = opt(kinds.string, "eu-west-2", always=True)
+    access_key: str = opt(kinds.string, "", always=True)
+    secret_key: Secret = opt(kinds.secret, Secret(""))
+
+    def check(self, at: At) -> None:
+        """Where to look, as whom."""
+        Asked.check(self, at)
+        what = "outscale SD configuration"
+        needs(at, what, region=self.region)
+        needs(at, what, access_key=self.access_key, secret_key=self.secret_key)
+        if self.endpoint:
+            needs_address(at.get("endpoint"), self.endpoint, "outscale_sd")
+
+
+@record
+class Stackit(_Hoster):
+    """Servers or databases of STACKIT."""
+
+    mechanism: ClassVar[str] = "stackit"
+    role: str = opt(kinds.string, "server")
+    region: str = opt(kinds.string, "eu01", always=True)
+    endpoint: str = opt(kinds.url, "", always=True)
+    project: str = opt(kinds.string, "", always=True)
+    service_account_key: Secret = opt(kinds.secret, Secret(""))
+    private_key: Secret = opt(kinds.secret, Secret(""))
+    service_account_key_path: str = opt(kinds.path, "")
+    private_key_path: str = opt(kinds.path, "")
+    credentials_file_path: str = opt(kinds.path, "")
+
+    def check(self, at: At) -> None:
+        """Where to look."""
+        Asked.check(self, at)
+        if not self.endpoint and not self.region:
+            at.fail("endpoint or region missing")
+        if self.endpoint:
+            needs_address(at.get("endpoint"), self.endpoint, "stackit_sd")
+        if self.role not in _STACKIT_ROLES:
+            names = ", ".join(_STACKIT_ROLES)
+            at.get("role").fail(f"unknown role {self.role!r}: it must be one of {names}")
