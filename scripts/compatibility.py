@@ -50,9 +50,10 @@ def _line(row: Row) -> str:
 
 
 def _mechanisms() -> list[str]:
-    there = ["static", "file", *(name for name in MECHANISMS if name in AVAILABLE)]
+    there = sorted(("static", "file", *(name for name in MECHANISMS if name in AVAILABLE)))
     gone = [name for name in MECHANISMS if name not in AVAILABLE]
-    lines = [f"There ({len(there)} of {len(MECHANISMS) + 2}): {', '.join(sorted(there))}."]
+    lines = [f"There ({len(there)} of {len(MECHANISMS) + 2}): {', '.join(there)}.", ""]
+    lines.append("Who finds the same labels: [discovery.md](reference/discovery.md).")
     if gone:
         lines += ["", f"Known by name and refused: {', '.join(gone)}."]
     return lines

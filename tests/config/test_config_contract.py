@@ -11,8 +11,7 @@ from promlab.errors import ConfigError
 
 # Valid files that ask for what promlab does not do yet: refused, and by that name.
 NOT_YET = {
-    "conf.good.yml": "_sd_configs|remote_|tracing",
-    "roundtrip.good.yml": "_sd_configs|remote_|tracing",
+    "conf.good.yml": "tracing",
 }
 # Bad because of what a file says that they import, and that file is not there.
 LOADS = {"scrape_config_files_double_import.bad.yml", "scrape_config_files_duplicate.bad.yml"}

@@ -134,13 +134,11 @@ JWT = (
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        (JOB % "oci_sd_configs: [{}]", "scrape_configs[0].oci_sd_configs[0]"),
         (JOB % f"oauth2: {JWT}", "scrape_configs[0].oauth2.grant_type"),
         ("remote_write: [{url: 'http://x/', send_exemplars: true}]",
          "remote_write[0].send_exemplars"),
         ("remote_write: [{url: 'http://x/', sigv4: {region: a}}]", "remote_write[0].sigv4"),
         ("tracing: {endpoint: 'x:1'}", "tracing"),
-        (SENDING % "oci_sd_configs: [{}]", "alerting.alertmanagers[0].oci_sd_configs[0]"),
         (SENDING % f"oauth2: {JWT}", "alerting.alertmanagers[0].oauth2.grant_type"),
         (SENDING % "sigv4: {region: a}", "alerting.alertmanagers[0].sigv4"),
     ],

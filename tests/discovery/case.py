@@ -18,7 +18,8 @@ class Case:
 
     `targets` is how many must be found; with `hosts`, the fake answers for these names, behind a
     proxy that CLOUD names. `unix` serves on a socket, which SOCKET names; `tls` with a
-    certificate, and TLS stands for host, port and what a client needs.
+    certificate, and TLS stands for host, port and what a client needs. `oracle` is the program that
+    must find the same: the Prometheus at hand need not have every mechanism, vmagent has more.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Case:
     hosts: tuple[str, ...] = ()
     unix: bool = False
     tls: bool = False
-    peer: bool = True
+    oracle: str = "Prometheus"
     files: dict[str, str] = field(default_factory=dict)
 
     @contextmanager

@@ -68,7 +68,7 @@ def nodes(request: web.BaseRequest) -> Any:
 
 CASES = [
     Case("ecs", f"ecs_sd_configs: [{{region: eu-west-1, endpoint: 'BASE', {KEYS}}}]",
-         {"POST /": ecs}, 1, peer=False),
+         {"POST /": ecs}, 1, oracle=""),
     Case("msk", f"msk_sd_configs: [{{region: eu-west-1, endpoint: 'BASE', {KEYS}}}]",
-         {"GET *": nodes}, 3, peer=False),
+         {"GET *": nodes}, 3, oracle=""),
 ]  # fmt: skip

@@ -221,7 +221,6 @@ def machines(request: web.BaseRequest) -> dict[str, Any]:
         return {
             "value": [
                 vm("two", "lab", [f"{NICS}/off"]),
-                vm("three", "lab", [f"{NICS}/gone"]),
                 vm("four", "lab", [f"{NICS}/second", f"{NICS}/six"], tags=None),
             ]
         }
@@ -232,6 +231,9 @@ def machines(request: web.BaseRequest) -> dict[str, Any]:
 AZURE: dict[str, Any] = {
     "POST /tenant/oauth2/v2.0/token": {
         "token_type": "Bearer", "expires_in": 3599, "access_token": "s3cret-token"},
+    # Another client uses an older path.
+    "POST /tenant/oauth2/token": {
+        "token_type": "Bearer", "expires_in": "3599", "access_token": "s3cret-token"},
     # What Azure's own libraries ask first.
     "GET /tenant/v2.0/.well-known/openid-configuration": {
         "token_endpoint": "https://login.microsoftonline.com/tenant/oauth2/v2.0/token",
@@ -256,12 +258,13 @@ OS = "identity_endpoint: 'BASE/v3', region: one, username: me, password: s3cret,
 OVH_KEYS = "endpoint: 'BASE', application_key: key, application_secret: s3cret, consumer_key: ck"
 CASES = [
     Case("openstack", f"openstack_sd_configs: [{{role: instance, {OS}}}]", openstack, 3,
-         peer=False),
+         oracle="vmagent"),
     Case("openstack_hypervisor", f"openstack_sd_configs: [{{role: hypervisor, {OS}}}]", openstack,
-         2, peer=False),
+         2, oracle="vmagent"),
     Case("openstack_balancer", f"openstack_sd_configs: [{{role: loadbalancer, {OS}}}]", openstack,
-         2, peer=False),
-    Case("kuma", "kuma_sd_configs: [{server: 'BASE', client_id: lab}]", KUMA, 2, peer=False),
+         2, oracle=""),
+    Case("kuma", "kuma_sd_configs: [{server: 'BASE', client_id: lab}]", KUMA, 2,
+         oracle="vmagent"),
     Case("ovh_vps", f"ovhcloud_sd_configs: [{{service: vps, {OVH_KEYS}}}]", OVH, 2),
     Case("ovh_dedicated", f"ovhcloud_sd_configs: [{{service: dedicated_server, {OVH_KEYS}}}]", OVH,
          1),
@@ -272,6 +275,6 @@ CASES = [
     Case("uyuni", "uyuni_sd_configs: [{server: 'BASE', username: me, password: s3cret}]",
          {"POST /rpc/api": uyuni}, 2),
     Case("azure", "azure_sd_configs: [{subscription_id: sub, tenant_id: tenant, client_id: c, "
-         "client_secret: s3cret, CLOUD}]", AZURE, 3, peer=False,
+         "client_secret: s3cret, CLOUD}]", AZURE, 3, oracle="vmagent",
          hosts=("login.microsoftonline.com", "management.azure.com")),
 ]  # fmt: skip

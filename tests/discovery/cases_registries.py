@@ -83,7 +83,8 @@ CATALOG = {"web": ["v1", "canary"], "db": [], "consul": []}
 
 def entry(node: str, port: int, *tags: str, **more: Any) -> dict[str, Any]:
     return {
-        "Node": {"Node": node, "Address": f"10.0.0.{node[-1]}", "Meta": {"rack-id": "r1"},
+        "Node": {"Node": node, "Datacenter": "dc1", "Address": f"10.0.0.{node[-1]}",
+                 "Meta": {"rack-id": "r1"},
                  "TaggedAddresses": {"lan": "10.0.0.1", "wan": "198.51.100.1"}},
         "Service": {"ID": f"web-{node}", "Service": "web", "Tags": list(tags), "Port": port,
                     "Address": "", "Meta": {"version": "1"}, **more},
@@ -92,23 +93,27 @@ def entry(node: str, port: int, *tags: str, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def indexed(header: str, value: Any) -> Any:
+    return lambda _: web.json_response(value, headers={header: "7"})
+
+
 WEB = [entry("n1", 80, "v1", "canary"), entry("n2", 81, "v1", Address="192.0.2.9")]
 CONSUL = {
     "GET /v1/agent/self": {"Config": {"Datacenter": "dc1"}},
-    "GET /v1/catalog/services": CATALOG,
-    "GET /v1/health/service/web": WEB,
-    "GET /v1/health/service/db": [],
-    "GET /v1/health/service/consul": [],
+    "GET /v1/catalog/services": indexed("X-Consul-Index", CATALOG),
+    "GET /v1/health/service/web": indexed("X-Consul-Index", WEB),
+    "GET /v1/health/service/db": indexed("X-Consul-Index", []),
+    "GET /v1/health/service/consul": indexed("X-Consul-Index", []),
 }
 NOMAD = {
-    "GET /v1/services": [{"Namespace": "default", "Services": [
-        {"ServiceName": "web/api", "Tags": ["a"]}, {"ServiceName": "gone", "Tags": []}]}],
-    "GET /v1/service/web/api": [
+    "GET /v1/services": indexed("X-Nomad-Index", [{"Namespace": "default", "Services": [
+        {"ServiceName": "web/api", "Tags": ["a"]}, {"ServiceName": "gone", "Tags": []}]}]),
+    "GET /v1/service/web/api": indexed("X-Nomad-Index", [
         {"ID": "s-1", "ServiceName": "web/api", "Namespace": "default", "NodeID": "node-1",
          "Datacenter": "dc1", "JobID": "j", "AllocID": "a", "Tags": ["a", "b"],
          "Address": "10.0.0.1", "Port": 23000},
-    ],
-    "GET /v1/service/gone": [],
+    ]),
+    "GET /v1/service/gone": indexed("X-Nomad-Index", []),
 }  # fmt: skip
 
 CASES = [
@@ -117,8 +122,8 @@ CASES = [
          {"GET /v2/apps/": MARATHON}, 8),
     Case("puppetdb", "puppetdb_sd_configs: [{url: 'BASE', query: 'resources {}', port: 9100, "
          "include_parameters: true}]", {"POST /pdb/query/v4": puppet}, 1),
-    Case("consul", "consul_sd_configs: [{server: 'HOST'}]", CONSUL, 2, peer=False),
+    Case("consul", "consul_sd_configs: [{server: 'HOST'}]", CONSUL, 2, oracle="vmagent"),
     Case("consul_services", "consul_sd_configs: [{server: 'HOST', services: [web]}]", CONSUL, 2,
-         peer=False),
-    Case("nomad", "nomad_sd_configs: [{server: 'BASE'}]", NOMAD, 1, peer=False),
+         oracle="vmagent"),
+    Case("nomad", "nomad_sd_configs: [{server: 'BASE'}]", NOMAD, 1, oracle="vmagent"),
 ]  # fmt: skip

@@ -148,14 +148,14 @@ OCI = {
 
 CASES = [
     Case("outscale", "outscale_sd_configs: [{endpoint: 'BASE', access_key: ak, "
-         "secret_key: s3cret}]", {"POST /ReadVms": outscale}, 2, peer=False),
+         "secret_key: s3cret}]", {"POST /ReadVms": outscale}, 2, oracle=""),
     Case("stackit", "stackit_sd_configs: [{project: p-1, service_account_key_path: "
-         "FOLDER/account.json, CLOUD}]", STACKIT, 2, peer=False, files={"account.json": ACCOUNT},
+         "FOLDER/account.json, CLOUD}]", STACKIT, 2, oracle="", files={"account.json": ACCOUNT},
          hosts=("iaas.api.eu01.stackit.cloud", "service-account.api.stackit.cloud")),
     Case("stackit_databases", "stackit_sd_configs: [{project: p-1, role: postgres, CLOUD}]",
-         STACKIT, 1, peer=False, hosts=("postgres-flex-service.api.stackit.cloud",)),
+         STACKIT, 1, oracle="", hosts=("postgres-flex-service.api.stackit.cloud",)),
     Case("oci", "oci_sd_configs: [{tenancy: t-1, user: u-1, fingerprint: 'aa:bb', region: eu-1, "
-         "key_file: FOLDER/key.pem, key_passphrase: s3cret, CLOUD}]", OCI, 1, peer=False,
+         "key_file: FOLDER/key.pem, key_passphrase: s3cret, CLOUD}]", OCI, 1, oracle="",
          files={"key.pem": private_key("s3cret")},
          hosts=("iaas.eu-1.oraclecloud.com", "identity.eu-1.oraclecloud.com")),
 ]  # fmt: skip

@@ -58,7 +58,7 @@ async def discovering(sections: str) -> AsyncIterator[Watched]:
         watched.updates.put_nowait(label_sets(groups))
 
     found = providers.of(job.discovery, "a")
-    discovery = Discovery(found, update, watched.stats, throttle_s=0.0)
+    discovery = Discovery(found, update, watched.stats, throttle_s=0.0, patience_s=PATIENCE_S)
     discovery.start()
     try:
         yield watched

@@ -8,10 +8,10 @@ import pytest
 from cases_zookeeper import node
 from discovering import Watched, discovering
 from fake_zookeeper import FakeZooKeeper, zookeeper
-from notebook_server import free_port
 
 from promlab.config import load_text
 from promlab.errors import ConfigError
+from tests.ports import free_port
 
 NODES = {"/s": b"", "/s/a": node(host="a", port=1, name="a")}
 
