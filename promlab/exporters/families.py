@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from promlab.model.float_text import go_number
+
 TYPES = frozenset({"counter", "gauge", "histogram", "summary", "untyped"})
 
 Labels = Mapping[str, str]
@@ -129,7 +130,7 @@ def lines(family: Family, utf8: bool) -> bytes:
     """The lines of a family's samples."""
     stamps = {i: f" {t_ms}" for i, t_ms in family.stamps.items()}
     return "".join(
-        f"{series_text(name, labels, utf8)} {number_text(value)}{stamps.get(i, '')}\n"
+        f"{series_text(name, labels, utf8)} {go_number(value)}{stamps.get(i, '')}\n"
         for i, (name, labels, value) in enumerate(family.samples)
     ).encode("utf-8", errors="replace")
 

@@ -29,7 +29,7 @@ class Choice(NamedTuple):
             return PROTOBUF_TYPE
         shape = OPENMETRICS_TYPE if self.kind == "openmetrics" else TEXT_TYPE
         escaping = "allow-utf-8" if self.utf8 else "underscores"
-        told = f"; escaping={escaping}" if self.version == "1.0.0" else ""
+        told = f"; escaping={escaping}" if self.version != "0.0.1" else ""
         return shape.format(version=self.version) + told
 
 
@@ -43,7 +43,7 @@ def choose(accept: str, *, openmetrics: bool = True) -> Choice:
         version = parameters.get("version", "")
         if media in ("text/plain", "text/*", "*/*"):
             if version in ("", "0.0.4"):
-                return Choice("text", "0.0.4", False)
+                return Choice("text", "0.0.4", utf8)
             if version == "1.0.0":
                 return Choice("text", "1.0.0", utf8)
         elif media == "application/openmetrics-text" and version in ("", "0.0.1", "1.0.0"):

@@ -210,7 +210,7 @@ class App:
     def _table(self) -> dict[str, Route]:
         get, settings = self._get, self._settings
         routes = {
-            settings.telemetry_path: Route("", {"GET": self._metrics, "HEAD": self._metrics}),
+            settings.telemetry_path: Route("", {"GET": self._metrics}),
             "/-/healthy": Route("healthy", {"GET": _ok}),
             "/-/ready": Route("ready", {"GET": _ok}),
             "/-/quit": Route("quit", {"GET": self._no_get, "PUT": self._stop, "POST": self._stop}),
@@ -233,7 +233,7 @@ class App:
         async def page(_: Request) -> Response:
             return Response(body=_read(name), content_type=kind, headers=list(_SAFE))
 
-        return {"GET": page, "HEAD": page}
+        return {"GET": page}
 
     async def _metrics(self, request: Request) -> Response:
         self._gateway.expire()
@@ -264,7 +264,7 @@ class App:
 
 
 def _api(handler: Handler) -> dict[str, Handler]:
-    return {"GET": handler, "HEAD": handler, "OPTIONS": _options}
+    return {"GET": handler, "OPTIONS": _options}
 
 
 async def _options(_: Request) -> Response:

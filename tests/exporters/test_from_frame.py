@@ -37,27 +37,27 @@ def test_columns_by_their_types() -> None:
         }
     )
     assert text(frame, prefix="t_") == [
-        "# TYPE t_ok gauge", 't_ok{Host_name="a",kind="x"} 1.0', 't_ok{Host_name="b"} 0.0',
-        "# TYPE t_runs_total counter", 't_runs_total{Host_name="a",kind="x"} 5.0',
+        "# TYPE t_ok gauge", 't_ok{Host_name="a",kind="x"} 1', 't_ok{Host_name="b"} 0',
+        "# TYPE t_runs_total counter", 't_runs_total{Host_name="a",kind="x"} 5',
         't_runs_total{Host_name="b"} NaN',
         "# TYPE t_seen gauge", f't_seen{{Host_name="a",kind="x"}} {when.timestamp()!r}',
-        "# TYPE t_size__b_ gauge", 't_size__b_{Host_name="a",kind="x"} 1.0',
+        "# TYPE t_size__b_ gauge", 't_size__b_{Host_name="a",kind="x"} 1',
     ]  # fmt: skip
 
 
 def test_chosen_columns_and_long_tables() -> None:
     frame = pl.DataFrame({"year": [2025, 2026], "n": [1, 2], "what": ["a", "b"]})
     assert text(frame, values=["n"], labels=["year"])[1:] == [
-        'n{year="2025"} 1.0',
-        'n{year="2026"} 2.0',
+        'n{year="2025"} 1',
+        'n{year="2026"} 2',
     ]
     long = text(frame.drop("year"), metric="what")
-    assert long == ["# TYPE a gauge", "a 1.0", "# TYPE b gauge", "b 2.0"]
+    assert long == ["# TYPE a gauge", "a 1", "# TYPE b gauge", "b 2"]
 
 
 def test_pandas_with_an_index() -> None:
     frame = pd.DataFrame({"n": [1, 2]}, index=pd.Index(["a", "b"], name="host"))
-    assert text(frame)[1:] == ['n{host="a"} 1.0', 'n{host="b"} 2.0']
+    assert text(frame)[1:] == ['n{host="a"} 1', 'n{host="b"} 2']
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_a_file_that_changes(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("host,n\na,1\n")
     watched = WatchedTable(path, Shape())
-    assert b'n{host="a"} 1.0\n' in render(watched.report())
+    assert b'n{host="a"} 1\n' in render(watched.report())
     pl.DataFrame({"host": ["b"], "n": [22]}).write_csv(path)
-    assert b'n{host="b"} 22.0\n' in render(watched.report())
+    assert b'n{host="b"} 22\n' in render(watched.report())
     path.unlink()
     kept = render(watched.report())
-    assert b'n{host="b"} 22.0\n' in kept
+    assert b'n{host="b"} 22\n' in kept
     assert b"frame_file_read_success{" in kept
     assert watched.report()[-2].samples[0][2] == 0
 
@@ -97,7 +97,7 @@ def test_formats(tmp_path: Path) -> None:
     frame.write_json(tmp_path / "t.json")
     frame.write_csv(tmp_path / "t.tsv", separator="\t")
     for path in tmp_path.iterdir():
-        assert b'n{host="a"} 1.0' in render(WatchedTable(path, Shape()).families())
+        assert b'n{host="a"} 1' in render(WatchedTable(path, Shape()).families())
     broken = tmp_path / "b.parquet"
     broken.write_text("no")
     with pytest.raises(ConfigError, match="the table can't be read"):
@@ -111,7 +111,7 @@ def test_the_command(tmp_path: Path, run_kind: object) -> None:
     path.write_text("host,n\na,1\n")
     url = run_kind("from-frame", str(path), "--prefix=x_")  # type: ignore[operator]
     with urllib.request.urlopen(url) as answer:
-        assert b'x_n{host="a"} 1.0' in answer.read()
+        assert b'x_n{host="a"} 1' in answer.read()
     command = [sys.executable, "-m", "promlab", "exporter", "from-frame", str(tmp_path / "no.csv")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2

@@ -75,7 +75,7 @@ def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         until(lambda: _answers(front))
         unix = f"unix:{socket}"
         exporter = HAProxyExporter(source_of(unix, 5, verify=True))
-        down = 'haproxy_server_up{backend="pages",server="two"} 0.0'
+        down = 'haproxy_server_up{backend="pages",server="two"} 0'
         until(lambda: down in render(exporter.collect()).decode())
         yield {"unix": unix, "http": f"http://me:secret@127.0.0.1:{ports['stats']}/;csv"}
     finally:
@@ -151,7 +151,7 @@ def test_tables_with_odd_rows() -> None:
     )
     text = render(exporter.collect()).decode()
     assert 'haproxy_frontend_current_sessions{frontend="a\\"b"} 5' in text
-    assert 'haproxy_server_up{backend="a\\"b",server="s1"} 1.0' in text
+    assert 'haproxy_server_up{backend="a\\"b",server="s1"} 1' in text
     assert 'haproxy_server_check_duration_seconds{backend="a\\"b",server="s1"} 0.25' in text
     assert "s2" not in text
     assert "haproxy_exporter_csv_parse_failures_total 2" in text

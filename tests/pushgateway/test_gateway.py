@@ -81,10 +81,10 @@ def test_put_replaces_and_post_adds() -> None:
     push(gateway, A, "x 1\ny 2\n")
     push(gateway, A, "y 3\nz 4\n", put=False)
     shown = exposed(gateway)
-    assert 'x{instance="",job="a"} 1.0' in shown
-    assert 'y{instance="",job="a"} 3.0' in shown
+    assert 'x{instance="",job="a"} 1' in shown
+    assert 'y{instance="",job="a"} 3' in shown
     push(gateway, A, "z 5\n")
-    assert [line for line in exposed(gateway) if line[0] in "xyz"] == ['z{instance="",job="a"} 5.0']
+    assert [line for line in exposed(gateway) if line[0] in "xyz"] == ['z{instance="",job="a"} 5']
     gateway.delete(A)
     gateway.delete(A)
     assert exposed(gateway) == []
@@ -105,10 +105,10 @@ def test_a_refused_push_leaves_what_was_there() -> None:
     with pytest.raises(Inconsistent, match=r"a gauge here, but a counter in the group .*'a'"):
         push(gateway, B, "# TYPE x gauge\nx 1\n")
     shown = exposed(gateway)
-    assert 'x{instance="",job="a"} 1.0' in shown
-    assert 'push_time_seconds{instance="",job="a"} 1000.0' in shown
-    assert 'push_failure_time_seconds{instance="",job="a"} 2000.0' in shown
-    assert 'push_time_seconds{inst="b",instance="",job="a"} 0.0' in shown
+    assert 'x{instance="",job="a"} 1' in shown
+    assert 'push_time_seconds{instance="",job="a"} 1000' in shown
+    assert 'push_failure_time_seconds{instance="",job="a"} 2000' in shown
+    assert 'push_time_seconds{inst="b",instance="",job="a"} 0' in shown
     assert not gateway.store.groups[A].is_good
     push(gateway, A, "# TYPE x gauge\nx 1\n")  # its own type may change
     push(gateway, B, "# TYPE x gauge\nx 1\n")
@@ -121,7 +121,7 @@ def test_series_are_free_again_once_their_group_is_gone() -> None:
         push(gateway, B, "x 2\n")
     push(gateway, A, "y 1\n")
     push(gateway, B, "x 2\n")
-    assert 'x{inst="b",instance="",job="a"} 2.0' in exposed(gateway)
+    assert 'x{inst="b",instance="",job="a"} 2' in exposed(gateway)
 
 
 def test_groups_expire() -> None:
@@ -129,7 +129,7 @@ def test_groups_expire() -> None:
     gateway = Gateway(now=clock, default_ttl_s=100)
     push(gateway, A, "x 1\n", ttl=10)
     push(gateway, B, "y 1\n")
-    assert 'push_expiry_time_seconds{instance="",job="a"} 1010.0' in exposed(gateway)
+    assert 'push_expiry_time_seconds{instance="",job="a"} 1010' in exposed(gateway)
     clock.now_s = 1009.0
     push(gateway, A, "x 2\n")  # the group's own time begins anew
     clock.now_s = 1018.0
@@ -239,7 +239,7 @@ def test_a_full_disk_refuses_the_push_and_nothing_more(
     monkeypatch.setattr(journals, "_write_all", half)
     with pytest.raises(StorageError, match="No space left on device"):
         push(gateway, A, "x 2\n")
-    assert 'x{instance="",job="a"} 1.0' in exposed(gateway)
+    assert 'x{instance="",job="a"} 1' in exposed(gateway)
     monkeypatch.undo()
     push(gateway, B, "y 1\n")
     leave(gateway)
@@ -259,7 +259,7 @@ def test_the_file_is_written_anew_when_it_is_mostly_history(
         sizes.append(path.stat().st_size)
     assert max(sizes) < 5_000
     leave(gateway)
-    assert 'x{instance="",job="a"} 99.0' in exposed(stored(path, clock))
+    assert 'x{instance="",job="a"} 99' in exposed(stored(path, clock))
 
 
 @pytest.mark.parametrize(
