@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import os
 import shutil
+import socket
 import subprocess
 import threading
 import urllib.request
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from made_up_machine import parsed
-from notebook_server import free_port, until
+from notebook_server import until
 
 from promlab.errors import ConfigError, ScrapeError
 from promlab.exporters.families import render
@@ -30,13 +31,13 @@ defaults
   timeout client 5s
   timeout server 5s
 frontend shop
-  bind 127.0.0.1:{front}
+  bind fd@{front}
   default_backend pages
 backend pages
   server one 127.0.0.1:{back} check inter 200
   server two 127.0.0.1:{closed} check inter 200
 frontend numbers
-  bind 127.0.0.1:{stats}
+  bind fd@{stats}
   stats enable
   stats uri /
   stats auth me:secret
@@ -65,24 +66,42 @@ def haproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     folder = tmp_path_factory.mktemp("haproxy")
     back = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     threading.Thread(target=back.serve_forever, daemon=True).start()
-    ports = {"front": free_port(), "closed": free_port(), "stats": free_port()}
-    socket = folder / "s"
+    # Bound here and handed on, so that nobody takes their ports in between.
+    front, stats, closed = (socket.socket() for _ in range(3))
+    for each in (front, stats, closed):
+        each.bind(("127.0.0.1", 0))
     path = folder / "haproxy.cfg"
-    path.write_text(CONFIG.format(socket=socket, back=back.server_port, **ports))
-    process = subprocess.Popen([found, "-f", path, "-db"], stderr=subprocess.DEVNULL)
+    path.write_text(
+        CONFIG.format(
+            socket=folder / "s",
+            back=back.server_port,
+            closed=_port(closed),
+            front=front.fileno(),
+            stats=stats.fileno(),
+        )
+    )
+    passed = (front.fileno(), stats.fileno())
+    process = subprocess.Popen(
+        [found, "-f", path, "-db"], stderr=subprocess.DEVNULL, pass_fds=passed
+    )
     try:
-        front = f"http://127.0.0.1:{ports['front']}/"
-        until(lambda: _answers(front))
-        unix = f"unix:{socket}"
+        until(lambda: _answers(f"http://127.0.0.1:{_port(front)}/"))
+        unix = f"unix:{folder / 's'}"
         exporter = HAProxyExporter(source_of(unix, 5, verify=True))
         down = 'haproxy_server_up{backend="pages",server="two"} 0'
         until(lambda: down in render(exporter.collect()).decode())
-        yield {"unix": unix, "http": f"http://me:secret@127.0.0.1:{ports['stats']}/;csv"}
+        yield {"unix": unix, "http": f"http://me:secret@127.0.0.1:{_port(stats)}/;csv"}
     finally:
         process.kill()
         process.wait()
         back.shutdown()
         back.server_close()
+        for each in (front, stats, closed):
+            each.close()
+
+
+def _port(bound: socket.socket) -> int:
+    return int(bound.getsockname()[1])
 
 
 def _answers(url: str) -> bool:

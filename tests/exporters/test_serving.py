@@ -56,7 +56,10 @@ def test_pages() -> None:
     with serving(node()) as connection:
         status, headers, body = get(connection, "/metrics")
         assert status == 200
-        assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+        assert (
+            headers["Content-Type"]
+            == "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+        )
         assert parsed(body.decode())[("node_load1", ())] == 0.25
         status, headers, packed = get(connection, "/metrics", Accept_Encoding="br, gzip;q=0.5")
         assert headers["Content-Encoding"] == "gzip"
