@@ -1,8 +1,10 @@
 """Kernels of aggregations: rows of a matrix reduced by group, step by step.
 
 `values` and `present` are [n, steps], `group` is the group of each row. A kernel does the
-steps t0 <= t < t1 and writes every cell of its output there, so two threads may share one
-call by splitting the steps.
+steps t0 <= t < t1, so two threads may share one call by splitting the steps.
+
+Reductions go on: `add_to_*` adds the first n rows to the state of their groups, f64[parts,
+groups, steps], and to `seen`, bool[groups, steps]. States begin and end in reductions.py.
 """
 
 from __future__ import annotations
@@ -18,152 +20,144 @@ VALUES = "Array(float64, 2, 'C', readonly=True)"
 MASK = "Array(boolean, 2, 'C', readonly=True)"
 CODES = "Array(int64, 1, 'C', readonly=True)"
 NUMBERS = "Array(float64, 1, 'C', readonly=True)"
-REDUCE = f"void({VALUES}, {MASK}, {CODES}, int64, int64, int64, float64[:, ::1], boolean[:, ::1])"
+ADD = (
+    f"void({VALUES}, {MASK}, {CODES}, int64, int64, int64, int64, float64[:, :, ::1], "
+    "boolean[:, ::1])"
+)
 
 SUM, AVG = range(2)
 MIN, MAX = range(2)
-COUNT, GROUP = range(2)
 STDVAR, STDDEV = range(2)
 
 
-@kernel(REDUCE)
-def sums(
-    values: Any, present: Any, group: Any, t0: int, t1: int, mode: int, out: Any, seen: Any
+@kernel()
+def _add_to_mean(x: float, total: Any, rest: Any, count: Any, g: int, t: int) -> None:
+    n = count[g, t]
+    if n >= 0.0:
+        new, lost = add(x, total[g, t], rest[g, t])
+        if n == 0.0 or not np.isinf(new):
+            total[g, t] = new
+            rest[g, t] = lost
+            count[g, t] = n + 1.0
+            return
+        total[g, t] /= n
+        rest[g, t] /= n
+        n = -n
+    n -= 1.0
+    count[g, t] = n
+    q = (n + 1.0) / n
+    total[g, t], rest[g, t] = add(x / -n, q * total[g, t], q * rest[g, t])
+
+
+@kernel(ADD)
+def add_to_sums(
+    values: Any,
+    present: Any,
+    group: Any,
+    n: int,
+    t0: int,
+    t1: int,
+    mode: int,
+    state: Any,
+    seen: Any,
 ) -> None:
-    """SUM and AVG with compensated addition; an average that overflows goes on incrementally."""
-    groups = out.shape[0]
-    rest = np.zeros((groups, t1 - t0))
-    count = np.zeros((groups, t1 - t0))
-    running = np.zeros((groups, t1 - t0), np.bool_)
-    for g in range(groups):
-        for t in range(t0, t1):
-            out[g, t] = 0.0
-            seen[g, t] = False
-    for i in range(values.shape[0]):
-        g = group[i]
-        for t in range(t0, t1):
-            if not present[i, t]:
-                continue
-            x = values[i, t]
-            if not seen[g, t]:
-                seen[g, t] = True
-                out[g, t] = x
-                count[g, t - t0] = 1.0
-                continue
-            count[g, t - t0] += 1.0
-            if not running[g, t - t0]:
-                total, lost = add(x, out[g, t], rest[g, t - t0])
-                if mode == SUM or not np.isinf(total):
-                    out[g, t] = total
-                    rest[g, t - t0] = lost
-                    continue
-                running[g, t - t0] = True
-                out[g, t] /= count[g, t - t0] - 1.0
-                rest[g, t - t0] /= count[g, t - t0] - 1.0
-            n = count[g, t - t0]
-            q = (n - 1.0) / n
-            out[g, t], rest[g, t - t0] = add(x / n, q * out[g, t], q * rest[g, t - t0])
-    for g in range(groups):
-        for t in range(t0, t1):
-            if mode == AVG and seen[g, t] and not running[g, t - t0]:
-                out[g, t] = out[g, t] / count[g, t - t0] + rest[g, t - t0] / count[g, t - t0]
-            else:
-                out[g, t] += rest[g, t - t0]
-
-
-@kernel(
-    f"void({VALUES}, {MASK}, {CODES}, int64, int64, float64[:, ::1], float64[:, ::1], "
-    "boolean[:, ::1])"
-)
-def add_rows(
-    values: Any, present: Any, group: Any, row: int, n: int, total: Any, rest: Any, seen: Any
-) -> None:
-    """Add the first n rows to the compensated sums of their groups group[row:row+n].
-
-    `total`, `rest` and `seen` come in all 0; the sums are total + rest.
+    """SUM: total and what its rounding lost. AVG: a count too, below zero where the mean has
+    overflowed and goes on incrementally.
     """
-    steps = total.shape[1]
+    total = state[0]
+    rest = state[1]
     for i in range(n):
-        g = group[row + i]
-        for t in range(steps):
-            if present[i, t]:
-                x = values[i, t]
-                if seen[g, t]:
-                    total[g, t], rest[g, t] = add(x, total[g, t], rest[g, t])
-                else:
-                    total[g, t] = x
-                    seen[g, t] = True
-
-
-@kernel(REDUCE)
-def extremes(
-    values: Any, present: Any, group: Any, t0: int, t1: int, mode: int, out: Any, seen: Any
-) -> None:
-    """MIN and MAX; NaN only where all values are NaN."""
-    for g in range(out.shape[0]):
+        g = group[i]
+        if mode == SUM:
+            for t in range(t0, t1):
+                # Adding -0 changes nothing.
+                x = values[i, t] if present[i, t] else -0.0
+                total[g, t], rest[g, t] = add(x, total[g, t], rest[g, t])
+        else:
+            count = state[2]
+            for t in range(t0, t1):
+                if present[i, t]:
+                    _add_to_mean(values[i, t], total, rest, count, g, t)
         for t in range(t0, t1):
-            out[g, t] = np.nan
-            seen[g, t] = False
-    for i in range(values.shape[0]):
+            seen[g, t] |= present[i, t]
+
+
+@kernel(ADD)
+def add_to_extremes(
+    values: Any,
+    present: Any,
+    group: Any,
+    n: int,
+    t0: int,
+    t1: int,
+    mode: int,
+    state: Any,
+    seen: Any,
+) -> None:
+    """MIN and MAX, NaN at first; NaN only where all values are NaN."""
+    best = state[0]
+    for i in range(n):
         g = group[i]
         for t in range(t0, t1):
-            if present[i, t]:
-                x = values[i, t]
-                old = out[g, t]
-                if old != old or (x < old if mode == MIN else x > old):
-                    out[g, t] = x
-                seen[g, t] = True
-
-
-@kernel(REDUCE)
-def counts(
-    values: Any, present: Any, group: Any, t0: int, t1: int, mode: int, out: Any, seen: Any
-) -> None:
-    """COUNT of rows, or 1 for each GROUP that has some."""
-    for g in range(out.shape[0]):
+            x = values[i, t]
+            old = best[g, t]
+            better = x < old if mode == MIN else x > old
+            best[g, t] = x if present[i, t] and (better or old != old) else old
         for t in range(t0, t1):
-            out[g, t] = 0.0
-    for i in range(values.shape[0]):
+            seen[g, t] |= present[i, t]
+
+
+@kernel(ADD)
+def add_to_counts(
+    values: Any,
+    present: Any,
+    group: Any,
+    n: int,
+    t0: int,
+    t1: int,
+    mode: int,
+    state: Any,
+    seen: Any,
+) -> None:
+    """Number of rows."""
+    count = state[0]
+    for i in range(n):
         g = group[i]
         for t in range(t0, t1):
-            if present[i, t]:
-                out[g, t] = out[g, t] + 1.0 if mode == COUNT else 1.0
-    for g in range(out.shape[0]):
+            count[g, t] += 1.0 if present[i, t] else 0.0
         for t in range(t0, t1):
-            seen[g, t] = out[g, t] > 0.0
+            seen[g, t] |= present[i, t]
 
 
-@kernel(REDUCE)
-def variances(
-    values: Any, present: Any, group: Any, t0: int, t1: int, mode: int, out: Any, seen: Any
+@kernel(ADD)
+def add_to_variances(
+    values: Any,
+    present: Any,
+    group: Any,
+    n: int,
+    t0: int,
+    t1: int,
+    mode: int,
+    state: Any,
+    seen: Any,
 ) -> None:
-    """STDVAR and STDDEV of the population, by Welford's recurrence."""
-    groups = out.shape[0]
-    mean = np.zeros((groups, t1 - t0))
-    count = np.zeros((groups, t1 - t0))
-    for g in range(groups):
-        for t in range(t0, t1):
-            out[g, t] = 0.0
-            seen[g, t] = False
-    for i in range(values.shape[0]):
+    """Mean, sum of squared deviations and count, by Welford's recurrence."""
+    mean = state[0]
+    squares = state[1]
+    count = state[2]
+    for i in range(n):
         g = group[i]
         for t in range(t0, t1):
             if not present[i, t]:
                 continue
             x = values[i, t]
             seen[g, t] = True
-            count[g, t - t0] += 1.0
-            delta = x - mean[g, t - t0]
-            mean[g, t - t0] += delta / count[g, t - t0]
+            count[g, t] += 1.0
+            delta = x - mean[g, t]
+            mean[g, t] += delta / count[g, t]
             if np.isinf(x):
-                out[g, t] = np.nan
-            out[g, t] += delta * (x - mean[g, t - t0])
-    for g in range(groups):
-        for t in range(t0, t1):
-            if seen[g, t]:
-                out[g, t] /= count[g, t - t0]
-                if mode == STDDEV:
-                    out[g, t] = np.sqrt(out[g, t])
+                squares[g, t] = np.nan
+            squares[g, t] += delta * (x - mean[g, t])
 
 
 ROWS = f"void({VALUES}, {MASK}, {CODES}, {CODES}, {NUMBERS}, int64, int64, int64"

@@ -14,9 +14,10 @@ from promlab.promql.aggregated_histograms import with_histogram_sums
 from promlab.promql.annotation_texts import IGNORED_IN_AGGREGATION
 from promlab.promql.ast import Aggregation
 from promlab.promql.context import QueryContext
-from promlab.promql.fused_sums import Sum, sum_of_rates
+from promlab.promql.fused import fused
 from promlab.promql.grouping import Groups, Members, grouped, members
 from promlab.promql.native_histograms import texts as histogram_texts
+from promlab.promql.reductions import Reduction
 from promlab.promql.series_hash import label_set_hash
 from promlab.promql.steps import Steps
 from promlab.promql.texts import float_text, short_float_text
@@ -30,11 +31,10 @@ def aggregate(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
     """Value of an aggregation."""
     if node.op == "count_values":
         return _count_values(ev, node, steps)
-    vector = sum_of_rates(ev, node, steps) if node.op == "sum" else None
-    if isinstance(vector, Sum):
-        return vector.value
-    if vector is None:
-        vector = ev.vector(node.expr, steps)
+    made = fused(ev, node, steps)
+    if made is not None:
+        return made
+    vector = ev.vector(node.expr, steps)
     groups = grouped(ev.ctx, node, vector.labels, node.grouping)
     match node.op:
         case "quantile":
@@ -57,31 +57,18 @@ def _floats(ctx: QueryContext, node: Aggregation, vector: Vector) -> Vector:
 
 
 def _reduce(ctx: QueryContext, node: Aggregation, vector: Vector, groups: Groups) -> Vector:
-    from promlab.promql import aggregate_kernels as kernels
-
     op = node.op
     found = vector if op in ("sum", "avg", "count", "group") else _floats(ctx, node, vector)
     vector = found.floats() if op in ("sum", "avg") else found
-    kernel, mode = {
-        "sum": (kernels.sums, kernels.SUM),
-        "avg": (kernels.sums, kernels.AVG),
-        "min": (kernels.extremes, kernels.MIN),
-        "max": (kernels.extremes, kernels.MAX),
-        "count": (kernels.counts, kernels.COUNT),
-        "group": (kernels.counts, kernels.GROUP),
-        "stdvar": (kernels.variances, kernels.STDVAR),
-        "stddev": (kernels.variances, kernels.STDDEV),
-    }[op]
     steps = vector.values.shape[1]
     ctx.hold(groups.count * steps)
-    out = np.empty((groups.count, steps))
-    seen = np.empty((groups.count, steps), np.bool_)
+    reduction = Reduction(op, groups.count, steps)
 
     def part(t0: int, t1: int) -> None:
-        kernel(vector.values, vector.present, groups.of_row, t0, t1, mode, out, seen)
+        reduction.add_at(vector.values, vector.present, groups.of_row, vector.n, t0, t1)
 
     ctx.split(vector.values.size, steps, part)
-    result = _grouped(vector, groups, out, seen)
+    result = _grouped(vector, groups, reduction.result(), reduction.seen)
     if op in ("sum", "avg") and found.histograms is not None:
         return with_histogram_sums(ctx, node, found, groups, result)
     return result

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from promlab.model.histograms import HistogramColumn
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch, Times, Values, is_stale
 from promlab.model.storage import SelectHints
+from promlab.model.tiles import BatchTiles, Tile, TiledQuerier, TiledSeries
 from promlab.promql.ast import At, AtBound, Duration, MatrixSelector, VectorSelector
 from promlab.promql.context import QueryContext
 from promlab.promql.durations import duration_ms
@@ -76,16 +78,37 @@ def select_instant(
     return vector.with_histograms(HistogramColumn(batch.histograms.table, index))
 
 
-def select_window(ctx: QueryContext, node: MatrixSelector, steps: Steps, func: str = "") -> Window:
+def select_window(ctx: QueryContext, node: MatrixSelector, steps: Steps) -> Window:
     """Samples of a range selector."""
-    selector = node.selector
-    ends = steps.moved(offset_ms(ctx, selector.offset), at_ms(ctx, selector.at))
-    range_ms = length_ms(ctx, node.range)
-    back_ms = range_ms + (ctx.lookback_ms if selector.anchored or selector.smoothed else 0)
-    hints = SelectHints(ctx.step_ms, back_ms, func)
-    batch = without_stale(select(ctx, selector, ends, back_ms, hints))
-    kind = (selector.anchored, selector.smoothed, ctx.lookback_ms)
-    return Window(batch, ends, range_ms, None, *kind)
+    return RangeSelection.of(ctx, node, steps).window()
+
+
+@dataclass(frozen=True, slots=True)
+class RangeSelection:
+    """Series of a range selector whose samples are still to be read; see `Window`."""
+
+    ctx: QueryContext
+    series: TiledSeries
+    ends: Steps
+    range_ms: int
+    anchored: bool
+    smoothed: bool
+
+    @staticmethod
+    def of(ctx: QueryContext, node: MatrixSelector, steps: Steps) -> RangeSelection:
+        """Look up the series of a selector. Raises QueryError, StorageError."""
+        selector = node.selector
+        ends = steps.moved(offset_ms(ctx, selector.offset), at_ms(ctx, selector.at))
+        range_ms = length_ms(ctx, node.range)
+        back_ms = range_ms + (ctx.lookback_ms if selector.anchored or selector.smoothed else 0)
+        series = tiles(ctx, selector, ends, back_ms, SelectHints(ctx.step_ms, back_ms))
+        return RangeSelection(ctx, series, ends, range_ms, selector.anchored, selector.smoothed)
+
+    def window(self) -> Window:
+        """All samples at once."""
+        batch = without_stale(accounted(self.ctx, self.series.whole()))
+        kind = (self.anchored, self.smoothed, self.ctx.lookback_ms)
+        return Window(batch, self.ends, self.range_ms, None, *kind)
 
 
 def select(
@@ -95,11 +118,30 @@ def select(
 
     A smoothed selector also gets what follows within the lookback delta.
     """
+    return accounted(ctx, tiles(ctx, node, ends, back_ms, hints).whole())
+
+
+def tiles(
+    ctx: QueryContext, node: VectorSelector, ends: Steps, back_ms: int, hints: SelectHints
+) -> TiledSeries:
+    """The same, to be read later."""
     ctx.check()
     hints = hints._replace(max_samples=ctx.max_samples)
     first = ends.start_ms - back_ms + 1
     last = ends.end_ms + (ctx.lookback_ms if node.smoothed else 0)
-    batch = ctx.querier.select(node.matchers, first, last, hints)
+    querier = ctx.querier
+    if _is_tiled(type(querier)):
+        return cast(TiledQuerier, querier).tiles(node.matchers, first, last, hints)
+    return BatchTiles(querier.select(node.matchers, first, last, hints))
+
+
+@lru_cache(maxsize=64)
+def _is_tiled(querier: type) -> bool:
+    return issubclass(querier, TiledQuerier)
+
+
+def accounted(ctx: QueryContext, batch: SeriesBatch) -> SeriesBatch:
+    """Samples that were read, counted. Raises TooManySamples."""
     ctx.read(batch.sample_count)
     if batch.histograms is not None:
         ctx.read(batch.histograms.table.bucket_count)
@@ -154,22 +196,39 @@ def work_order(times_at: Rows) -> Rows:
 
 def without_stale(batch: SeriesBatch) -> SeriesBatch:
     """The batch without its staleness markers; the very same one if it has none."""
-    from promlab.promql import window_kernels as kernels
-
-    stale = np.empty(batch.n, np.int64)
-    if kernels.count_stale(batch.offsets, batch.values, stale) == 0:
+    columns = Tile(batch.offsets, batch.times_at, batch.t_ms, batch.values)
+    stale = _count_stale(columns)
+    if stale is None:
         return batch
     if batch.histograms is not None or batch.start_ms is not None:
         return chosen_samples(batch, ~is_stale(batch.values))
-    counts = np.diff(batch.offsets) - stale
+    return SeriesBatch(batch.labels, *_drop_stale(columns, stale))
+
+
+def fresh_tile(tile: Tile) -> Tile:
+    """The tile without its staleness markers; the very same one if it has none."""
+    stale = _count_stale(tile)
+    return tile if stale is None else _drop_stale(tile, stale)
+
+
+def _count_stale(columns: Tile) -> Rows | None:
+    """Number of staleness markers of each series; None if there are none."""
+    from promlab.promql import window_kernels as kernels
+
+    stale = np.empty(columns.n, np.int64)
+    return stale if kernels.count_stale(columns.offsets, columns.values, stale) else None
+
+
+def _drop_stale(columns: Tile, stale: Rows) -> Tile:
+    from promlab.promql import window_kernels as kernels
+
+    counts = np.diff(columns.offsets) - stale
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     values = np.empty(int(offsets[-1]))
-    times_at = np.empty(batch.n, np.int64)
+    times_at = np.empty(columns.n, np.int64)
     extra: Times = np.empty(int(counts[stale > 0].sum()), np.int64)
-    kernels.drop_stale(
-        batch.offsets, batch.times_at, batch.t_ms, batch.values, offsets, values, times_at, extra
-    )
-    return SeriesBatch(batch.labels, offsets, times_at, np.concatenate([batch.t_ms, extra]), values)
+    kernels.drop_stale(*columns, offsets, values, times_at, extra)
+    return Tile(offsets, times_at, np.concatenate([columns.t_ms, extra]), values)
 
 
 def chosen_samples(batch: SeriesBatch, kept: Mask) -> SeriesBatch:

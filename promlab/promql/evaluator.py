@@ -45,6 +45,7 @@ class Evaluator:
 
     def __init__(self, ctx: QueryContext) -> None:
         self.ctx = ctx
+        self._at_hand: dict[tuple[int, Steps], Window] = {}
 
     def value(self, node: Expr, steps: Steps) -> StepValue:
         """Value of any expression but a range vector."""
@@ -82,9 +83,14 @@ class Evaluator:
         """Samples for a range-vector expression."""
         node = bare(node)
         if isinstance(node, MatrixSelector):
-            return select_window(self.ctx, node, steps)
+            found = self._at_hand.pop((id(node), steps), None)
+            return select_window(self.ctx, node, steps) if found is None else found
         assert isinstance(node, Subquery), node
         return subquery_window(self, node, steps)
+
+    def hand(self, node: MatrixSelector, steps: Steps, window: Window) -> None:
+        """The window that `window` is going to be asked for."""
+        self._at_hand[id(node), steps] = window
 
     def _evaluate(self, node: Expr, steps: Steps) -> StepValue:
         match node:

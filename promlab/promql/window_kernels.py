@@ -29,6 +29,7 @@ WINDOW = (
     "float64[:, ::1], boolean[:, ::1])"
 )
 STALE_BITS = np.uint64(0x7FF0000000000002)
+_MARGIN = 1.000001  # beyond it a product tells as surely as the quotient, and sooner
 
 LAST, LAST_TIME, FIRST, FIRST_TIME, COUNT, PRESENT = range(6)
 CHANGES, RESETS = range(2)
@@ -183,10 +184,14 @@ def extrapolated(
                     factor[t] /= range_s
         reset_count = 0
         if mode != DELTA:
+            falls = 0
             for i in range(base + 1, base + n):
-                if values[i] < values[i - 1]:
-                    resets[reset_count] = i - base
-                    reset_count += 1
+                falls += values[i] < values[i - 1]
+            if falls > 0:
+                for i in range(base + 1, base + n):
+                    if values[i] < values[i - 1]:
+                        resets[reset_count] = i - base
+                        reset_count += 1
         reset_lo = 0
         for t in range(steps):
             lo = first[t]
@@ -205,7 +210,8 @@ def extrapolated(
                 while r < reset_count and resets[r] <= hi:
                     result += values[base + resets[r] - 1]
                     r += 1
-                if result > 0.0 and start_value >= 0.0:
+                near = sampled[t] * start_value <= result * to_start[t] * _MARGIN
+                if result > 0.0 and start_value >= 0.0 and near:
                     to_zero = sampled[t] * (start_value / result)
                     if to_zero < to_start[t]:
                         scale = (sampled[t] + to_zero + to_end[t]) / sampled[t]

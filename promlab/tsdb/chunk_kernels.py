@@ -102,9 +102,8 @@ def restore_group(
     times = np.empty(n, np.int64)
     p = decode_times(buffer, p, length, n, times) if p < length else -1
     column = np.empty(n, np.int64)
-    values = column.view(np.float64)
     for s in range(min(wide, width)):
-        p = decode_column(buffer, p, length, n, column, values)
+        p = decode_column(buffer, p, length, n, column)
         if p < 0:
             return -1
         for r in range(n - 1, -1, -1):
@@ -132,7 +131,6 @@ def restore_rings(
     entries = longs_at(index, total * ENTRY_LONGS)
     times = np.empty(MAX_ROWS, np.int64)
     column = np.empty(MAX_ROWS, np.int64)
-    values = column.view(np.float64)
     damaged = 0
     for ring in range(len(series)):
         if chain[ring] < 0:
@@ -144,7 +142,7 @@ def restore_rings(
             continue
         buffer = bytes_at(data + np.uint64(entries[e + 3]), length)
         p = decode_times(buffer, 0, length, n, times)
-        if p < 0 or decode_values(buffer, p, length, n, column, values) < 0:
+        if p < 0 or decode_values(buffer, p, length, n, column) < 0:
             damaged += 1
             continue
         ref = series[ring]

@@ -21,12 +21,15 @@ from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import NO_HINTS, SelectHints, SeriesExemplars
+from promlab.model.tiles import BatchTiles, TiledSeries
 from promlab.tsdb import control
 from promlab.tsdb.blocks.block import Block, DamagedBlock, blaming
 from promlab.tsdb.blocks.catalog import BlockCatalog
 from promlab.tsdb.blocks.choice import chosen
-from promlab.tsdb.blocks.merge import BlockPart, HeadPart, assemble, without_deleted
+from promlab.tsdb.blocks.merge import BlockPart, Gathering, assemble, without_deleted
+from promlab.tsdb.blocks.tiles import BlockTiles
 from promlab.tsdb.blocks.union import Union, unite
+from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Verdicts
 from promlab.tsdb.mapped import Mapped
 from promlab.tsdb.reader import Reader
@@ -127,12 +130,22 @@ class DataReader(Reader):
 
         Series without samples there are left out. Raises TooManySamples, StorageError.
         """
-        head = self._head_batch(matchers, start_ms, end_ms, hints)
-        return self._from_blocks(lambda: self._select(matchers, start_ms, end_ms, hints, head))
+        return self.tiles(matchers, start_ms, end_ms, hints).whole()
 
-    def _head_batch(
+    def tiles(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        hints: SelectHints = NO_HINTS,
+    ) -> TiledSeries:
+        """The same, to be read later, a few series at a time; see `TiledQuerier`."""
+        head = self._head_tiles(matchers, start_ms, end_ms, hints)
+        return self._from_blocks(lambda: self._with_blocks(matchers, start_ms, end_ms, hints, head))
+
+    def _head_tiles(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, hints: SelectHints
-    ) -> SeriesBatch | None:
+    ) -> HeadTiles | BatchTiles | None:
         with self._lock:
             self._shared()
             mapped = self._mapped if self._has_head else None
@@ -141,19 +154,21 @@ class DataReader(Reader):
             self.blocks.refresh()
             selection = mapped.index.select(matchers)
             deleted = self.blocks.head_tombstones
-        found = self._samples(mapped, selection, start_ms, end_ms, hints)
+        tiles = self._tiles(mapped, selection, start_ms, end_ms, hints)
         if not deleted:
-            return found.batch
-        return without_deleted(found.batch, selection.series[found.rows], deleted)
+            return tiles
+        found = tiles.decoded()
+        left = without_deleted(found.batch, selection.series[found.rows], deleted)
+        return BatchTiles(left)
 
-    def _select(
+    def _with_blocks(
         self,
         matchers: Sequence[Matcher],
         start_ms: int,
         end_ms: int,
         hints: SelectHints,
-        head: SeriesBatch | None,
-    ) -> SeriesBatch:
+        head: HeadTiles | BatchTiles | None,
+    ) -> TiledSeries:
         if head is not None:
             with self._lock:
                 blocks = self.blocks.refresh()
@@ -161,19 +176,23 @@ class DataReader(Reader):
                 return head
         found, symbols = self._find(matchers, start_ms, end_ms, hints)
         if not found:
-            return head if head is not None else SeriesBatch.empty(symbols)
+            return head if head is not None else BatchTiles(SeriesBatch.empty(symbols))
         tables = [one.labels for one in found]
-        if head is not None and head.n:
+        if head is not None and head.labels.n:
             tables.append(head.labels)
         union = self._union(tables, symbols)
-        parts = [
-            BlockPart(one.block, one.series, to, one.start_ms, one.end_ms)
-            for one, to in zip(found, union.rows, strict=False)
-        ]
-        head_part = None
-        if head is not None and head.n:
-            head_part = HeadPart(head, union.rows[-1])
-        return assemble(union.labels, parts, head_part, start_ms, end_ms, hints.max_samples)
+        gathering = Gathering(start_ms, end_ms)
+        for one, to in zip(found, union.rows, strict=False):
+            with blaming(one.block):
+                gathering.add_block(BlockPart(one.block, one.series, to, one.start_ms, one.end_ms))
+
+        def without(damage: DamagedBlock) -> SeriesBatch:
+            self._set_aside(damage)
+            return self.select(matchers, start_ms, end_ms, hints)
+
+        head_rows = union.rows[-1] if len(tables) > len(found) else np.zeros(0, np.int64)
+        limit = hints.max_samples
+        return BlockTiles(union.labels, gathering, head, head_rows, limit, without)
 
     def _find(
         self,
@@ -216,8 +235,11 @@ class DataReader(Reader):
             try:
                 return read()
             except DamagedBlock as damage:
-                with self._lock:
-                    self.blocks.set_aside(damage.block.path.name, str(damage))
+                self._set_aside(damage)
+
+    def _set_aside(self, damage: DamagedBlock) -> None:
+        with self._lock:
+            self.blocks.set_aside(damage.block.path.name, str(damage))
 
     # --- labels -------------------------------------------------------------------------
 
@@ -229,8 +251,8 @@ class DataReader(Reader):
             deleted = self.blocks.head_tombstones
         head = super().series(matchers, start_ms, end_ms) if has_head and not deleted else None
         if deleted:
-            batch = self._head_batch(matchers, start_ms, end_ms, NO_HINTS)
-            head = batch.labels if batch is not None else None
+            tiles = self._head_tiles(matchers, start_ms, end_ms, NO_HINTS)
+            head = tiles.whole().labels if tiles is not None else None
         return self._from_blocks(lambda: self._series(matchers, start_ms, end_ms, head))
 
     def _series(

@@ -19,25 +19,28 @@ import numpy.typing as npt
 from promlab.errors import StorageError, TooManySamples
 from promlab.model.histograms import NOT_RESET, RESET, UNKNOWN, HistogramColumn
 from promlab.model.samples import SeriesBatch
+from promlab.tsdb import piece_kernels, time_kernels
 from promlab.tsdb import select_kernels as k
 from promlab.tsdb.head_kernels import CAP
 from promlab.tsdb.histogram_files import Bools, HistogramFiles, column_of
 from promlab.tsdb.index import Selection
 from promlab.tsdb.mapped import ChunkView
 from promlab.tsdb.plan import LATE, Plan
+from promlab.tsdb.tail_kernels import NOTHING_HELD
 
 Longs = npt.NDArray[np.int64]
 _SPLIT = 300_000  # below so many decoded rows a second thread costs more than it gives
+_SPLIT_PIECES = 8_000  # the same of chunks whose times are decoded
 
 
 class Tails:
-    """What the head held of each source, copied; see `select_kernels.copy_tails`."""
+    """What the head held of each source, copied; see `tail_kernels.copy_tails`."""
 
     __slots__ = ("bits", "counts", "firsts", "t_ms", "times_at", "values_at")
 
     def __init__(self, plan: Plan) -> None:
         sources, places = len(plan.owners), len(plan.slots)
-        self.firsts = np.full(sources, k.NOTHING_HELD, np.int64)
+        self.firsts = np.full(sources, NOTHING_HELD, np.int64)
         self.counts = np.zeros(sources, np.int64)
         self.times_at = np.zeros(sources, np.int64)
         self.t_ms = np.empty(sources * CAP, np.int64)
@@ -46,7 +49,7 @@ class Tails:
 
 
 class Pieces:
-    """Chunks that overlap, source by source; see `select_kernels.find_pieces`."""
+    """Chunks that overlap, source by source; see `piece_kernels.find_pieces`."""
 
     __slots__ = ("at", "entry", "file")
 
@@ -71,6 +74,87 @@ class Decoded(NamedTuple):
     rows: Longs
 
 
+class Layout(NamedTuple):
+    """Times of all sources, decoded; see `time_kernels.source_times`."""
+
+    t_ms: Longs  # `used` of them, and room behind
+    used: int
+    times_at: Longs  # of each source
+    rows: Longs  # how many times each source has
+    pieces: Longs  # i64[pieces, 7]: where to find each piece's values
+
+    @property
+    def longest(self) -> int:
+        """The most times of one source."""
+        return int(self.rows.max(initial=0))
+
+
+def most_rows(located: Located) -> Longs:
+    """The most rows that each source can have."""
+    plan, tails, pieces, view = located
+    rows = np.empty(len(plan.owners), np.int64)
+    piece_kernels.count_rows(
+        view.indexes, view.counts, pieces.file, pieces.entry, pieces.at, tails.counts, rows
+    )
+    return rows
+
+
+def lay_out(located: Located, end_ms: int, before: Longs, spare: int) -> Layout:
+    """Decode the times of all sources, behind those of `before`. Raises StorageError.
+
+    `spare` is room for more times, for series that do not have all of their source's.
+    """
+    rows = most_rows(located)
+    sources, at = len(rows), len(before)
+    t_ms = np.empty(at + int(rows.sum()) + spare, np.int64)
+    t_ms[:at] = before
+    times_at = np.empty(sources, np.int64)
+    values_at = np.empty((len(located.pieces.file), 7), np.int64)
+
+    def part(first: int, last: int, out: Longs) -> int:
+        return _source_times(located, end_ms, first, last, values_at, out, times_at, rows)
+
+    if len(values_at) > _SPLIT_PIECES and sources > 1:
+        middle = sources // 2
+        gap = int(rows[:middle].sum())
+        running = _helper().submit(part, middle, sources, t_ms[at + gap :])
+        try:
+            used = part(0, middle, t_ms[at:])
+        finally:
+            more = running.result()
+        t_ms[at + used : at + used + more] = t_ms[at + gap : at + gap + more]
+        times_at[middle:] += used
+        used += more
+    else:
+        used = part(0, sources, t_ms[at:])
+    times_at += at
+    return Layout(t_ms, used, times_at, rows, values_at)
+
+
+def _source_times(
+    located: Located,
+    end_ms: int,
+    first: int,
+    last: int,
+    values_at: Longs,
+    out: Longs,
+    times_at: Longs,
+    rows: Longs,
+) -> int:
+    """Times of some sources to `out`; their number."""
+    plan, tails, pieces, view = located
+    mine = slice(first, last)
+    used: int = time_kernels.source_times(
+        view.indexes, view.counts, view.datas, view.sizes, pieces.file, pieces.entry,
+        pieces.at[first : last + 1], plan.loose[mine], view.starts, end_ms, tails.firsts[mine],
+        tails.t_ms, tails.times_at[mine], tails.counts[mine], values_at, out, times_at[mine],
+        rows[mine],
+    )  # fmt: skip
+    if used < 0:
+        raise StorageError("a chunk is damaged: its times can't be read")
+    return used
+
+
 def decode(
     selection: Selection,
     located: Located,
@@ -82,41 +166,27 @@ def decode(
     plan, tails, pieces, view = located
     labels = selection.labels
     assert labels is not None
-    sources = len(plan.owners)
-    rows = np.empty(sources, np.int64)
-    files = view.indexes, view.counts
-    k.count_rows(*files, pieces.file, pieces.entry, pieces.at, tails.counts, rows)
+    most = int(most_rows(located)[plan.sources].sum())
+    layout = lay_out(located, end_ms, np.zeros(0, np.int64), most)
+    t_out, used = layout.t_ms, layout.used
     most_at = np.zeros(len(plan.slots) + 1, np.int64)
-    np.cumsum(rows[plan.sources], out=most_at[1:])
-    room = int(rows.sum())
-    t_out = np.empty(room + int(most_at[-1]), np.int64)
-    times_at = np.empty(sources, np.int64)
-    values_at = np.empty((len(pieces.file), 7), np.int64)
-    used = k.source_times(
-        *files, view.datas, view.sizes, pieces.file, pieces.entry, pieces.at, plan.loose,
-        view.starts, end_ms, tails.firsts, tails.t_ms, tails.times_at, tails.counts,
-        values_at, t_out, times_at, rows,
-    )  # fmt: skip
-    if used < 0:
-        raise StorageError("a chunk is damaged: its times can't be read")
-    np.cumsum(rows[plan.sources], out=most_at[1:])
+    np.cumsum(layout.rows[plan.sources], out=most_at[1:])
     v_out = np.empty(int(most_at[-1]), np.int64)
     n = labels.n
     offsets, series_times = np.empty(n + 1, np.int64), np.zeros(n, np.int64)
-    longest = int(rows.max(initial=0))
 
     def part(first: int, last: int) -> Ends:
         at = int(most_at[plan.places_at[first]])
         return Ends(
             *k.decode_series(
-                first, last, view.datas, values_at, pieces.at, plan.loose, times_at,
+                first, last, view.datas, layout.pieces, pieces.at, plan.loose, layout.times_at,
                 tails.counts, tails.values_at, tails.bits, plan.places_at, plan.sources,
                 plan.slots, t_out, v_out, at, used + at, offsets, series_times,
-                np.empty(longest, np.int64),
+                np.empty(layout.longest, np.int64),
             )
         )  # fmt: skip
 
-    in_two = room > _SPLIT
+    in_two = most > _SPLIT
     written, t_end, references = _in_parts(
         part, most_at[plan.places_at], v_out, offsets, in_two=in_two
     )

@@ -20,12 +20,15 @@ from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import NO_HINTS, SelectHints, SeriesExemplars
+from promlab.model.tiles import TiledSeries
 from promlab.tsdb import control
-from promlab.tsdb import select_kernels as k
 from promlab.tsdb.decoding import Decoded, Located, Pieces, Tails, decode, with_starts
+from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Selection
 from promlab.tsdb.mapped import Mapped
+from promlab.tsdb.piece_kernels import alive, find_pieces
 from promlab.tsdb.plan import Plan
+from promlab.tsdb.tail_kernels import OK, REMAP, copy_tails
 
 if TYPE_CHECKING:
     import polars as pl
@@ -162,12 +165,12 @@ class Reader:
                 heads = self._head_files(mapped)
                 with self._lock:
                     view = mapped.chunks(start_ms, end_ms)
-                    state = k.alive(
+                    state = alive(
                         *heads, view.indexes, view.counts, view.group_chains, view.ring_chains,
                         view.chain_sizes, plan.owners, plan.loose, plan.places_at, plan.sources,
                         rows, start_ms, end_ms, known, out,
                     )  # fmt: skip
-                if state == k.OK:
+                if state == OK:
                     return out.view(np.bool_)
                 self._remap(mapped, state)
 
@@ -187,7 +190,7 @@ class Reader:
             sizes = mapped.rows.size, mapped.loose.size, mapped.table.size
             mapped.map_head()
             now = mapped.rows.size, mapped.loose.size, mapped.table.size
-        if state == k.REMAP and now == sizes:
+        if state == REMAP and now == sizes:
             raise StorageError(f"head files in {mapped.path} are damaged")
 
     # --- samples ----------------------------------------------------------------------
@@ -203,37 +206,54 @@ class Reader:
 
         Series without samples there are left out. Raises TooManySamples, StorageError.
         """
+        return self.tiles(matchers, start_ms, end_ms, hints).whole()
+
+    def tiles(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        hints: SelectHints = NO_HINTS,
+    ) -> TiledSeries:
+        """The same, to be read later, a few series at a time; see `TiledQuerier`."""
         with self._lock:
             mapped = self._fresh()
             selection = mapped.index.select(matchers)
-        return self._samples(mapped, selection, start_ms, end_ms, hints).batch
+        return self._tiles(mapped, selection, start_ms, end_ms, hints)
 
-    def _samples(
+    def _tiles(
         self,
         mapped: Mapped,
         selection: Selection,
         start_ms: int,
         end_ms: int,
         hints: SelectHints = NO_HINTS,
-    ) -> Decoded:
-        """The samples of some series, and which of the selection have any."""
+    ) -> HeadTiles:
+        """Where the samples of some series are, as of now."""
         with self._lock:
             plan = mapped.index.plan(selection)
-        if not len(plan.slots):
-            return Decoded(SeriesBatch.empty(mapped.index.symbols), np.zeros(0, np.int64))
         located = self._locate(mapped, plan, start_ms, end_ms, newest=hints.newest)
-        files = mapped.histograms
-        found = decode(selection, located, end_ms, files, hints.max_samples)
+
+        def finish(found: Decoded) -> Decoded:
+            return self._with_starts(mapped, selection, found, start_ms, end_ms)
+
+        files, limit = mapped.histograms, hints.max_samples
+        return HeadTiles(selection, located, end_ms, files, limit, finish)
+
+    def _with_starts(
+        self, mapped: Mapped, selection: Selection, found: Decoded, start_ms: int, end_ms: int
+    ) -> Decoded:
+        """Samples with their start times, where they have any."""
         with self._lock:
             # Looked up after the samples were: none of them can lack its start time.
             mapped.refresh_series()
             starts = mapped.index.starts(selection)
             starts_of = selection.starts_of
-            plan = mapped.index.plan(starts) if starts else plan
-        if starts is None or starts_of is None or not found.batch.n:
-            return found
+            if starts is None or starts_of is None or not found.batch.n:
+                return found
+            plan = mapped.index.plan(starts)
         located = self._locate(mapped, plan, start_ms, end_ms)
-        own = decode(starts, located, end_ms, files)
+        own = decode(starts, located, end_ms, mapped.histograms)
         return Decoded(with_starts(found, own, starts_of), found.rows)
 
     def _locate(
@@ -248,7 +268,7 @@ class Reader:
         with self._lock:
             view = mapped.chunks(start_ms, end_ms)
             while True:
-                n = k.find_pieces(
+                n = find_pieces(
                     view.indexes,
                     view.counts,
                     view.group_chains,
@@ -273,7 +293,7 @@ class Reader:
         self, mapped: Mapped, plan: Plan, tails: Tails, start_ms: int, end_ms: int, newest: bool
     ) -> None:
         while True:
-            state = k.copy_tails(
+            state = copy_tails(
                 *self._head_files(mapped),
                 plan.groups,
                 plan.group_places_at,
@@ -292,7 +312,7 @@ class Reader:
                 tails.values_at,
                 tails.bits,
             )
-            if state == k.OK:
+            if state == OK:
                 return
             self._remap(mapped, state)
 

@@ -46,4 +46,36 @@ def as_dict(batch: SeriesBatch) -> dict[Key, list[tuple[int, int]]]:
 
 
 def everything(reader: Reader) -> dict[Key, list[tuple[int, int]]]:
-    return as_dict(reader.select([], *ALWAYS))
+    """All samples; those that are read tile by tile are the same, however they are cut."""
+    found = as_dict(reader.select([], *ALWAYS))
+    for size in (1, 7):
+        tiled = tile_by_tile(reader, [], *ALWAYS, size)
+        assert tiled is None or tiled == found
+    return found
+
+
+def tile_by_tile(
+    reader: Reader, matchers: list[Matcher], start: int, end: int, size: int
+) -> dict[Key, list[tuple[int, int]]] | None:
+    """Samples read from tiles of so many series by two readers; None if tiles are refused."""
+    series = reader.tiles(matchers, start, end)
+    n = series.labels.n
+    edges = np.append(np.arange(0, n, size), n).astype(np.int64)
+    readers = series.open(edges, 2)
+    found: dict[Key, list[tuple[int, int]]] = {}
+    for number in range(len(edges) - 1):
+        tile = readers[number % 2](number)
+        if tile is None:
+            return None
+        first, last = int(edges[number]), int(edges[number + 1])
+        assert len(tile.offsets) == tile.n + 1 == last - first + 1
+        assert tile.sample_count <= series.most_at[last] - series.most_at[first]
+        for i in range(tile.n):
+            low, high = int(tile.offsets[i]), int(tile.offsets[i + 1])
+            times = tile.t_ms[tile.times_at[i] :][: high - low]
+            bits = tile.values[low:high].view(np.uint64)
+            assert len(times) == len(bits) == high - low
+            if high > low:
+                key = key_of(series.labels.row(first + i))
+                found[key] = list(zip(times.tolist(), bits.tolist(), strict=True))
+    return found

@@ -19,6 +19,7 @@ from promlab.promql.naming import drop_name
 from promlab.promql.sample_windows import SampleClock
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Mask, Vector
+from promlab.promql.window_calls import WINDOW_CALLS
 
 if TYPE_CHECKING:
     from promlab.promql.evaluator import Evaluator
@@ -27,41 +28,31 @@ if TYPE_CHECKING:
 @implements("sum_over_time", "avg_over_time")
 def sum_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Sum or average, compensated for rounding."""
-    from promlab.promql import over_time_kernels as kernels
-
-    mode = kernels.SUM if node.function == "sum_over_time" else kernels.AVG
+    kernel, mode = WINDOW_CALLS[node.function].load()
     window = ev.window(node.args[0], steps)
     if window.batch.histograms is None:
-        return over_window(ev, node, window, kernels.sums, mode)
+        return over_window(ev, node, window, kernel, mode)
     from promlab.promql.histogram_rates import add_sums
 
     apart = parts(ev.ctx, window)
-    values, present = run(ev.ctx, kernels.sums, apart.floats, mode)
+    values, present = run(ev.ctx, kernel, apart.floats, mode)
     floats = Vector(window.batch.labels, values, present, window.unnamed)
     return drop_name(ev.ctx, add_sums(ev.ctx, node, apart, floats), node, strict=True)
 
 
-@implements("max_over_time", "min_over_time", "ts_of_max_over_time", "ts_of_min_over_time")
-def max_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
-    """Largest or smallest value, or when it was seen last."""
-    from promlab.promql import over_time_kernels as kernels
-
-    mode = {
-        "max_over_time": kernels.MAX,
-        "min_over_time": kernels.MIN,
-        "ts_of_max_over_time": kernels.MAX_TIME,
-        "ts_of_min_over_time": kernels.MIN_TIME,
-    }[node.function]
-    return over_window(ev, node, ev.window(node.args[0], steps), kernels.extremes, mode)
-
-
-@implements("stddev_over_time", "stdvar_over_time")
-def stddev_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
-    """Deviation or variance of the population."""
-    from promlab.promql import over_time_kernels as kernels
-
-    mode = kernels.DEVIATION if node.function == "stddev_over_time" else kernels.VARIANCE
-    return over_window(ev, node, ev.window(node.args[0], steps), kernels.moments, mode)
+@implements(
+    "max_over_time",
+    "min_over_time",
+    "ts_of_max_over_time",
+    "ts_of_min_over_time",
+    "stddev_over_time",
+    "stdvar_over_time",
+    "mad_over_time",
+)
+def floats_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
+    """What all floats of a window say: extremes and when they were seen last, deviations."""
+    window = ev.window(node.args[0], steps)
+    return over_window(ev, node, window, *WINDOW_CALLS[node.function].load())
 
 
 @implements("quantile_over_time")
@@ -77,14 +68,6 @@ def quantile_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     return over_window(ev, node, window, kernels.quantiles, kernels.QUANTILE, params)
 
 
-@implements("mad_over_time")
-def mad_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
-    """Median distance from the median."""
-    from promlab.promql import over_time_kernels as kernels
-
-    return over_window(ev, node, ev.window(node.args[0], steps), kernels.quantiles, kernels.MAD)
-
-
 @implements(
     "count_over_time",
     "present_over_time",
@@ -95,21 +78,12 @@ def mad_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 )
 def edge_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """What the edges of a window say alone."""
-    from promlab.promql import window_kernels as kernels
-
-    mode = {
-        "count_over_time": kernels.COUNT,
-        "present_over_time": kernels.PRESENT,
-        "last_over_time": kernels.LAST,
-        "first_over_time": kernels.FIRST,
-        "ts_of_last_over_time": kernels.LAST_TIME,
-        "ts_of_first_over_time": kernels.FIRST_TIME,
-    }[node.function]
-    keeps_name = node.function in ("last_over_time", "first_over_time")
+    how = WINDOW_CALLS[node.function]
     window = ev.window(node.args[0], steps)
-    values, present = run(ev.ctx, kernels.edges, window, mode)
+    kernel, mode = how.load()
+    values, present = run(ev.ctx, kernel, window, mode)
     vector = Vector(window.batch.labels, values, present, window.unnamed)
-    if not keeps_name:
+    if not how.keeps_name:
         return drop_name(ev.ctx, vector, node, strict=True)
     if window.batch.histograms is None:
         return vector

@@ -25,6 +25,7 @@ from promlab.promql.started_windows import (
 from promlab.promql.steps import Steps
 from promlab.promql.texts import short_float_text
 from promlab.promql.vector import Mask, Vector
+from promlab.promql.window_calls import WINDOW_CALLS
 
 if TYPE_CHECKING:
     from promlab.promql.evaluator import Evaluator
@@ -52,11 +53,7 @@ def over_window(
 @implements("rate", "increase", "delta")
 def rate(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Difference over the window, extrapolated to its edges; of counters without resets."""
-    return rate_of(ev, node, ev.window(node.args[0], steps))
-
-
-def rate_of(ev: Evaluator, node: Call, window: Window) -> Vector:
-    """The same of samples that are there already."""
+    window = ev.window(node.args[0], steps)
     apart = parts(ev.ctx, window) if window.batch.histograms is not None else None
     values, present = float_rate(ev.ctx, node, apart.floats if apart else window)
     vector = Vector(window.batch.labels, values, present, window.unnamed)
@@ -74,16 +71,14 @@ def rate_of(ev: Evaluator, node: Call, window: Window) -> Vector:
 
 def float_rate(ctx: QueryContext, node: Call, window: Window) -> tuple[Values, Mask]:
     """Rate, increase or delta of windows of floats."""
-    from promlab.promql import window_kernels as kernels
-
     counter, per_second = node.function != "delta", node.function == "rate"
     if window.anchored or window.smoothed:
         ctx.hold(4 * window.batch.n * window.ends.count)
         return extended_rate(window, counter=counter, per_second=per_second)
     if counter and starts_known(ctx, window.batch):
         return started_rate(ctx, node, window, per_second=per_second)
-    mode = {"rate": kernels.RATE, "increase": kernels.INCREASE, "delta": kernels.DELTA}
-    return run(ctx, kernels.extrapolated, window, mode[node.function])
+    kernel, mode = WINDOW_CALLS[node.function].load()
+    return run(ctx, kernel, window, mode)
 
 
 def inform_of_gauges(ctx: QueryContext, vector: Vector, node: Call) -> None:
@@ -111,8 +106,6 @@ def _no_counters(labels: LabelTable) -> list[tuple[int, str]]:
 @implements("irate", "idelta")
 def irate(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Difference of the last two samples; a second, for irate."""
-    from promlab.promql import window_kernels as kernels
-
     window = ev.window(node.args[0], steps)
     if window.batch.histograms is not None:
         from promlab.promql.histogram_rates import last_two_of_any
@@ -123,30 +116,24 @@ def irate(ev: Evaluator, node: Call, steps: Steps) -> Vector:
         values, present = started_irate(window)
         vector = Vector(window.batch.labels, values, present, window.unnamed)
         return drop_name(ev.ctx, vector, node, strict=True)
-    mode = kernels.IRATE if node.function == "irate" else kernels.IDELTA
-    return over_window(ev, node, window, kernels.last_two, mode)
+    return over_window(ev, node, window, *WINDOW_CALLS[node.function].load())
 
 
 @implements("changes", "resets")
 def changes(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """How often the value changed, or fell."""
-    from promlab.promql import window_kernels as kernels
-
     window = ev.window(node.args[0], steps)
     if not window.plain or starts_known(ev.ctx, window.batch):
         values, present = counted_changes(ev.ctx, window, resets=node.function == "resets")
         vector = Vector(window.batch.labels, values, present, window.unnamed)
         return drop_name(ev.ctx, vector, node, strict=True)
-    mode = kernels.CHANGES if node.function == "changes" else kernels.RESETS
-    return over_window(ev, node, window, kernels.step_counts, mode)
+    return over_window(ev, node, window, *WINDOW_CALLS[node.function].load())
 
 
 @implements("deriv")
 def deriv(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Slope a second of the least-squares line through the window."""
-    from promlab.promql import over_time_kernels as kernels
-
-    return over_window(ev, node, ev.window(node.args[0], steps), kernels.moments, kernels.SLOPE)
+    return over_window(ev, node, ev.window(node.args[0], steps), *WINDOW_CALLS["deriv"].load())
 
 
 @implements("predict_linear")

@@ -59,7 +59,8 @@ class HeadSource(Reader):
             mapped = self._fresh()
         rows = self._visible[series]
         labels = LabelTable(len(rows), {}, mapped.index.symbols)
-        found = self._samples(mapped, Selection(rows, mapped.index.count, labels), start_ms, end_ms)
+        selection = Selection(rows, mapped.index.count, labels)
+        found = self._tiles(mapped, selection, start_ms, end_ms).decoded()
         if not self._deleted:
             return found.batch, found.rows
         numbered = replace(found.batch, labels=found.batch.labels.replace("", _codes(found.rows)))

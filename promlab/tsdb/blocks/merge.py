@@ -46,14 +46,15 @@ class HeadPart(NamedTuple):
     deleted: Tombstones | None = None
 
 
-class _Source(NamedTuple):
-    """What pieces are decoded from: rows of a block, or (None) the head's batch."""
+class Source(NamedTuple):
+    """What pieces are decoded from: rows of a block, or the head's batch."""
 
     block: Block | None
     rows: Rows | None
+    head: SeriesBatch | None = None
 
 
-class _Pieces(NamedTuple):
+class Pieces(NamedTuple):
     """Columns of pieces; `low` is the first sample within the row (or the head's values)."""
 
     series: Longs
@@ -63,8 +64,9 @@ class _Pieces(NamedTuple):
     samples: Longs
     t_at: Longs
 
-    def take(self, which: npt.NDArray[np.generic]) -> _Pieces:
-        return _Pieces(*(column[which] for column in self))
+    def take(self, which: npt.NDArray[np.generic] | slice) -> Pieces:
+        """Some of the pieces."""
+        return Pieces(*(column[which] for column in self))
 
 
 def assemble(
@@ -76,23 +78,24 @@ def assemble(
     max_samples: int = 0,
 ) -> SeriesBatch:
     """Samples with start_ms <= t <= end_ms of all parts. Raises StorageError, TooManySamples."""
-    plan = _Plan(start_ms, end_ms)
+    gathering = Gathering(start_ms, end_ms)
     for part in parts:
         with blaming(part.block):
-            plan.add_block(part)
+            gathering.add_block(part)
     if head is not None:
-        plan.add_head(head)
-    return plan.batch(labels, max_samples)
+        gathering.add_head(head)
+    return gathering.batch(labels, max_samples)
 
 
-class _Plan:
+class Gathering:
+    """Pieces of blocks, and of the head, from which batches are made."""
+
     def __init__(self, start_ms: int, end_ms: int) -> None:
         self._range = start_ms, end_ms
-        self._pieces: list[_Pieces] = []
-        self._sources: list[_Source] = []
+        self._pieces: list[Pieces] = []
+        self.sources: list[Source] = []
         self._times: list[Longs] = []
         self._times_used = 0
-        self._head: SeriesBatch | None = None
 
     def add_block(self, part: BlockPart) -> None:
         """Pieces of a block's rows."""
@@ -108,9 +111,9 @@ class _Plan:
             lists = np.searchsorted(wanted, rows.times[which])
             if (np.diff(ends)[lists] != rows.count[which]).any():
                 raise StorageError(f"{part.block.path} is damaged: times and values differ")
-            pieces = _Pieces(
+            pieces = Pieces(
                 part.to[at],
-                np.full(len(which), len(self._sources), np.int64),
+                np.full(len(which), len(self.sources), np.int64),
                 which,
                 low[lists],
                 high[lists] - low[lists],
@@ -120,88 +123,118 @@ class _Plan:
                 own = part.block.numbers[part.series[at]]
                 pieces = _without(pieces, own, part.block.tombstones, flat, self._times_used)
             self._pieces.append(pieces.take(pieces.samples > 0))
-            self._sources.append(_Source(part.block, rows))
+            self.sources.append(Source(part.block, rows))
         self._add_times(flat)
 
     def add_head(self, part: HeadPart) -> None:
         """One piece a series of the head."""
         batch = part.batch
-        n = batch.n
-        pieces = _Pieces(
-            part.to,
-            np.full(n, len(self._sources), np.int64),
-            np.arange(n),
-            batch.offsets[:-1].copy(),
-            np.diff(batch.offsets),
-            self._times_used + batch.times_at,
+        pieces = head_pieces(
+            part.to, len(self.sources), batch.offsets, self._times_used + batch.times_at
         )
         if part.deleted:
             pieces = _without(pieces, part.to, part.deleted, batch.t_ms, self._times_used)
         self._pieces.append(pieces.take(pieces.samples > 0))
-        self._sources.append(_Source(None, None))
-        self._head = batch
+        self.sources.append(Source(None, None, batch))
         self._add_times(batch.t_ms)
+
+    def copy(self) -> Gathering:
+        """Another one, to which more can be added."""
+        other = Gathering(*self._range)
+        other._pieces, other.sources = list(self._pieces), list(self.sources)
+        other._times, other._times_used = list(self._times), self._times_used
+        return other
 
     def _add_times(self, t_ms: Longs) -> None:
         self._times.append(t_ms)
         self._times_used += len(t_ms)
 
-    def batch(self, labels: LabelTable, max_samples: int) -> SeriesBatch:
-        """Decode all pieces."""
-        if not self._pieces:
+    def times(self) -> Longs:
+        """Times that the pieces point to."""
+        return np.concatenate([np.zeros(0, np.int64), *self._times])
+
+    def pieces(self) -> Pieces:
+        """All pieces, series by series."""
+        none = Pieces(*[np.zeros(0, np.int64)] * 6)
+        columns = zip(none, *self._pieces, strict=True)
+        return Pieces(*(np.concatenate(column) for column in columns))
+
+    def batch(self, labels: LabelTable, max_samples: int = 0) -> SeriesBatch:
+        """Decode all pieces. Raises TooManySamples."""
+        pieces, times = self.pieces(), self.times()
+        if not len(pieces.series):
             return SeriesBatch.empty(labels.symbols)
-        pieces = _Pieces(*(np.concatenate(columns) for columns in zip(*self._pieces, strict=True)))
-        times = np.concatenate(self._times)
         total = int(pieces.samples.sum())
         if max_samples and total > max_samples:
             raise TooManySamples(max_samples)
-        first = times[pieces.t_at]
-        order = np.lexsort([first, pieces.series])
-        pieces, first = pieces.take(order), first[order]
+        pieces, first = in_order(pieces, times)
         found, piece_at = np.unique(pieces.series, return_index=True)
         pieces_at = np.append(piece_at, len(pieces.series)).astype(np.int64)
         to_at = np.cumsum(pieces.samples) - pieces.samples
         offsets = np.append(to_at[piece_at], total).astype(np.int64)
-        bits, histograms, start_ms = self._decode(pieces, to_at, total)
-        times_at, t_ms = _join(pieces, pieces_at, times)
+        bits, extras = np.empty(total, np.int64), _Extras(total)
+        self._decode(pieces, to_at, bits, extras)
+        times_at, t_ms = join(pieces, pieces_at, times)
         if len(found) != labels.n:
             labels = labels.take(found)
-        last = times[pieces.t_at + pieces.samples - 1]
-        again = (pieces.series[1:] == pieces.series[:-1]) & (first[1:] <= last[:-1])
-        batch = SeriesBatch(
-            labels, offsets, times_at, t_ms, bits.view(np.float64), histograms, start_ms
-        )
+        values, histograms = bits.view(np.float64), extras.histograms()
+        batch = SeriesBatch(labels, offsets, times_at, t_ms, values, histograms, extras.start_ms)
+        again = meets_twice(pieces, first, times)
         if again.any():
             flagged = np.zeros(len(found), np.uint8)
             flagged[np.searchsorted(found, pieces.series[1:][again])] = 1
             batch = _sorted(batch, flagged)
         return batch
 
-    def _decode(
-        self, pieces: _Pieces, to_at: Longs, total: int
-    ) -> tuple[Longs, HistogramColumn | None, Longs | None]:
-        out = np.empty(total, np.int64)
-        extras = _Extras(total)
-        for number, source in enumerate(self._sources):
+    def _decode(self, pieces: Pieces, to_at: Longs, out: Longs, extras: _Extras) -> None:
+        for number, source in enumerate(self.sources):
             mine = np.flatnonzero(pieces.source == number)
             if not len(mine):
                 continue
             part, at = pieces.take(mine), to_at[mine]
-            if source.block is None or source.rows is None:
-                assert self._head is not None
-                bits = np.ascontiguousarray(self._head.values).view(np.int64)
+            if source.head is not None:
+                bits = np.ascontiguousarray(source.head.values).view(np.int64)
                 k.copy_pieces(bits, part.low, part.samples, at, out)
-                extras.from_head(self._head, part, at)
-            else:
+                extras.from_head(source.head, part, at)
+            elif source.block is not None and source.rows is not None:
                 with blaming(source.block):
-                    _decode_rows(source.block, source.rows, part, at, out, extras)
-        return out, extras.histograms(), extras.start_ms
+                    decode_rows(source.block, source.rows, part, at, out, extras)
+                    _decode_starts(source.block, source.rows, part, at, extras)
 
 
-def _decode_rows(
-    block: Block, rows: Rows, part: _Pieces, at: Longs, out: Longs, extras: _Extras
+def head_pieces(to: Longs, source: int, offsets: Longs, times_at: Longs) -> Pieces:
+    """One piece a series, for rows `to` of the result."""
+    n = len(to)
+    return Pieces(
+        to,
+        np.full(n, source, np.int64),
+        np.arange(n),
+        offsets[:-1].copy(),
+        np.diff(offsets),
+        times_at,
+    )
+
+
+def in_order(pieces: Pieces, times: Longs) -> tuple[Pieces, Longs]:
+    """Pieces by series and time, and the first time of each."""
+    first = times[pieces.t_at]
+    order = np.lexsort([first, pieces.series])
+    return pieces.take(order), first[order]
+
+
+def meets_twice(pieces: Pieces, first: Longs, times: Longs) -> npt.NDArray[np.bool_]:
+    """Which pieces but the first begin before the one in front of them has ended."""
+    last = times[pieces.t_at + pieces.samples - 1]
+    again: npt.NDArray[np.bool_] = (pieces.series[1:] == pieces.series[:-1]) & (
+        first[1:] <= last[:-1]
+    )
+    return again
+
+
+def decode_rows(
+    block: Block, rows: Rows, part: Pieces, at: Longs, out: Longs, extras: _Extras | None
 ) -> None:
-    """Values of the pieces of one row group, page by page."""
+    """Values of the pieces of one row group, page by page; without `extras`, no histograms."""
     row = part.row
     from_at = rows.from_at[row] + part.low
     scales = rows.scale[row]
@@ -212,16 +245,21 @@ def _decode_rows(
         items = block.items(rows.group, page & 1, page >> 1, most)
         if most > len(items):
             raise StorageError(f"{block.path} is damaged: items are missing")
-        special = which[scales[which] == HISTOGRAM_ROW]
-        if len(special):
-            numbers = extras.rows_of(block)
-            k.copy_pieces(items, from_at[special], part.samples[special], at[special], numbers)
-            k.copy_pieces(items, from_at[special], part.samples[special], at[special], out)
-            extras.mark(block, at[special], part.samples[special])
-            which = which[scales[which] != HISTOGRAM_ROW]
+        if extras is not None:
+            special = which[scales[which] == HISTOGRAM_ROW]
+            if len(special):
+                numbers = extras.rows_of(block)
+                k.copy_pieces(items, from_at[special], part.samples[special], at[special], numbers)
+                k.copy_pieces(items, from_at[special], part.samples[special], at[special], out)
+                extras.mark(block, at[special], part.samples[special])
+                which = which[scales[which] != HISTOGRAM_ROW]
         k.place_rows(items, from_at, part.samples, scales, which, at, out)
+
+
+def _decode_starts(block: Block, rows: Rows, part: Pieces, at: Longs, extras: _Extras) -> None:
+    """Start times of the pieces of one row group."""
     if rows.group.columns["start_ms"].values:
-        items, begin = block.starts(rows, row)
+        items, begin = block.starts(rows, part.row)
         have = np.flatnonzero(begin >= 0)
         if len(have):
             extras.starts(items, begin[have] + part.low[have], part.samples[have], at[have])
@@ -252,7 +290,7 @@ class _Extras:
             self.start_ms = np.zeros(self._total, np.int64)
         k.copy_pieces(items, from_at, counts, at, self.start_ms)
 
-    def from_head(self, batch: SeriesBatch, part: _Pieces, at: Longs) -> None:
+    def from_head(self, batch: SeriesBatch, part: Pieces, at: Longs) -> None:
         """What the head's samples have."""
         if batch.start_ms is not None:
             self.starts(batch.start_ms, part.low, part.samples, at)
@@ -292,7 +330,7 @@ def _positions(at: Longs, counts: Longs) -> Longs:
     return positions
 
 
-def _without(pieces: _Pieces, own: Longs, deleted: Tombstones, t_ms: Longs, shift: int) -> _Pieces:
+def _without(pieces: Pieces, own: Longs, deleted: Tombstones, t_ms: Longs, shift: int) -> Pieces:
     """Pieces without what is deleted; `own` are their series' numbers in the tombstones."""
     hit = np.isin(own, deleted.series)
     if not hit.any():
@@ -317,10 +355,10 @@ def _without(pieces: _Pieces, own: Longs, deleted: Tombstones, t_ms: Longs, shif
                     )
                 )
             at = max(at, end)
-    return _Pieces(*(np.concatenate(columns) for columns in zip(*kept, strict=True)))
+    return Pieces(*(np.concatenate(columns) for columns in zip(*kept, strict=True)))
 
 
-def _join(pieces: _Pieces, pieces_at: Longs, times: Longs) -> tuple[Longs, Longs]:
+def join(pieces: Pieces, pieces_at: Longs, times: Longs) -> tuple[Longs, Longs]:
     """Where each series' times begin, and all lists of times that differ."""
     n = len(pieces_at) - 1
     hashes = np.empty(n, np.uint64)

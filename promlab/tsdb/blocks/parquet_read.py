@@ -23,6 +23,7 @@ from promlab.tsdb.files import ReadableMap
 Longs = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 _MAX_PAGE = 1 << 30
+_KEPT_HEADERS = 1024
 _SPARE = 8  # bytes behind a page, for loads of whole words
 
 
@@ -52,6 +53,7 @@ class ParquetFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._map = ReadableMap(path)
+        self._headers: dict[int, tuple[dict[int, Any], int]] = {}
         data = self._data = memoryview(self._map.bytes.data)
         if len(data) < 12 or data[:4] != MAGIC or data[-4:] != MAGIC:
             raise StorageError(f"{path} is damaged: it does not begin and end as Parquet does")
@@ -101,22 +103,38 @@ class ParquetFile:
 
     def _page(self, at: int) -> tuple[dict[int, Any], Bytes]:
         """Header and content of the page at an offset; some spare bytes behind it."""
+        header, body = self._header(at)
+        size, stored = int(header[2]), int(header[3])
+        try:
+            packed = self._data[body : body + stored]
+            plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
+        except zstandard.ZstdError:
+            raise self.damaged(at) from None
+        if len(plain) != size:
+            raise self.damaged(at)
+        content = np.empty(size + _SPARE, np.uint8)
+        content[:size] = np.frombuffer(plain, np.uint8)
+        content[size:] = 0
+        return header, content
+
+    def _header(self, at: int) -> tuple[dict[int, Any], int]:
+        """Header of the page at an offset, and where its content begins; read once."""
+        found = self._headers.get(at)
+        if found is not None:
+            return found
         if not 0 < at < len(self._data):
             raise StorageError(f"{self.path} is damaged: a page is outside of it")
         try:
             header, body = thrift.decode(bytes(self._data[at : at + 128]))
             size, stored = int(header[2]), int(header[3])
-            if not 0 <= size <= _MAX_PAGE or at + body + stored > len(self._data) or stored < 0:
-                raise StorageError(f"{self.path} is damaged: a page at byte {at} has no end")
-            packed = self._data[at + body : at + body + stored]
-            plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
-        except (KeyError, TypeError, ValueError, zstandard.ZstdError):
+        except (KeyError, TypeError, ValueError):
             raise self.damaged(at) from None
-        if len(plain) != size:
-            raise self.damaged(at)
-        content = np.zeros(size + _SPARE, np.uint8)
-        content[:size] = np.frombuffer(plain, np.uint8)
-        return header, content
+        if not 0 <= size <= _MAX_PAGE or at + body + stored > len(self._data) or stored < 0:
+            raise StorageError(f"{self.path} is damaged: a page at byte {at} has no end")
+        if len(self._headers) >= _KEPT_HEADERS:
+            self._headers.clear()
+        self._headers[at] = header, at + body
+        return header, at + body
 
     def damaged(self, at: int) -> StorageError:
         """The error for a page that can't be read."""

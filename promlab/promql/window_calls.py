@@ -1,0 +1,52 @@
+"""Range functions that one kernel does for floats: which kernel, in which mode.
+
+Those with scalar arguments besides their window are not here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import NamedTuple
+
+from promlab.promql.eval_selector import WindowKernel
+
+
+class WindowCall(NamedTuple):
+    """The kernel of a range function by its names; it is loaded when it is needed."""
+
+    family: str
+    kernel: str
+    mode: str
+    keeps_name: bool = False
+
+    def load(self) -> tuple[WindowKernel, int]:
+        """Kernel and mode."""
+        module = import_module(f"promlab.promql.{self.family}_kernels")
+        return getattr(module, self.kernel), getattr(module, self.mode)
+
+
+WINDOW_CALLS = {
+    "rate": WindowCall("window", "extrapolated", "RATE"),
+    "increase": WindowCall("window", "extrapolated", "INCREASE"),
+    "delta": WindowCall("window", "extrapolated", "DELTA"),
+    "irate": WindowCall("window", "last_two", "IRATE"),
+    "idelta": WindowCall("window", "last_two", "IDELTA"),
+    "changes": WindowCall("window", "step_counts", "CHANGES"),
+    "resets": WindowCall("window", "step_counts", "RESETS"),
+    "deriv": WindowCall("over_time", "moments", "SLOPE"),
+    "sum_over_time": WindowCall("over_time", "sums", "SUM"),
+    "avg_over_time": WindowCall("over_time", "sums", "AVG"),
+    "max_over_time": WindowCall("over_time", "extremes", "MAX"),
+    "min_over_time": WindowCall("over_time", "extremes", "MIN"),
+    "ts_of_max_over_time": WindowCall("over_time", "extremes", "MAX_TIME"),
+    "ts_of_min_over_time": WindowCall("over_time", "extremes", "MIN_TIME"),
+    "stddev_over_time": WindowCall("over_time", "moments", "DEVIATION"),
+    "stdvar_over_time": WindowCall("over_time", "moments", "VARIANCE"),
+    "mad_over_time": WindowCall("over_time", "quantiles", "MAD"),
+    "count_over_time": WindowCall("window", "edges", "COUNT"),
+    "present_over_time": WindowCall("window", "edges", "PRESENT"),
+    "last_over_time": WindowCall("window", "edges", "LAST", keeps_name=True),
+    "first_over_time": WindowCall("window", "edges", "FIRST", keeps_name=True),
+    "ts_of_last_over_time": WindowCall("window", "edges", "LAST_TIME"),
+    "ts_of_first_over_time": WindowCall("window", "edges", "FIRST_TIME"),
+}
