@@ -109,6 +109,10 @@ def with_exposed(text: str, folder: Path) -> str:
         return text  # reading it as a configuration will tell where it is broken
     if not isinstance(document, dict):
         return text
+    shown = document.get("scrape_config_files")
+    if isinstance(shown, list) and any(_is_ours(path, job) for path in shown):
+        # What the server shows of its configuration has it already, and may come back changed.
+        document["scrape_config_files"] = [path for path in shown if not _is_ours(path, job)]
     more = f"\nscrape_config_files:\n  - {json.dumps(str(job))}\n"
     is_block = not text.lstrip().startswith("{") and "scrape_config_files" not in document
     if is_block and "\n..." not in text:
@@ -116,6 +120,12 @@ def with_exposed(text: str, folder: Path) -> str:
     files = list(document.get("scrape_config_files") or [])
     document["scrape_config_files"] = [*files, str(job)]
     return yaml.safe_dump(document, sort_keys=False)
+
+
+def _is_ours(path: object, job: Path) -> bool:
+    """Whether an entry was added by a lab: by this one, or by one whose text was kept."""
+    found = Path(str(path))
+    return found == job or (found.name == job.name and found.parent.name.startswith(_PREFIX))
 
 
 def choose_port(port: int) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pytest
 from promlab.errors import NotRunning, ServerError
 from promlab.lab import ec2 as lab
 from promlab.lab.ec2 import cloud as clouds
+from promlab.lab.ec2.real_cloud import RealCloud
 
 pytestmark = pytest.mark.slow
 PATIENCE_S = 400.0
@@ -201,13 +205,106 @@ def test_without_credentials_the_real_aws_says_what_to_do(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(ServerError, match="aws configure"):
-        clouds.RealCloud("")
+        RealCloud("")
 
 
-def test_wrong_credentials_are_told(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "wrong")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+def test_an_aws_that_is_not_reached_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, "http://127.0.0.1:1")
     with pytest.raises(ServerError, match="can't be reached"):
-        clouds.RealCloud("eu-central-1")
+        RealCloud("eu-central-1")
+
+
+def test_wrong_credentials_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the words that AWS has for it."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = (
+                b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code>"
+                b"<Message>The security token included in the request is invalid.</Message>"
+                b"</Error></ErrorResponse>"
+            )
+            self.send_response(403)
+            self.send_header("Content-Type", "text/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        pretend(monkeypatch, f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(ServerError, match="does not accept your credentials: The security tok"):
+            RealCloud("eu-central-1")
+        server.shutdown()
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    """Have boto3 take this address for AWS."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "some")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "some")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+def test_the_real_clouds_way_to_the_scripts(
+    course: Course, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing is served to a real instance: its user data brings the repository along."""
+    pretend(monkeypatch, course.cloud.endpoint)  # type: ignore[attr-defined]
+    real = RealCloud("eu-central-1")
+    ec2 = real.client()
+    assert len(real.user_data()) < 16_384  # what AWS takes
+    key = real.save_key(ec2.create_key_pair(KeyName="real"), tmp_path)
+    group = ec2.create_security_group(GroupName="real", Description="real")["GroupId"]
+    ec2.authorize_security_group_ingress(
+        GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="127.0.0.1/32"
+    )
+    launched = ec2.run_instances(
+        ImageId=real.image(), InstanceType="t3.micro", KeyName="real", SecurityGroupIds=[group],
+        MinCount=1, MaxCount=1, UserData=real.user_data(),
+    )  # fmt: skip
+    instance = launched["Instances"][0]["InstanceId"]
+    kept = ec2.describe_instance_attribute(InstanceId=instance, Attribute="userData")
+    assert base64.b64decode(kept["UserData"]["Value"]).decode() == real.user_data()
+
+    shell = course.cloud.shell(instance, key)  # by itself SSH may be on another port than 22
+
+    def cloned() -> bool:
+        try:
+            said = "".join(shell.run(f"git clone --quiet $ROOT{real.repository}"))
+        except NotRunning:  # it is still starting
+            return False
+        assert not said
+        return True
+
+    until(cloned, "a clone")
+    said = "".join(shell.run("cd prometheus-lab; ls; chmod u+x 1-install.sh; sudo ./1-install.sh"))
+    assert "prometheus.yaml" in said
+    assert "Prometheus is installed" in said
+    ec2.terminate_instances(InstanceIds=[instance])
+
+
+def test_a_script_that_an_instance_is_given_runs_as_root(course: Course) -> None:
+    launched = course.ec2.run_instances(
+        ImageId=course.cloud.image(), MinCount=1, MaxCount=1, UserData="#!/bin/bash\nwhoami\n"
+    )
+    instance = launched["Instances"][0]["InstanceId"]
+    disk = course.cloud.disk(instance)  # type: ignore[attr-defined]
+    log = disk / "var/log/cloud-init-output.log"
+    until(lambda: log.exists() and log.read_text() == "root\n", "the script's end")
+    course.ec2.terminate_instances(InstanceIds=[instance])
+
+
+def test_what_is_no_script_is_left_alone(course: Course) -> None:
+    launched = course.ec2.run_instances(
+        ImageId=course.cloud.image(), MinCount=1, MaxCount=1, UserData="#cloud-config\n{}\n"
+    )
+    instance = launched["Instances"][0]["InstanceId"]
+    disk = course.cloud.disk(instance)  # type: ignore[attr-defined]
+    until(lambda: (disk / "etc/motd").exists(), "the first start")
+    assert not (disk / "var/log").exists()
+    course.ec2.terminate_instances(InstanceIds=[instance])

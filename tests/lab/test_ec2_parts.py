@@ -127,6 +127,24 @@ async def told(machine: Machine, words: str, user: str = "root") -> tuple[str, i
     return await control.obey(machine, words.split(), user)
 
 
+async def test_a_first_start_that_takes_too_long_ends(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promlab.lab.ec2.machine._FIRST_START_S", 0.2)
+    await machine.first_start(b"#!/bin/bash\necho begun; sleep 600\n")
+    log = (machine.root / "var/log/cloud-init-output.log").read_text()
+    assert "took too long" in log
+
+
+async def test_a_script_of_an_unknown_program_does_not_stop_an_instance(machine: Machine) -> None:
+    await machine.first_start(b"#!/no/such/program\n")
+    await machine.boot()
+    assert await told(machine, "service prometheus status") == (
+        "Unit prometheus.service could not be found.",
+        4,
+    )
+
+
 class TestCommands:
     async def test_packages_are_installed_by_root_only(self, machine: Machine) -> None:
         text, code = await told(machine, "apt-get install -y prometheus", "ubuntu")

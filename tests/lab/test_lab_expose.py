@@ -194,3 +194,14 @@ def test_a_gateway_is_scraped_with_the_labels_of_its_jobs(registry: CollectorReg
         assert "stopped" in repr(second)
         assert first.url in first._repr_html_()
     assert not first.alive
+
+
+def test_a_configuration_that_the_server_showed_can_be_given_back(tmp_path: Path) -> None:
+    text = "scrape_configs:\n  - job_name: a\n"
+    once = setup.with_exposed(text, tmp_path)
+    own, kept = str(tmp_path / "exposed.yml"), "/elsewhere/promlab-lab-1-abc/exposed.yml"
+    shown = yaml.safe_load(once)
+    assert shown["scrape_config_files"] == [own]
+    shown["scrape_config_files"] += ["mine.yml", kept, "exposed.yml"]
+    again = yaml.safe_load(setup.with_exposed(yaml.safe_dump(shown), tmp_path))
+    assert again["scrape_config_files"] == ["mine.yml", "exposed.yml", own]

@@ -6,6 +6,7 @@ machine and says which machines there should be. It is the only one that knows m
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -45,6 +46,7 @@ class Wanted(NamedTuple):
     number: int  # its place among the addresses
     state: str  # pending, running, stopping, stopped, terminated
     key: bytes  # public key of its key pair, OpenSSH's form; empty without one
+    user_data: bytes = b""  # what it runs at its first start
 
 
 class Aws:
@@ -87,6 +89,7 @@ class Aws:
                     self._number(one.id),
                     str(one._state.name),
                     _public_key(backend, one.key_name),
+                    _decoded(one.user_data),
                 )
                 for backend in _backends()
                 for one in _instances(backend)
@@ -143,6 +146,14 @@ def _public_key(backend: Any, name: str | None) -> bytes:
     pair = backend.key_pairs.get(name) if name else None
     material = getattr(pair, "material_public", b"") if pair else b""
     return material.encode() if isinstance(material, str) else bytes(material or b"")
+
+
+def _decoded(user_data: Any) -> bytes:
+    """User data is Base64 in the API."""
+    try:
+        return base64.b64decode(str(user_data or ""), validate=True)
+    except ValueError:
+        return b""
 
 
 def _rules(group: Any) -> list[Rule]:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from promlab.lab.ec2.shell import Session
 
 REGION = "eu-central-1"
-SCRIPTS = Path(__file__).parent / "repository"
 _READY_S = 120.0
 _TAG = "promlab-lab"
 _UBUNTU = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*"
@@ -53,7 +52,12 @@ def open(*, real: bool = False, region: str = "") -> Cloud:
     if _opened is not None and _opened.alive and _opened.simulated is not real:
         return _opened
     _need("boto3", "asyncssh", *(() if real else ("moto", "flask")))
-    _opened = RealCloud(region) if real else SimulatedCloud()
+    if real:
+        from promlab.lab.ec2.real_cloud import RealCloud
+
+        _opened = RealCloud(region)
+    else:
+        _opened = SimulatedCloud()
     return _opened
 
 
@@ -160,6 +164,15 @@ class Cloud:
         tags = [{"Key": "Name", "Value": name}, {"Key": _TAG, "Value": "yes"}]
         return [{"ResourceType": "instance", "Tags": tags}]
 
+    def user_data(self) -> str:
+        """`UserData` of an instance: what it runs at its first start. Puts the lab's scripts there.
+
+        Raises ServerError without git on this machine.
+        """
+        from promlab.lab.ec2 import repository
+
+        return repository.user_data()
+
     def cleanup(self) -> list[str]:
         """Terminate every instance that carries `tags`; returns their ids."""
         ec2 = self.client()
@@ -179,46 +192,6 @@ class Cloud:
 
     def stop(self) -> None:
         """Leave the cloud."""
-
-
-class RealCloud(Cloud):
-    """Your own AWS account."""
-
-    simulated = False
-    repository = "https://github.com/promlab/prometheus-lab.git"
-
-    def __init__(self, region: str) -> None:
-        import boto3
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        super().__init__()
-        session = boto3.Session()
-        self.region = region or session.region_name or REGION
-        if session.get_credentials() is None:
-            raise ServerError(
-                "there are no AWS credentials: run `aws configure` in a terminal, or set "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; promlab.lab.ec2.open() needs none"
-            )
-        try:
-            self.account = str(self.client("sts").get_caller_identity()["Account"])
-        except ClientError as error:
-            raise ServerError(
-                f"AWS does not accept your credentials: {error.response['Error']['Message']}"
-            ) from None
-        except BotoCoreError as error:
-            raise ServerError(f"AWS can't be reached: {error}") from None
-
-    def my_address(self) -> str:
-        """Asks Amazon, which sees where a request comes from."""
-        import httpx
-
-        try:
-            return httpx.get("https://checkip.amazonaws.com", timeout=10).text.strip() + "/32"
-        except httpx.HTTPError as error:
-            raise ServerError(f"your own address can't be found out: {error}") from None
-
-    def __repr__(self) -> str:
-        return f"AWS account {self.account} in {self.region}: instances cost money until cleanup()"
 
 
 class SimulatedCloud(Cloud):

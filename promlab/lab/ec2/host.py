@@ -109,6 +109,8 @@ class Host:
         if machine is None:
             machine = Machine(wanted.id, self._folder / "disks", private, inner)
             self._machines[wanted.id] = machine
+            machine.prepare()
+            await machine.first_start(wanted.user_data)
         machine.prepare()
         words = await control.serve(machine)
         ssh = await ssh_server.serve(machine, self._ssh_port, lambda: wanted.key)

@@ -28,6 +28,8 @@ _SAME = {"systemctl": "service", "apt-get": "service", "apt": "service", "pip3":
 _ASK = Path(__file__).parent / "ask.py"
 _STOP_S = 8.0
 _KEPT_LINES = 200
+_CLOUD_LOG = "var/log/cloud-init-output.log"
+_FIRST_START_S = 30.0
 _BASHRC = r"""
 if [ "$USER" = root ]; then PS1='root@$LAB_HOST:\w# '; else PS1='$USER@$LAB_HOST:\w$ '; fi
 HISTFILE=
@@ -181,6 +183,33 @@ class Machine:
         with contextlib.suppress(ProcessLookupError):
             service.process.send_signal(signal.SIGHUP)
         return True
+
+    async def first_start(self, user_data: bytes) -> None:
+        """Run a script as root, as cloud-init does; what it says is kept where that keeps it."""
+        if not user_data.startswith(b"#!"):
+            return
+        script, log = self.root / "var/lib/cloud/user-data", self.root / _CLOUD_LOG
+        for path in (script, log):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        script.write_bytes(user_data)
+        script.chmod(0o700)
+        with log.open("wb") as output, contextlib.suppress(OSError):
+            process = await asyncio.create_subprocess_exec(
+                script,
+                cwd=self.root,
+                env=self.environment("root"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                umask=UMASK,
+            )
+            try:
+                await asyncio.wait_for(process.wait(), _FIRST_START_S)
+            except TimeoutError:
+                output.write(b"the lab stopped this script: it took too long\n")
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     async def boot(self) -> None:
         """Switch on: services that ran when it was switched off start again."""
