@@ -40,6 +40,8 @@ class World:
         self._log.oldest_ms = self._log.newest_ms = START_MS
         self._programs = {program.name: program for program in make_programs(seed, START_MS)}
         self._present: dict[str, set[int]] = {name: set() for name in self._programs}
+        # As of the last scrape that brought something: a failed one forgets nothing.
+        self._known: dict[str, set[int]] = {name: set() for name in self._programs}
         self._reports: dict[str, list[int]] = {}
         self._source = Source(self._log)
         self.fleet = Fleet(self._programs, self._run_all)
@@ -192,7 +194,7 @@ class World:
         before = self._present[name]
         if name in self.fleet.removed:
             self._log.mark_stale(t_ms, sorted(before) + self._reports.pop(name, []))
-            self._present[name] = set()
+            self._present[name], self._known[name] = set(), set()
             return
         target, dropped = _target(program), self.fleet.to_drop.get(name, 0)
         found: dict[int, float] = {}
@@ -210,8 +212,10 @@ class World:
             "scrape_duration_seconds": took_s,
             "scrape_samples_scraped": float(len(found)),
             "scrape_samples_post_metric_relabeling": float(len(found)),
-            "scrape_series_added": float(len(found.keys() - before)),
+            "scrape_series_added": float(len(found.keys() - self._known[name])),
         }
+        if found:
+            self._known[name] = set(found)
         rows = [self._log.row((("__name__", metric), *target)) for metric in report]
         self._reports[name] = rows
         self._log.append(t_ms, rows, list(report.values()))
