@@ -21,7 +21,7 @@ def _api_version(at: At) -> str:
     return text
 
 
-api_version: Kind[str] = Kind(_api_version, lambda text: text, "")
+api_version: Kind[str] = Kind(_api_version, lambda text: text, "", shape={"enum": ["v2", None]})
 
 
 @record

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from promlab.config import kinds
 from promlab.config.document import At
@@ -45,6 +45,7 @@ class StaticConfig(Section):
 class FileSDConfig(Section):
     """Files with target groups."""
 
+    required: ClassVar[tuple[str, ...]] = ("files",)
     files: tuple[str, ...] = opt(kinds.list_of(kinds.path), (), always=True)
     refresh_interval_ms: int = opt(kinds.duration, 300_000, key="refresh_interval", always=True)
 
@@ -84,6 +85,14 @@ class DiscoverySections(Section):
     def extra_keys(cls) -> frozenset[str]:
         """Mechanisms whose sections are read where they are used."""
         return frozenset(f"{name}_sd_configs" for name in MECHANISMS)
+
+    @classmethod
+    def extra_shapes(cls) -> Mapping[str, Any]:
+        """A list of each mechanism's sections."""
+        return {
+            f"{name}_sd_configs": {"type": ["array", "null"], "items": section_of(name)}
+            for name in MECHANISMS
+        }
 
     @classmethod
     def _build(cls, at: At, entries: dict[str, At]) -> DiscoverySections:

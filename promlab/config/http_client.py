@@ -118,7 +118,10 @@ def _headers(at: At) -> Mapping[str, Header]:
 
 
 headers: Kind[Mapping[str, Header]] = Kind(
-    _headers, lambda found: {name: found[name].plain() for name in sorted(found)}, {}
+    _headers,
+    lambda found: {name: found[name].plain() for name in sorted(found)},
+    {},
+    shape={"type": ["object", "null"], "additionalProperties": Header},
 )
 
 

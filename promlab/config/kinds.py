@@ -19,18 +19,28 @@ from promlab.model.durations import format_duration_ms, parse_duration_ms
 
 T = TypeVar("T")
 
+# What YAML may hold in a place, as a JSON schema; a class in it stands for its section.
+Shape = Mapping[str, Any]
+# Every scalar is text to whoever wants text, and `null` is always allowed.
+TEXT: Shape = {"type": ["string", "number", "boolean", "null"]}
+WHOLE: Shape = {"type": ["integer", "null"]}
+_SPAN = "((([0-9]+)y)?(([0-9]+)w)?(([0-9]+)d)?(([0-9]+)h)?(([0-9]+)m)?(([0-9]+)s)?(([0-9]+)ms)?)"
+DURATION: Shape = {"anyOf": [{"type": "string", "pattern": f"^({_SPAN}|0)$"}, {"enum": [0, None]}]}
+
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
     """How values of one kind are read and printed; `null` is what an explicit null gives.
 
-    `hidden` keeps a value out of a section's repr: a URL may carry a password.
+    `hidden` keeps a value out of a section's repr: a URL may carry a password. `shape` is for
+    editors; where it is None, `null` says enough.
     """
 
     read: Callable[[At], T]
     write: Callable[[T], Any]
     null: T
     hidden: bool = False
+    shape: Shape | Callable[[], Shape] | None = None
 
     def __call__(self, at: At) -> T:
         """Read the value at a place, null included."""
@@ -171,7 +181,8 @@ def list_of(kind: Kind[T]) -> Kind[tuple[T, ...]]:
     def read(at: At) -> tuple[T, ...]:
         return tuple(kind(item) for item in at.items())
 
-    return Kind(read, lambda values: [kind.write(value) for value in values], ())
+    shape = {"type": ["array", "null"], "items": kind}
+    return Kind(read, lambda values: [kind.write(value) for value in values], (), shape=shape)
 
 
 def map_of(key: Kind[str], value: Kind[T]) -> Kind[Mapping[str, T]]:
@@ -183,7 +194,8 @@ def map_of(key: Kind[str], value: Kind[T]) -> Kind[Mapping[str, T]]:
     def write(values: Mapping[str, T]) -> dict[str, Any]:
         return {name: value.write(values[name]) for name in sorted(values)}
 
-    return Kind(read, write, {})
+    shape = {"type": ["object", "null"], "additionalProperties": value}
+    return Kind(read, write, {}, shape=shape)
 
 
 def one_of(*choices: str, what: str = "") -> Kind[str]:
@@ -196,7 +208,12 @@ def one_of(*choices: str, what: str = "") -> Kind[str]:
             at.fail(f"unknown {what or 'value'} {text!r}: it must be one of {names}")
         return text
 
-    return Kind(read, _same, "")
+    return Kind(read, _same, "", shape={"enum": [*choices, None]})
+
+
+def offered(*choices: str) -> Kind[str]:
+    """Text, of which a section checks by itself that it is one of these words."""
+    return Kind(At.text, _same, "", shape={"enum": [*choices, None]})
 
 
 def multi_line_free(at: At) -> str:
@@ -207,17 +224,25 @@ def multi_line_free(at: At) -> str:
     return text
 
 
-string: Kind[str] = Kind(At.text, _same, "")
-header_value: Kind[str] = Kind(multi_line_free, _same, "")
-secret: Kind[Secret] = Kind(lambda at: Secret(at.text()), str, Secret(""))
-boolean: Kind[bool] = Kind(_boolean, _same, False)
-integer: Kind[int] = Kind(_integer, _same, 0)
-unsigned: Kind[int] = Kind(_unsigned, _same, 0)
-number: Kind[float] = Kind(_number, _same, 0.0)
-duration: Kind[int] = Kind(_duration, format_duration_ms, 0)
-size: Kind[int] = Kind(_size, format_size, 0)
-url: Kind[str] = Kind(_url, show_url, "", hidden=True)
-path: Kind[str] = Kind(_path, _same, "")
-label_name: Kind[str] = Kind(_label_name, _same, "")
+string: Kind[str] = Kind(At.text, _same, "", shape=TEXT)
+header_value: Kind[str] = Kind(multi_line_free, _same, "", shape=TEXT)
+secret: Kind[Secret] = Kind(lambda at: Secret(at.text()), str, Secret(""), shape=TEXT)
+# Editors read `yes` as text, Prometheus as true.
+boolean: Kind[bool] = Kind(
+    _boolean, _same, False, shape={"enum": [True, False, "yes", "no", "on", "off", None]}
+)
+integer: Kind[int] = Kind(_integer, _same, 0, shape=WHOLE)
+unsigned: Kind[int] = Kind(_unsigned, _same, 0, shape={**WHOLE, "minimum": 0})
+number: Kind[float] = Kind(_number, _same, 0.0, shape={"type": ["number", "null"]})
+duration: Kind[int] = Kind(_duration, format_duration_ms, 0, shape=DURATION)
+size: Kind[int] = Kind(
+    _size,
+    format_size,
+    0,
+    shape={"anyOf": [{"type": "string", "pattern": f"^({_SIZE.pattern}|0)$"}, {"enum": [0, None]}]},
+)
+url: Kind[str] = Kind(_url, show_url, "", hidden=True, shape=TEXT)
+path: Kind[str] = Kind(_path, _same, "", shape=TEXT)
+label_name: Kind[str] = Kind(_label_name, _same, "", shape=TEXT)
 strings: Kind[tuple[str, ...]] = list_of(string)
 labels: Kind[Mapping[str, str]] = map_of(label_name, string)

@@ -31,7 +31,12 @@ def _protocols(at: At) -> tuple[str, ...]:
     return tuple(found)
 
 
-protocols: Kind[tuple[str, ...]] = Kind(_protocols, list, ())
+protocols: Kind[tuple[str, ...]] = Kind(
+    _protocols,
+    list,
+    (),
+    shape={"type": ["array", "null"], "items": protocol, "minItems": 1, "uniqueItems": True},
+)
 
 
 def _maybe_boolean(at: At) -> bool | None:
@@ -39,7 +44,9 @@ def _maybe_boolean(at: At) -> bool | None:
 
 
 # A switch that may be left to `global`.
-switch: Kind[bool | None] = Kind(_maybe_boolean, lambda value: value, None)
+switch: Kind[bool | None] = Kind(
+    _maybe_boolean, lambda value: value, None, shape=kinds.boolean.shape
+)
 
 
 @record

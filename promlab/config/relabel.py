@@ -37,8 +37,15 @@ def _action(at: At) -> str:
     return text
 
 
+# KEEP is keep; editors offer the small ones.
+_ANY_CASE = "|".join("".join(f"[{c}{c.upper()}]" for c in name) for name in ACTIONS)
 regex: Kind[str] = Kind(_regex, lambda text: text, "")
-action: Kind[str] = Kind(_action, lambda text: text, "")
+action: Kind[str] = Kind(
+    _action,
+    lambda text: text,
+    "",
+    shape={"anyOf": [{"enum": ACTIONS}, {"type": "string", "pattern": f"^({_ANY_CASE})$"}]},
+)
 
 
 @record

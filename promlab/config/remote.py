@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from promlab.config import kinds
 from promlab.config.document import At
@@ -105,6 +105,7 @@ class MetadataConfig(Section):
 class RemoteWriteConfig(Section):
     """An endpoint that gets all samples."""
 
+    required: ClassVar[tuple[str, ...]] = ("url",)
     url: str = opt(kinds.url, "", always=True)
     remote_timeout_ms: int = opt(kinds.duration, 30_000, key="remote_timeout", always=True)
     protobuf_message: str = opt(
@@ -145,6 +146,7 @@ class RemoteWriteConfig(Section):
 class RemoteReadConfig(Section):
     """An endpoint that queries also ask."""
 
+    required: ClassVar[tuple[str, ...]] = ("url",)
     url: str = opt(kinds.url, "", always=True)
     remote_timeout_ms: int = opt(kinds.duration, 60_000, key="remote_timeout", always=True)
     chunked_read_limit: int = opt(kinds.unsigned, 50_000_000)

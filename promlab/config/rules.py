@@ -31,7 +31,10 @@ def _optional_duration(at: At) -> int | None:
 
 
 optional_duration: Kind[int | None] = Kind(
-    _optional_duration, lambda ms: None if ms is None else kinds.duration.write(ms), None
+    _optional_duration,
+    lambda ms: None if ms is None else kinds.duration.write(ms),
+    None,
+    shape=kinds.DURATION,
 )
 
 
@@ -40,7 +43,12 @@ def _texts(at: At) -> Mapping[str, str]:
 
 
 # Names are checked afterwards, in Prometheus' words.
-texts: Kind[Mapping[str, str]] = Kind(_texts, lambda found: dict(sorted(found.items())), {})
+texts: Kind[Mapping[str, str]] = Kind(
+    _texts,
+    lambda found: dict(sorted(found.items())),
+    {},
+    shape={"type": ["object", "null"], "additionalProperties": kinds.TEXT},
+)
 
 
 @record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from promlab.config import kinds
 from promlab.config.discovery_sections import DiscoverySections
@@ -20,6 +20,7 @@ from promlab.config.section import Section, inline, opt, record, sections
 class ScrapeConfig(Section):
     """One job. After `settled` no field is left to `global`."""
 
+    required: ClassVar[tuple[str, ...]] = ("job_name",)
     job_name: str = opt(kinds.string, "", always=True)
     honor_labels: bool = opt(kinds.boolean, False)
     honor_timestamps: bool = opt(kinds.boolean, True, always=True)

@@ -8,9 +8,9 @@ fields' kinds overrides `check`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, NamedTuple, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform
 
 from promlab.config.document import At
 from promlab.config.kinds import Kind
@@ -80,7 +80,9 @@ def keys(cls: type[Section]) -> frozenset[str]:
 
 @record
 class Section:
-    """A mapping with known fields."""
+    """A mapping with known fields; without those that are `required`, `check` refuses it."""
+
+    required: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def read(cls: type[S], at: At) -> S:
@@ -98,6 +100,11 @@ class Section:
     def extra_keys(cls) -> frozenset[str]:
         """Keys that a section reads by itself, beyond its declared fields."""
         return frozenset()
+
+    @classmethod
+    def extra_shapes(cls) -> Mapping[str, Any]:
+        """What YAML may hold under each of the `extra_keys`, for editors."""
+        return {key: {} for key in cls.extra_keys()}
 
     @classmethod
     def _build(cls: type[S], at: At, entries: dict[str, At]) -> S:
@@ -131,9 +138,13 @@ class Section:
         return dict(self._plain())
 
 
+def _or_nothing(cls: type[Section]) -> Mapping[str, Any]:
+    return {"anyOf": [cls, {"type": "null"}]}
+
+
 def section(cls: type[S]) -> Kind[S]:
     """A field that holds a section."""
-    return Kind(cls.read, lambda value: value.plain(), cls())
+    return Kind(cls.read, lambda value: value.plain(), cls(), shape=_or_nothing(cls))
 
 
 def maybe(cls: type[S]) -> Kind[S | None]:
@@ -142,7 +153,7 @@ def maybe(cls: type[S]) -> Kind[S | None]:
     def write(value: S | None) -> dict[str, Any] | None:
         return None if value is None else value.plain()
 
-    return Kind(cls.read, write, None)
+    return Kind(cls.read, write, None, shape=_or_nothing(cls))
 
 
 def sections(cls: type[S], null: str) -> Kind[tuple[S, ...]]:
@@ -156,4 +167,5 @@ def sections(cls: type[S], null: str) -> Kind[tuple[S, ...]]:
     def read_all(at: At) -> tuple[S, ...]:
         return tuple(read(item) for item in at.items())
 
-    return Kind(read_all, lambda values: [value.plain() for value in values], ())
+    shape = {"type": ["array", "null"], "items": cls}
+    return Kind(read_all, lambda values: [value.plain() for value in values], (), shape=shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from promlab.config import kinds
 from promlab.config.document import At
@@ -29,6 +30,7 @@ headers: Kind[Mapping[str, str]] = Kind(_headers, dict, {})
 class TracingConfig(Section):
     """An OTLP endpoint for traces."""
 
+    required: ClassVar[tuple[str, ...]] = ("endpoint",)
     client_type: str = opt(kinds.one_of("grpc", "http", what="tracing client type"), "grpc")
     endpoint: str = opt(kinds.string, "")
     sampling_fraction: float = opt(kinds.number, 0.0)

@@ -30,6 +30,10 @@ _rules: Kind[tuple[InhibitRuleConfig, ...]] = Kind(
     lambda at: tuple(_rule(item) for item in at.items()),
     lambda rules: [rule.plain() for rule in rules],
     (),
+    shape={
+        "type": ["array", "null"],
+        "items": {"anyOf": [InhibitRuleConfig, {"type": "null"}]},
+    },
 )
 
 

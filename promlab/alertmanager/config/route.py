@@ -24,7 +24,10 @@ def _read_routes(at: At) -> tuple[RouteConfig, ...]:
 
 
 _routes: Kind[tuple[Any, ...]] = Kind(
-    _read_routes, lambda routes: [route.plain() for route in routes], ()
+    _read_routes,
+    lambda routes: [route.plain() for route in routes],
+    (),
+    shape=lambda: {"type": ["array", "null"], "items": RouteConfig},
 )
 
 

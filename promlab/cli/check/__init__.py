@@ -8,4 +8,5 @@ COMMANDS = {
     "metrics": "read metrics from standard input and say what is wrong with them",
     "healthy": "check that a server is healthy",
     "ready": "check that a server is ready",
+    "schema": "print the JSON schema of a configuration file, for editors",
 }

@@ -123,7 +123,8 @@ class AnyAws(Aws):
     """One of the services, by its role."""
 
     mechanism: ClassVar[str] = "aws"
-    role: str = opt(kinds.string, "", always=True)
+    required: ClassVar[tuple[str, ...]] = ("role",)
+    role: str = opt(kinds.offered(*ROLES), "", always=True)
     filters: tuple[Filter, ...] = opt(sections(Filter, "empty or null AWS filter"), ())
     clusters: tuple[str, ...] = opt(kinds.strings, ())
 

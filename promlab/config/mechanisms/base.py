@@ -57,7 +57,12 @@ def needs_address(at: At, url: str, what: str) -> None:
         at.fail(f"{what}: host is missing in URL")
 
 
-port: Kind[int] = Kind(lambda at: _port(at), lambda value: value, 0)
+port: Kind[int] = Kind(
+    lambda at: _port(at),
+    lambda value: value,
+    0,
+    shape={"type": ["integer", "null"], "minimum": 0, "maximum": 65_535},
+)
 
 
 def _port(at: At) -> int:

@@ -23,8 +23,9 @@ class Azure(Asked):
     """Virtual machines of Azure."""
 
     mechanism: ClassVar[str] = "azure"
+    required: ClassVar[tuple[str, ...]] = ("subscription_id",)
     environment: str = opt(kinds.string, "AzurePublicCloud", always=True)
-    authentication_method: str = opt(kinds.string, "OAuth", always=True)
+    authentication_method: str = opt(kinds.offered(*_AZURE_METHODS), "OAuth", always=True)
     subscription_id: str = opt(kinds.string, "", always=True)
     tenant_id: str = opt(kinds.string, "")
     client_id: str = opt(kinds.string, "")
@@ -59,6 +60,7 @@ class Gce(Refreshed):
     """Instances of Google Compute Engine."""
 
     mechanism: ClassVar[str] = "gce"
+    required: ClassVar[tuple[str, ...]] = ("project", "zone")
     project: str = opt(kinds.string, "", always=True)
     zone: str = opt(kinds.string, "", always=True)
     filter: str = opt(kinds.string, "")
@@ -76,6 +78,7 @@ class OpenStack(Refreshed):
     """Instances, hypervisors or load balancers of an OpenStack cloud."""
 
     mechanism: ClassVar[str] = "openstack"
+    required: ClassVar[tuple[str, ...]] = ("role", "region")
     identity_endpoint: str = opt(kinds.url, "")
     username: str = opt(kinds.string, "")
     userid: str = opt(kinds.string, "")
@@ -87,12 +90,12 @@ class OpenStack(Refreshed):
     application_credential_name: str = opt(kinds.string, "")
     application_credential_id: str = opt(kinds.string, "")
     application_credential_secret: Secret = opt(kinds.secret, Secret(""))
-    role: str = opt(kinds.string, "", always=True)
+    role: str = opt(kinds.offered(*_OPENSTACK_ROLES), "", always=True)
     region: str = opt(kinds.string, "", always=True)
     port: int = opt(port, 80, always=True)
     all_tenants: bool = opt(kinds.boolean, False)
     tls_config: TLSConfig = opt(section(TLSConfig), TLSConfig())
-    availability: str = opt(kinds.string, "public", always=True)
+    availability: str = opt(kinds.offered(*_AVAILABILITY), "public", always=True)
 
     def check(self, at: At) -> None:
         """What to look for, where."""
@@ -113,8 +116,9 @@ class Triton(Refreshed):
     """Containers or compute nodes of Triton."""
 
     mechanism: ClassVar[str] = "triton"
+    required: ClassVar[tuple[str, ...]] = ("account", "dns_suffix", "endpoint")
     account: str = opt(kinds.string, "", always=True)
-    role: str = opt(kinds.string, "container", always=True)
+    role: str = opt(kinds.offered(*_TRITON_ROLES), "container", always=True)
     dns_suffix: str = opt(kinds.string, "", always=True)
     endpoint: str = opt(kinds.string, "", always=True)
     groups: tuple[str, ...] = opt(kinds.strings, ())
@@ -143,7 +147,8 @@ class Oci(Asked):
     """Instances of Oracle's cloud."""
 
     mechanism: ClassVar[str] = "oci"
-    auth: str = opt(kinds.string, "api_key", always=True)
+    required: ClassVar[tuple[str, ...]] = ("region",)
+    auth: str = opt(kinds.offered(*_OCI_METHODS), "api_key", always=True)
     tenancy: str = opt(kinds.string, "")
     user: str = opt(kinds.string, "")
     fingerprint: str = opt(kinds.string, "")

@@ -34,7 +34,8 @@ class Hetzner(_Hoster):
     """Servers of the cloud, or of Robot."""
 
     mechanism: ClassVar[str] = "hetzner"
-    role: str = opt(kinds.string, "", always=True)
+    required: ClassVar[tuple[str, ...]] = ("role",)
+    role: str = opt(kinds.offered(*_HETZNER_ROLES), "", always=True)
     label_selector: str = opt(kinds.string, "")
 
     def check(self, at: At) -> None:
@@ -66,6 +67,7 @@ class Ionos(_Hoster):
     """Servers of a datacenter of IONOS."""
 
     mechanism: ClassVar[str] = "ionos"
+    required: ClassVar[tuple[str, ...]] = ("datacenter_id",)
     datacenter_id: str = opt(kinds.string, "", always=True)
 
     def check(self, at: At) -> None:
@@ -80,6 +82,7 @@ class Scaleway(_Hoster):
     """Instances or bare metal servers of Scaleway."""
 
     mechanism: ClassVar[str] = "scaleway"
+    required: ClassVar[tuple[str, ...]] = ("role", "project_id", "access_key")
     project_id: str = opt(kinds.string, "", always=True)
     api_url: str = opt(kinds.url, "https://api.scaleway.com")
     zone: str = opt(kinds.string, "fr-par-1", always=True)
@@ -88,7 +91,7 @@ class Scaleway(_Hoster):
     secret_key_file: str = opt(kinds.path, "")
     name_filter: str = opt(kinds.string, "")
     tags_filter: tuple[str, ...] = opt(kinds.strings, ())
-    role: str = opt(kinds.string, "", always=True)
+    role: str = opt(kinds.offered(*_SCALEWAY_ROLES), "", always=True)
 
     def check(self, at: At) -> None:
         """What to look for, as whom."""
@@ -108,11 +111,17 @@ class OvhCloud(Refreshed):
     """Virtual or dedicated servers of OVHcloud."""
 
     mechanism: ClassVar[str] = "ovhcloud"
+    required: ClassVar[tuple[str, ...]] = (
+        "application_key",
+        "application_secret",
+        "consumer_key",
+        "service",
+    )
     endpoint: str = opt(kinds.string, "ovh-eu", always=True)
     application_key: str = opt(kinds.string, "", always=True)
     application_secret: Secret = opt(kinds.secret, Secret(""))
     consumer_key: Secret = opt(kinds.secret, Secret(""))
-    service: str = opt(kinds.string, "", always=True)
+    service: str = opt(kinds.offered(*_OVH_SERVICES), "", always=True)
 
     def check(self, at: At) -> None:
         """What to look for, as whom."""
@@ -135,6 +144,7 @@ class Outscale(_Hoster):
     """Virtual machines of Outscale."""
 
     mechanism: ClassVar[str] = "outscale"
+    required: ClassVar[tuple[str, ...]] = ("access_key", "secret_key")
     endpoint: str = opt(kinds.url, "")
     region: str = opt(kinds.string, "eu-west-2", always=True)
     access_key: str = opt(kinds.string, "", always=True)
@@ -155,7 +165,7 @@ class Stackit(_Hoster):
     """Servers or databases of STACKIT."""
 
     mechanism: ClassVar[str] = "stackit"
-    role: str = opt(kinds.string, "server")
+    role: str = opt(kinds.offered(*_STACKIT_ROLES), "server")
     region: str = opt(kinds.string, "eu01", always=True)
     endpoint: str = opt(kinds.url, "", always=True)
     project: str = opt(kinds.string, "", always=True)

@@ -34,7 +34,7 @@ class Namespaces(Section):
 class Selector(Section):
     """Which objects of a role to ask for."""
 
-    role: str = opt(kinds.string, "", always=True)
+    role: str = opt(kinds.offered(*ROLES), "", always=True)
     label: str = opt(kinds.string, "")
     field: str = opt(kinds.string, "")
 
@@ -52,8 +52,9 @@ class Kubernetes(Mechanism):
     """Objects of one role in a cluster."""
 
     mechanism: ClassVar[str] = "kubernetes"
+    required: ClassVar[tuple[str, ...]] = ("role",)
     api_server: str = opt(kinds.url, "")
-    role: str = opt(kinds.string, "", always=True)
+    role: str = opt(kinds.offered(*ROLES), "", always=True)
     kubeconfig_file: str = opt(kinds.path, "")
     namespaces: Namespaces = opt(section(Namespaces), Namespaces())
     selectors: tuple[Selector, ...] = opt(sections(Selector, "empty or null selector"), ())

@@ -18,6 +18,7 @@ class Http(Asked):
     """A server that answers with target groups."""
 
     mechanism: ClassVar[str] = "http"
+    required: ClassVar[tuple[str, ...]] = ("url",)
     url: str = opt(kinds.url, "", always=True)
 
     def check(self, at: At) -> None:
@@ -37,7 +38,9 @@ def _record_type(at: At) -> str:
     return text
 
 
-record_type: Kind[str] = Kind(_record_type, lambda text: text, "SRV")
+record_type: Kind[str] = Kind(
+    _record_type, lambda text: text, "SRV", shape={"enum": [*RECORDS, None]}
+)
 
 
 @record
@@ -45,6 +48,7 @@ class Dns(Refreshed):
     """Names to look up."""
 
     mechanism: ClassVar[str] = "dns"
+    required: ClassVar[tuple[str, ...]] = ("names",)
     names: tuple[str, ...] = opt(kinds.strings, (), always=True)
     refresh_interval_ms: int = opt(kinds.duration, 30_000, key="refresh_interval", always=True)
     type: str = opt(record_type, "SRV", always=True)

@@ -76,6 +76,7 @@ class Eureka(Asked):
     """Applications of a Eureka server."""
 
     mechanism: ClassVar[str] = "eureka"
+    required: ClassVar[tuple[str, ...]] = ("server",)
     server: str = opt(kinds.string, "", always=True)
     refresh_interval_ms: int = opt(kinds.duration, 30_000, key="refresh_interval", always=True)
 
@@ -92,6 +93,7 @@ class Marathon(Asked):
     """Applications of Marathon."""
 
     mechanism: ClassVar[str] = "marathon"
+    required: ClassVar[tuple[str, ...]] = ("servers",)
     servers: tuple[str, ...] = opt(kinds.strings, (), always=True)
     refresh_interval_ms: int = opt(kinds.duration, 30_000, key="refresh_interval", always=True)
     auth_token: Secret = opt(kinds.secret, Secret(""))
@@ -118,6 +120,7 @@ class PuppetDB(Asked):
     """Resources that a query finds in PuppetDB."""
 
     mechanism: ClassVar[str] = "puppetdb"
+    required: ClassVar[tuple[str, ...]] = ("url", "query")
     url: str = opt(kinds.url, "", always=True)
     query: str = opt(kinds.string, "", always=True)
     include_parameters: bool = opt(kinds.boolean, False)
@@ -138,6 +141,7 @@ class Kuma(Asked):
     """Data planes of a Kuma control plane."""
 
     mechanism: ClassVar[str] = "kuma"
+    required: ClassVar[tuple[str, ...]] = ("server",)
     server: str = opt(kinds.url, "", always=True)
     refresh_interval_ms: int = opt(kinds.duration, 30_000, key="refresh_interval", always=True)
     fetch_timeout_ms: int = opt(kinds.duration, 120_000, key="fetch_timeout", always=True)
@@ -156,6 +160,7 @@ class Uyuni(Asked):
     """Machines that a Uyuni server watches over."""
 
     mechanism: ClassVar[str] = "uyuni"
+    required: ClassVar[tuple[str, ...]] = ("server", "username", "password")
     server: str = opt(kinds.url, "", always=True)
     username: str = opt(kinds.string, "", always=True)
     password: Secret = opt(kinds.secret, Secret(""))

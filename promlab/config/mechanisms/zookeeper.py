@@ -14,6 +14,7 @@ from promlab.config.section import opt, record
 class ZooKeeper(Mechanism):
     """Nodes below some paths."""
 
+    required: ClassVar[tuple[str, ...]] = ("servers", "paths")
     servers: tuple[str, ...] = opt(kinds.strings, (), always=True)
     paths: tuple[str, ...] = opt(kinds.strings, (), always=True)
     timeout_ms: int = opt(kinds.duration, 10_000, key="timeout", always=True)

@@ -157,7 +157,9 @@ _PATTERNS = (
 )
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class ModulesFile(msgspec.Struct, forbid_unknown_fields=True):
+    """Modules by name."""
+
     modules: dict[str, Module] = {}
 
 
@@ -166,7 +168,7 @@ def load(path: str) -> dict[str, Module]:
     try:
         # All scalars as texts: a header's value `yes` or `1` is meant as it stands.
         document = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
-        found = msgspec.convert(_without_empty(document or {}), _File, strict=False).modules
+        found = msgspec.convert(_without_empty(document or {}), ModulesFile, strict=False).modules
     except OSError as error:
         raise ConfigError(error.strerror or str(error), path=path) from None
     except UnicodeDecodeError:

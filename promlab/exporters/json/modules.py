@@ -88,7 +88,9 @@ class Module(Section):
 
 
 @record
-class _File(Section):
+class ModulesFile(Section):
+    """Modules by name."""
+
     modules: Mapping[str, Module] = opt(kinds.map_of(kinds.string, section(Module)), {})
 
     def check(self, at: At) -> None:
@@ -99,4 +101,4 @@ class _File(Section):
 
 def load(path: str) -> Mapping[str, Module]:
     """The modules of a file. Raises ConfigError with file, line, column and field."""
-    return _File.read(parse(read_text(path), path)).modules
+    return ModulesFile.read(parse(read_text(path), path)).modules
