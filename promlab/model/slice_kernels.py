@@ -1,4 +1,4 @@
-"""Slices of a byte array: comparing, hashing, and finding the distinct ones."""
+"""Slices of a byte array: copying, comparing, hashing, and finding the distinct ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,23 @@ import numpy as np
 from promlab.jit import intrinsic, ir, kernel, types
 
 EMPTY = -1
+
+
+@intrinsic
+def copy_bytes(_context: Any, source: Any, i: Any, out: Any, j: Any, count: Any) -> Any:
+    """out[j:j+count] = source[i:i+count] as one call: byte for byte costs ten times as much."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def place(array: int, index: int) -> Any:
+            start = context.make_array(signature.args[array])(context, builder, args[array]).data
+            return builder.gep(start, [args[index]])
+
+        pointer, size, flag = ir.IntType(8).as_pointer(), ir.IntType(64), ir.IntType(1)
+        copy = builder.module.declare_intrinsic("llvm.memcpy", [pointer, pointer, size])
+        builder.call(copy, [place(2, 3), place(0, 1), args[4], flag(0)])
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, out, types.int64, types.int64), build
 
 
 @intrinsic

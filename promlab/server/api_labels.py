@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -55,7 +56,7 @@ async def series(context: Context, request: Request) -> Response:
     _, label_text = context.evaluator()
     rows = list(_distinct(tables)) if len(tables) > 1 else None
     table = tables[0] if rows is None else LabelTable.from_dicts(rows, querier.symbols.overlay())
-    table = _sorted(table)
+    table = context.tables.get((table,), "sorted", partial(_sorted, table))
     truncated = 0 < limit < table.n
     if truncated:
         table = table.take(np.arange(limit, dtype=np.int64))
@@ -90,10 +91,8 @@ async def _strings(context: Context, request: Request, ask: Ask) -> Response:
     querier = context.within(scope)
 
     def collect() -> list[str]:
-        found: set[str] = set()
-        for matchers in sets or [[]]:
-            found.update(ask(querier, matchers, start_ms, end_ms))
-        return sorted(found)
+        parts = [ask(querier, matchers, start_ms, end_ms) for matchers in sets or [[]]]
+        return parts[0] if len(parts) == 1 else sorted(set().union(*parts))
 
     names = await _looked_up(context, request, collect)
     if 0 < limit < len(names):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from promlab.errors import NotReady
 from promlab.model.storage import Querier, QueryScope
+from promlab.promql.memo import TableMemo
 from promlab.server.channel import ChannelClient
 from promlab.server.label_text import LabelText
 from promlab.server.notifications import STARTING, Notifications
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from promlab.server.sources import QuerySources
 
 T = TypeVar("T")
+_REMEMBERED_ROWS = 200_000  # of answers whose order is kept
 _RULES_S = 10.0  # longest wait for the rules to be there
 
 
@@ -43,6 +45,7 @@ class Context:
     remote_write: RemoteWrite | None = None
     sources: QuerySources | None = None
     guard: Guard = field(default_factory=Guard)
+    tables: TableMemo = field(default_factory=lambda: TableMemo(_REMEMBERED_ROWS))
     stopping: bool = False
     features: frozenset[str] = field(init=False)  # names given with --enable-feature
     notifications: Notifications = field(init=False)

@@ -29,7 +29,7 @@ from promlab.promql.result import (
     String,
     Value,
 )
-from promlab.server.label_text import LabelText
+from promlab.server.label_text import LabelText, Pieces
 
 _CHUNK_BYTES = 2 << 20
 _SAMPLE_BYTES = 26 + 6  # the longest float, quotes, brackets, commas
@@ -77,7 +77,7 @@ def encode_series(
     pieces = label_text.pieces(labels)
     yield b'{"status":"success","data":'
     yield from _in_brackets(
-        _chunks(pieces.sizes() + _SERIES_BYTES, partial(print_label_sets, *pieces))
+        _chunks(pieces, _SERIES_BYTES, partial(print_label_sets, *pieces.columns))
     )
     if warnings:
         yield b',"warnings":' + _encode(warnings)
@@ -114,15 +114,15 @@ def _vector(value: InstantVector, label_text: LabelText) -> Iterator[bytes]:
         return iter(())  # as most alerts have it
     pieces = label_text.pieces(value.labels)
     step = np.frombuffer(f"[{format_seconds(value.t_ms)},".encode(), np.uint8)
-    sizes = pieces.sizes() + (_SERIES_BYTES + _SAMPLE_BYTES + _TIME_BYTES)
     values = np.ascontiguousarray(value.values)
+    more = _SERIES_BYTES + _SAMPLE_BYTES + _TIME_BYTES
     if value.histograms is None:
-        return _chunks(sizes, partial(print_vector, *pieces, step, values))
+        return _chunks(pieces, more, partial(print_vector, *pieces.columns, step, values))
     from promlab.server.json_histogram_kernels import print_mixed_vector
 
     printed = _Histograms.of(value.histograms)
-    sizes += printed.sizes()
-    return _chunks(sizes, partial(print_mixed_vector, *pieces, step, values, *printed))
+    print_rows = partial(print_mixed_vector, *pieces.columns, step, values, *printed)
+    return _chunks(pieces, more + printed.sizes(), print_rows)
 
 
 def _matrix(value: Matrix, label_text: LabelText) -> Iterator[bytes]:
@@ -132,10 +132,12 @@ def _matrix(value: Matrix, label_text: LabelText) -> Iterator[bytes]:
 
     pieces = label_text.pieces(value.labels)
     steps, step_offsets = _steps(value.t_ms)
-    points = np.count_nonzero(value.present, axis=1)
-    sizes = pieces.sizes() + _SERIES_BYTES + points * (_SAMPLE_BYTES + _TIME_BYTES)
     values, present = np.ascontiguousarray(value.values), np.ascontiguousarray(value.present)
-    return _chunks(sizes, partial(print_matrix, *pieces, steps, step_offsets, values, present))
+    more: int | npt.NDArray[np.int64] = len(steps) + present.shape[1] * _SAMPLE_BYTES
+    if pieces.total + (_SERIES_BYTES + more) * len(present) > _CHUNK_BYTES:
+        more = np.count_nonzero(present, axis=1) * (_SAMPLE_BYTES + _TIME_BYTES)
+    print_rows = partial(print_matrix, *pieces.columns, steps, step_offsets, values, present)
+    return _chunks(pieces, _SERIES_BYTES + more, print_rows)
 
 
 def _raw_matrix(value: RawMatrix, label_text: LabelText) -> Iterator[bytes]:
@@ -145,12 +147,12 @@ def _raw_matrix(value: RawMatrix, label_text: LabelText) -> Iterator[bytes]:
     if batch.histograms is not None:
         return _mixed_series(batch, label_text)
     pieces = label_text.pieces(batch.labels)
-    sizes = pieces.sizes() + _SERIES_BYTES
-    sizes += np.diff(batch.offsets) * (_SAMPLE_BYTES + _TIME_BYTES)
+    more = _SERIES_BYTES + np.diff(batch.offsets) * (_SAMPLE_BYTES + _TIME_BYTES)
     times, values = np.ascontiguousarray(batch.t_ms), np.ascontiguousarray(batch.values)
-    return _chunks(
-        sizes, partial(print_series, *pieces, batch.offsets, batch.times_at, times, values)
+    print_rows = partial(
+        print_series, *pieces.columns, batch.offsets, batch.times_at, times, values
     )
+    return _chunks(pieces, more, print_rows)
 
 
 def _mixed_series(batch: SeriesBatch, label_text: LabelText) -> Iterator[bytes]:
@@ -160,10 +162,10 @@ def _mixed_series(batch: SeriesBatch, label_text: LabelText) -> Iterator[bytes]:
     pieces = label_text.pieces(batch.labels)
     printed = _Histograms.of(batch.histograms)
     each = np.concatenate([[0], np.cumsum(printed.sizes() + _SAMPLE_BYTES + _TIME_BYTES)])
-    sizes = pieces.sizes() + 2 * _SERIES_BYTES + np.diff(each[batch.offsets])
+    more = 2 * _SERIES_BYTES + np.diff(each[batch.offsets])
     times, values = np.ascontiguousarray(batch.t_ms), np.ascontiguousarray(batch.values)
     columns = batch.offsets, batch.times_at, times, values, *printed
-    return _chunks(sizes, partial(print_mixed_series, *pieces, *columns))
+    return _chunks(pieces, more, partial(print_mixed_series, *pieces.columns, *columns))
 
 
 class _Histograms(NamedTuple):
@@ -233,9 +235,23 @@ def _steps(t_ms: Times) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
 
 
 def _chunks(
-    sizes: npt.NDArray[np.int64], print_rows: Callable[[int, int, npt.NDArray[np.uint8]], int]
+    pieces: Pieces,
+    more: int | npt.NDArray[np.int64],
+    print_rows: Callable[[int, int, npt.NDArray[np.uint8]], int],
 ) -> Iterator[bytes]:
-    """Rows printed so many at a time that their `sizes` (upper bounds) fit one chunk."""
+    """Rows printed so many at a time that they fit one chunk.
+
+    A row takes no more than its labels and `more` bytes.
+    """
+    if isinstance(more, int):
+        count = len(pieces.rows)
+        most = pieces.total + more * count
+        if most <= _CHUNK_BYTES:
+            if count:
+                out = _scratch(most)
+                yield out[: print_rows(0, count, out)].tobytes()
+            return
+    sizes = pieces.sizes + more
     ends = np.cumsum(sizes)
     first = 0
     while first < len(sizes):

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.jit import kernel
-from promlab.model.float_kernels import print_float, print_seconds, print_text
+from promlab.model.float_kernels import print_float, print_seconds
+from promlab.model.slice_kernels import copy_bytes
 
 Bytes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -25,6 +26,12 @@ _OUT = "Array(uint8, 1, 'C')"
 _METRIC = np.frombuffer(b'{"metric":', np.uint8).copy()
 _VALUES = np.frombuffer(b',"values":[', np.uint8).copy()
 _VALUE = np.frombuffer(b',"value":', np.uint8).copy()
+
+
+@kernel(inline=True)
+def _print(text: Bytes, out: Bytes, at: int) -> int:
+    copy_bytes(text, 0, out, at, len(text))
+    return at + len(text)
 
 
 @kernel()
@@ -42,11 +49,32 @@ def print_labels(pieces: Indices, arena: Bytes, offsets: Indices, out: Bytes, at
             out[at] = 44
             at += 1
         first = False
-        for i in range(start, end):
-            out[at] = arena[i]
-            at += 1
+        copy_bytes(arena, start, out, at, end - start)
+        at += end - start
     out[at] = 125
     return at + 1
+
+
+@kernel(f"void({_PIECES}, {_TEXT}, {_INDEX}, {_OUT}, {_INDEX.replace(', readonly=True', '')})")
+def join_labels(
+    pieces: Indices, arena: Bytes, offsets: Indices, out: Bytes, out_offsets: Indices
+) -> None:
+    """Label sets without braces, one after the other; fills in where each begins and ends."""
+    at = 0
+    out_offsets[0] = 0
+    for s in range(len(pieces)):
+        begun = at
+        for piece in pieces[s]:
+            start = offsets[piece]
+            end = offsets[piece + 1]
+            if start == end:
+                continue
+            if at > begun:
+                out[at] = 44
+                at += 1
+            copy_bytes(arena, start, out, at, end - start)
+            at += end - start
+        out_offsets[s + 1] = at
 
 
 @kernel(inline=True)
@@ -82,9 +110,9 @@ def print_matrix(
         if s > first:
             out[at] = 44
             at += 1
-        at = print_text(_METRIC, out, at)
+        at = _print(_METRIC, out, at)
         at = print_labels(pieces[s], arena, offsets, out, at)
-        at = print_text(_VALUES, out, at)
+        at = _print(_VALUES, out, at)
         begun = False
         for t in range(values.shape[1]):
             if not present[s, t]:
@@ -93,9 +121,9 @@ def print_matrix(
                 out[at] = 44
                 at += 1
             begun = True
-            for i in range(step_offsets[t], step_offsets[t + 1]):
-                out[at] = steps[i]
-                at += 1
+            size = step_offsets[t + 1] - step_offsets[t]
+            copy_bytes(steps, step_offsets[t], out, at, size)
+            at += size
             at = print_value(values[s, t], out, at)
         out[at] = 93
         out[at + 1] = 125
@@ -120,10 +148,10 @@ def print_vector(
         if s > first:
             out[at] = 44
             at += 1
-        at = print_text(_METRIC, out, at)
+        at = _print(_METRIC, out, at)
         at = print_labels(pieces[s], arena, offsets, out, at)
-        at = print_text(_VALUE, out, at)
-        at = print_text(step, out, at)
+        at = _print(_VALUE, out, at)
+        at = _print(step, out, at)
         at = print_value(values[s], out, at)
         out[at] = 125
         at += 1
@@ -152,9 +180,9 @@ def print_series(
         if s > first:
             out[at] = 44
             at += 1
-        at = print_text(_METRIC, out, at)
+        at = _print(_METRIC, out, at)
         at = print_labels(pieces[s], arena, label_offsets, out, at)
-        at = print_text(_VALUES, out, at)
+        at = _print(_VALUES, out, at)
         for k in range(offsets[s], offsets[s + 1]):
             if k > offsets[s]:
                 out[at] = 44

@@ -7,7 +7,8 @@ label values are kept from answer to answer; those a query makes up are not.
 from __future__ import annotations
 
 import threading
-from typing import NamedTuple, TypeVar
+from collections import OrderedDict
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -19,6 +20,8 @@ Indices = npt.NDArray[np.int64]
 D = TypeVar("D", bound=np.generic)
 
 _KEEP_BYTES = 64 << 20
+_KEEP_TABLE_BYTES = 16 << 20
+_TABLE_BYTES = 1000  # a table's objects
 _OVERLAY_BIT = np.uint32(1 << 31)
 _escape = msgspec.json.Encoder().encode
 
@@ -29,22 +32,29 @@ def label_set(labels: dict[str, str]) -> str:
     return "{" + ", ".join(pairs) + "}"
 
 
-class Pieces(NamedTuple):
+class Pieces:
     """Piece p is `arena[offsets[p]:offsets[p+1]]`; `rows[s]` are the pieces of series s."""
 
-    rows: Indices  # i64[n, k]; piece 0 is empty
-    arena: npt.NDArray[np.uint8]
-    offsets: Indices
+    __slots__ = ("arena", "offsets", "rows", "sizes", "total")
 
-    def sizes(self) -> Indices:
-        """Bytes of all labels of each series, commas included. i64[n]."""
-        lengths = self.offsets[self.rows + 1] - self.offsets[self.rows] + 1
-        total: Indices = lengths.sum(axis=1)
-        return total
+    def __init__(self, rows: Indices, arena: npt.NDArray[np.uint8], offsets: Indices) -> None:
+        self.rows, self.arena, self.offsets = rows, arena, offsets  # i64[n, k]; piece 0 is empty
+        lengths = offsets[rows + 1] - offsets[rows] + 1
+        self.sizes: Indices = lengths.sum(axis=1)  # of each series' labels, commas included
+        self.total = int(self.sizes.sum())
+
+    @property
+    def columns(self) -> tuple[Indices, npt.NDArray[np.uint8], Indices]:
+        """As kernels take them."""
+        return self.rows, self.arena, self.offsets
 
 
 class LabelText:
-    """Pieces of the label values of one symbol table. Safe to use from several threads."""
+    """Pieces of the label values of one symbol table. Safe to use from several threads.
+
+    A label table that was printed before is one that storage or the engine keeps: from the
+    second time on its label sets are kept as a whole, each of them one piece.
+    """
 
     def __init__(self, symbols: Symbols) -> None:
         self._symbols = symbols.base
@@ -56,16 +66,38 @@ class LabelText:
         self._offsets = np.zeros(1 << 8, np.int64)
         self._count = 1
         self._known: dict[str, tuple[Codes, Indices]] = {}
+        # By identity, which is their own as long as they are kept here.
+        self._tables: OrderedDict[int, tuple[LabelTable, Pieces | None]] = OrderedDict()
+        self._table_bytes = 0
 
     def pieces(self, labels: LabelTable) -> Pieces:
         """The pieces of each series' labels, in the order of the labels' names."""
+        with self._lock:
+            known = self._tables.get(id(labels))
+            if known is not None and known[1] is not None:
+                self._tables.move_to_end(id(labels))
+                return known[1]
         made_up = any((codes & _OVERLAY_BIT).any() for codes in labels.columns.values())
         if made_up or labels.symbols.base is not self._symbols:
             return _Fresh(labels.symbols)._pieces(labels)
         with self._lock:
             if self._offsets[self._count] > _KEEP_BYTES:
                 self._clear()
-            return self._pieces(labels)
+            pieces = self._pieces(labels)
+            if known is not None:
+                pieces = _joined(pieces)
+            self._keep(labels, None if known is None else pieces)
+            return pieces
+
+    def _keep(self, labels: LabelTable, pieces: Pieces | None) -> None:
+        before = self._tables.pop(id(labels), None)
+        if before is not None:
+            self._table_bytes -= _bytes_of(*before)
+        self._tables[id(labels)] = labels, pieces
+        self._table_bytes += _bytes_of(labels, pieces)
+        while self._table_bytes > _KEEP_TABLE_BYTES:
+            _, gone = self._tables.popitem(last=False)
+            self._table_bytes -= _bytes_of(*gone)
 
     def _pieces(self, labels: LabelTable) -> Pieces:
         names = sorted(labels.columns)
@@ -108,6 +140,22 @@ class LabelText:
 
     def _text(self, code: int) -> str:
         return self._symbols.text(code)
+
+
+def _joined(pieces: Pieces) -> Pieces:
+    """The same labels as one piece a series."""
+    from promlab.server.json_kernels import join_labels
+
+    arena = np.empty(pieces.total, np.uint8)
+    offsets = np.zeros(len(pieces.rows) + 1, np.int64)
+    join_labels(*pieces.columns, arena, offsets)
+    rows = np.arange(len(pieces.rows), dtype=np.int64)[:, None]
+    return Pieces(rows, arena[: offsets[-1]], offsets)
+
+
+def _bytes_of(labels: LabelTable, pieces: Pieces | None) -> int:
+    size = _TABLE_BYTES + labels.n * len(labels.columns) * 4
+    return size if pieces is None else size + len(pieces.arena) + 24 * labels.n
 
 
 class _Fresh(LabelText):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,14 @@ class Column:
         return np.concatenate([self.order[low:high], tail])
 
 
+class Witnessed(NamedTuple):
+    """Sorted values of a label in a selection: text, code, and a series that has it."""
+
+    texts: list[str]
+    codes: Longs
+    series: Longs
+
+
 @dataclass(slots=True)
 class Selection:
     """The series that pass some matchers, of the first `looked_at` series."""
@@ -55,6 +64,26 @@ class Selection:
     plan: Plan | None = None
     starts: Selection | None = None  # the hidden series with these series' start times
     starts_of: Longs | None = None  # which of this selection each of those belongs to
+    values: dict[str, Witnessed] = field(default_factory=dict)  # of labels that were asked for
+
+    def witnesses(self, name: str) -> Witnessed:
+        """The values of a label, and of each one series that has it: the newest."""
+        found = self.values.get(name)
+        if found is None:
+            assert self.labels is not None
+            codes = self.labels.column(name)
+            newest = np.full(int(codes.max(initial=0)) + 1, -1, np.int64)
+            newest[codes] = np.arange(len(codes))
+            newest[0] = -1
+            distinct = np.flatnonzero(newest >= 0)
+            texts = self.labels.symbols.texts(distinct)
+            order = sorted(range(len(texts)), key=texts.__getitem__)
+            distinct = distinct[np.array(order, np.int64)]
+            texts = [texts[i] for i in order]
+            found = Witnessed(texts, distinct, newest[distinct])
+            if texts:  # names that nobody has are without number
+                self.values[name] = found
+        return found
 
 
 class Verdicts:

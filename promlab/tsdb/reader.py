@@ -91,7 +91,9 @@ class Reader:
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> LabelTable:
         """Labels of all series that pass and may have samples in that range."""
-        labels, mapped, plan = self._planned(matchers)
+        selection, mapped, plan = self._planned(matchers)
+        labels = selection.labels
+        assert labels is not None
         look = self._looker(mapped, plan, start_ms, end_ms)
         kept = look(np.arange(labels.n))
         return labels if kept.all() else labels.take(np.flatnonzero(kept))
@@ -105,22 +107,22 @@ class Reader:
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> list[str]:
         """Sorted values that one label takes in those series."""
-        labels, mapped, plan = self._planned(matchers)
-        codes = labels.column(name)
+        selection, mapped, plan = self._planned(matchers)
+        with self._lock:
+            found = selection.witnesses(name)
         look = self._looker(mapped, plan, start_ms, end_ms)
         # One series that is there shows that a value is: mostly the newest that has it.
-        witness = np.full(int(codes.max(initial=0)) + 1, -1, np.int64)
-        witness[codes] = np.arange(labels.n)
-        witness[0] = -1
-        values = np.flatnonzero(witness >= 0)
-        seen = look(witness[values])
-        if not seen.all():
-            doubtful = np.zeros(len(witness), np.bool_)
-            doubtful[values[~seen]] = True
-            others = np.flatnonzero(doubtful[codes])
-            found = np.unique(codes[others[look(others)]])
-            values = np.concatenate([values[seen], found])
-        return sorted(labels.symbols.texts(values))
+        seen = look(found.series)
+        if seen.all():
+            return list(found.texts)
+        labels = selection.labels
+        assert labels is not None
+        codes = labels.column(name)
+        doubtful = np.zeros(int(codes.max(initial=0)) + 1, np.bool_)
+        doubtful[found.codes[~seen]] = True
+        others = np.flatnonzero(doubtful[codes])
+        more = np.unique(codes[others[look(others)]])
+        return sorted(labels.symbols.texts(np.concatenate([found.codes[seen], more])))
 
     def exemplars(
         self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
@@ -145,13 +147,12 @@ class Reader:
                 found[owner].exemplars.append(exemplar)
         return sorted(found.values(), key=lambda each: list(each.labels.items()))
 
-    def _planned(self, matchers: Sequence[Matcher]) -> tuple[LabelTable, Mapped, Plan]:
+    def _planned(self, matchers: Sequence[Matcher]) -> tuple[Selection, Mapped, Plan]:
         with self._lock:
             mapped = self._fresh()
             selection = mapped.index.select(matchers)
             plan = mapped.index.plan(selection)
-        assert selection.labels is not None
-        return selection.labels, mapped, plan
+        return selection, mapped, plan
 
     def _looker(
         self, mapped: Mapped, plan: Plan, start_ms: int, end_ms: int
