@@ -60,7 +60,7 @@ def _of_struct(struct: type[Any], title: str) -> dict[str, Any]:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     names = "; ".join(f"{name}: {title}" for name, (_, title) in SCHEMAS.items())
-    parser.add_argument("of", choices=SCHEMAS, help=names)
+    parser.add_argument("of", choices=list(SCHEMAS), help=names)
 
 
 def run(args: argparse.Namespace) -> int:
