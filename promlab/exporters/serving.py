@@ -15,12 +15,15 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from promlab.errors import AddressInUse, ConfigError, PromlabError, ServerError
 from promlab.exporters.families import Family
 from promlab.exporters.negotiation import choose, render
+
+if TYPE_CHECKING:
+    from promlab.exporters.guarded import ThreadGuard
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ def metrics_answer(request: Request, found: Iterable[Family]) -> Answer:
 _MAX_CONNECTIONS = 256
 _IDLE_S = 300.0
 _GZIP_FROM_BYTES = 512
+_HEADERS = {"X-Content-Type-Options": "nosniff"}
 
 
 def parse_address(text: str, default_port: int) -> tuple[str, int]:
@@ -77,34 +81,6 @@ def parse_address(text: str, default_port: int) -> tuple[str, int]:
             field="--web.listen-address",
         )
     return host, int(port)
-
-
-class _Guarded:
-    """TLS and passwords of a web configuration, for a server of threads."""
-
-    def __init__(self, path: str) -> None:
-        from promlab.web.guard import Guard
-        from promlab.web.tls import server_context
-
-        self._guard, self._lock = Guard(path), threading.Lock()
-        tls = self._guard.config.tls_server_config
-        self.context = None if tls is None else server_context(tls, path)
-
-    def refusal(self, headers: Message) -> Answer | None:
-        """What somebody gets who may not ask."""
-        import asyncio
-
-        from promlab.web.http import Request as WebRequest
-
-        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        request = WebRequest({"method": "GET", "headers": raw}, None)
-        with self._lock:
-            refused = asyncio.run(self._guard.refusal(request))
-        if refused is None:
-            return None
-        body = refused.body if isinstance(refused.body, bytes) else b""
-        asks = "Basic" if refused.status == 401 else ""
-        return Answer(refused.status, body, asks=asks)
 
 
 class MetricsServer(ThreadingHTTPServer):
@@ -126,7 +102,7 @@ class MetricsServer(ThreadingHTTPServer):
         links: Mapping[str, str] | None = None,
         web_config: str = "",
     ) -> None:
-        self._guard = _Guarded(web_config) if web_config else None
+        self._guard = _guard(web_config)
         self.collect, self.path, self.title = collect, path, title
         self.routes = {"/": self._index, "/-/healthy": _healthy, **(routes or {})}
         self.links = {"Metrics": path, **(links or {})}
@@ -141,15 +117,15 @@ class MetricsServer(ThreadingHTTPServer):
             if error.errno in _IN_USE:
                 raise AddressInUse(shown) from None
             raise ServerError(f"can't listen on {shown}: {error.strerror}") from None
-        if self._guard is not None and self._guard.context is not None:
-            # Connections shake hands in threads of their own, not while others wait.
-            self.socket = self._guard.context.wrap_socket(
-                self.socket, server_side=True, do_handshake_on_connect=False
-            )
 
     def refusal(self, headers: Message) -> Answer | None:
         """The answer to somebody who may not ask, None for all others."""
-        return None if self._guard is None else self._guard.refusal(headers)
+        refused = None if self._guard is None else self._guard.refusal(headers)
+        return refused and Answer(refused.status, refused.body, asks=refused.asks)
+
+    def headers(self) -> Mapping[str, str]:
+        """What the web configuration adds to every answer."""
+        return {} if self._guard is None else self._guard.headers()
 
     def server_bind(self) -> None:
         """Bind; an IPv6 socket on every address takes IPv4 too."""
@@ -165,7 +141,7 @@ class MetricsServer(ThreadingHTTPServer):
     def url(self) -> str:
         """Address of the metrics, as a program on this machine reaches it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(self.server_name, self.server_name)  # noqa: S104 (names the address, binds nothing)
-        scheme = "http" if self._guard is None or self._guard.context is None else "https"
+        scheme = "https" if self._guard is not None and self._guard.is_secure else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.server_port}{self.path}"
 
     def _index(self, _: Request) -> Answer:
@@ -199,15 +175,34 @@ class MetricsServer(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection until it ends."""
+        """Serve one connection until it ends; shake hands here, where nobody else waits."""
         try:
-            super().process_request_thread(request, client_address)
+            secured = request if self._guard is None else self._guard.secure(request)
+            if secured is not None:
+                super().process_request_thread(secured, client_address)
+        except OSError:
+            self.handle_error(request, client_address)
+            self.shutdown_request(request)
         finally:
             self._connections.release()
+
+    def server_close(self) -> None:
+        """Close the socket."""
+        super().server_close()
+        if self._guard is not None:
+            self._guard.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that broke is not worth a traceback on stderr."""
         logger.debug("connection from %s ended early", client_address, exc_info=True)
+
+
+def _guard(web_config: str) -> ThreadGuard | None:
+    if not web_config:
+        return None
+    from promlab.exporters.guarded import ThreadGuard
+
+    return ThreadGuard(web_config)
 
 
 _IN_USE = {98, 48, 10048}  # EADDRINUSE on Linux, on macOS and BSD, on Windows
@@ -266,8 +261,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status)
         self.send_header("Date", self.date_time_string())
         self.send_header("Content-Type", answer.content_type)
-        self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Vary", "Accept, Accept-Encoding")
+        for name, value in {**_HEADERS, **self.server.headers()}.items():
+            self.send_header(name, value)
         if answer.asks:
             self.send_header("WWW-Authenticate", answer.asks)
         if answer.allow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import warnings
+from typing import Any
 
 from promlab.config.tls_files import VERSIONS, as_file
 from promlab.config.web import TLSServerConfig
@@ -90,9 +91,11 @@ def _ask_clients(context: ssl.SSLContext, config: TLSServerConfig) -> None:
 
 def name_is_allowed(transport: asyncio.Transport, allowed: tuple[str, ...]) -> bool:
     """Whether a client's certificate carries one of these names, where any are asked for."""
-    if not allowed:
-        return True
-    secured = transport.get_extra_info("ssl_object")
-    certificate = secured.getpeercert() if secured is not None else None
+    secured = transport.get_extra_info("ssl_object") if allowed else None
+    return certificate_is_allowed(secured.getpeercert() if secured is not None else None, allowed)
+
+
+def certificate_is_allowed(certificate: Any, allowed: tuple[str, ...]) -> bool:
+    """Whether a certificate, as the ssl module decodes it, carries one of these names, if any."""
     names = {str(name) for _, name in (certificate or {}).get("subjectAltName", ())}
-    return bool(names & set(allowed))
+    return not allowed or bool(names & set(allowed))
