@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -69,7 +70,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def sink(answer: Callable[[Call], Reply] = lambda call: Reply()) -> Iterator[Sink]:
+def sink(
+    answer: Callable[[Call], Reply] = lambda call: Reply(), tls: ssl.SSLContext | None = None
+) -> Iterator[Sink]:
     """A sink on loopback."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -92,7 +95,12 @@ def sink(answer: Callable[[Call], Reply] = lambda call: Reply()) -> Iterator[Sin
             pass
 
     server = _Server(("127.0.0.1", 0), Handler)
-    found = Sink(f"http://127.0.0.1:{server.server_port}", answer=answer)
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    scheme = "http" if tls is None else "https"
+    found = Sink(f"{scheme}://127.0.0.1:{server.server_port}", answer=answer)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

@@ -76,8 +76,6 @@ class SessionClient:
         from promlab.errors import PromlabError
         from promlab.transport.direct import TooLarge
 
-        if self._config.oauth2 is not None:
-            raise NotifyError("oauth2 is not supported yet: use authorization")
         try:
             own = await self._http.headers(trusted=True)
             async with self._turns:
@@ -103,6 +101,7 @@ class SessionClient:
             headers=headers,
             allow_redirects=self._config.follow_redirects,
             proxy=http.proxy_for(str(url)),
+            proxy_headers=http.proxy_headers,
             server_hostname=http.server_name if url.scheme == "https" else None,
         ) as response:
             answer = await response.content.read(_MAX_ANSWER)
