@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from promlab.alertmanager.clock import Clock
@@ -17,22 +17,33 @@ from promlab.alertmanager.matchers import Mode, show_all
 from promlab.alertmanager.silence import (
     ACTIVE,
     EXPIRED,
-    PENDING,
     InvalidSilence,
     Silence,
     SilenceNotFound,
     decode,
 )
-from promlab.errors import PromlabError
+from promlab.alertmanager.silence_census import Census
+from promlab.errors import PromlabError, StorageError
 from promlab.model.matchers import MatchType
 
 logger = logging.getLogger(__name__)
 
 _CACHED_ALERTS = 200_000
+_COLLECTED = 2_000
 
 
 class TooManySilences(PromlabError):
     """A limit of the operator's is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be done: silences as they are to be, and the id that a client is told."""
+
+    id: str
+    silences: tuple[Silence, ...]
+    what: str
+    is_new: bool = False
 
 
 class Store(Protocol):
@@ -68,6 +79,7 @@ class Silences:
         self._silences: dict[str, Silence] = {}
         self._by_label: dict[tuple[str, str], set[str]] = {}
         self._others: set[str] = set()
+        self._census = Census()
         self._version = 0
         self._cache: dict[int, tuple[int, tuple[str, ...]]] = {}
         self.changed: Callable[[Silence], None] = lambda silence: None
@@ -89,11 +101,8 @@ class Silences:
 
     def counts(self) -> dict[str, int]:
         """How many there are of each state."""
-        now_ms = self._clock.now_ms()
-        counts = dict.fromkeys((ACTIVE, PENDING, EXPIRED), 0)
-        for silence in self._silences.values():
-            counts[silence.state(now_ms)] += 1
-        return counts
+        self._advance()
+        return self._census.counts()
 
     # Changes
 
@@ -103,74 +112,100 @@ class Silences:
         A change of matchers, or of the start of what is active, ends the old silence and makes
         a new one. Raises InvalidSilence, SilenceNotFound, TooManySilences, StorageError.
         """
+        return self._keep(self.prepare(silence))
+
+    def expire(self, silence_id: str) -> None:
+        """End a silence now; one that has ended stays as it is. Raises SilenceNotFound."""
+        self._keep(self.prepare_expiry(silence_id))
+
+    def prepare(self, silence: Silence, more: int = 0) -> Change:
+        """What `set` would do, beside so many new silences; nothing is done yet."""
         now_ms = self._clock.now_ms()
         silence.check(self._mode)
         self._check_size(silence)
         known = self.get(silence.id) if silence.id else None
         if known is not None and _can_change(known, silence, now_ms):
-            self._keep([replace(silence, updated_ms=now_ms)], "changed")
-            return silence.id
-        ended = known is not None and known.state(now_ms) != EXPIRED
-        self._check_count()
+            return Change(silence.id, (replace(silence, updated_ms=now_ms),), "changed")
+        self._check_count(more)
         made = replace(
             silence,
             id=str(uuid.uuid4()),
             starts_ms=max(silence.starts_ms, now_ms),
             updated_ms=now_ms,
         )
-        changes = [made]
-        if ended and known is not None:
-            changes.insert(0, _ended(known, now_ms))
-        self._keep(changes, "created")
-        return made.id
+        if known is not None and known.state(now_ms) != EXPIRED:
+            return Change(made.id, (_ended(known, now_ms), made), "created", is_new=True)
+        return Change(made.id, (made,), "created", is_new=True)
 
-    def expire(self, silence_id: str) -> None:
-        """End a silence now; one that has ended stays as it is. Raises SilenceNotFound."""
+    def prepare_expiry(self, silence_id: str) -> Change:
+        """What `expire` would do; nothing is done yet."""
         now_ms = self._clock.now_ms()
         known = self.get(silence_id)
-        if known.state(now_ms) != EXPIRED:
-            self._keep([_ended(known, now_ms)], "expired")
+        ended = () if known.state(now_ms) == EXPIRED else (_ended(known, now_ms),)
+        return Change(silence_id, ended, "expired")
 
-    def merge(self, silence: Silence) -> bool:
-        """Take a silence from a peer, if it is newer than what is known; False if it is not."""
-        known = self._silences.get(silence.id)
-        if known is not None and known.updated_ms >= silence.updated_ms:
-            return False
-        if silence.ends_ms + self._retention_ms < self._clock.now_ms():
-            return False
-        self._store.put([(silence.id, silence.encode())])
-        self._insert(silence)
-        return True
+    def write(self, changes: Iterable[Change]) -> None:
+        """Put changes on disk; may be called from another thread. Raises StorageError."""
+        self._store.put([(s.id, s.encode()) for change in changes for s in change.silences])
 
-    def collect(self) -> int:
-        """Forget silences that ended longer ago than they are kept; returns how many."""
-        limit_ms = self._clock.now_ms() - self._retention_ms
-        old = [each.id for each in self._silences.values() if each.ends_ms <= limit_ms]
-        if old:
-            self._store.delete(old)
-            for silence_id in old:
-                self._remove(silence_id)
-            self._version += 1
-        now_ms = self._clock.now_ms()
-        for silence in self._silences.values():
-            if silence.state(now_ms) == EXPIRED:
-                self._unindex(silence)
-        return len(old)
-
-    def _keep(self, changes: list[Silence], what: str) -> None:
-        # On disk first: what was acknowledged is never lost, what was not is not in force.
-        self._store.put([(each.id, each.encode()) for each in changes])
-        for silence in changes:
+    def take(self, change: Change) -> None:
+        """Have a change in force that is on disk."""
+        for silence in change.silences:
             self._insert(silence)
             self.changed(silence)
             if self._log_changes:
                 logger.info(
-                    "Silence %s", what,
+                    "Silence %s", change.what,
                     extra={"facts": {
                         "id": silence.id, "matchers": show_all(silence.matchers),
                         "created_by": silence.created_by, "comment": silence.comment,
                     }},
                 )  # fmt: skip
+
+    def _keep(self, change: Change) -> str:
+        # On disk first: what was acknowledged is never lost, what was not is not in force.
+        if change.silences:
+            self.write([change])
+        self.take(change)
+        return change.id
+
+    def merge(self, silences: Iterable[Silence]) -> int:
+        """Take from a peer what is newer than what is known; returns how many that were."""
+        forgotten_ms = self._clock.now_ms() - self._retention_ms
+        news = []
+        for silence in silences:
+            known = self._silences.get(silence.id)
+            newer = known is None or known.updated_ms < silence.updated_ms
+            if newer and silence.ends_ms >= forgotten_ms:
+                news.append(silence)
+        if news:
+            self._store.put([(silence.id, silence.encode()) for silence in news])
+            for silence in news:
+                self._insert(silence)
+        return len(news)
+
+    def collect(self, most: int = _COLLECTED) -> int:
+        """Forget silences that ended longer ago than they are kept.
+
+        At most so many at a time, so that nobody waits for long; returns how many.
+        """
+        self._advance()
+        limit_ms = self._clock.now_ms() - self._retention_ms
+        old = self._census.ended_until(limit_ms, most)
+        if old:
+            try:
+                self._store.delete([silence.id for silence in old])
+            except StorageError:
+                self._census.give_back(old)
+                raise
+            for silence in old:
+                self._remove(silence.id)
+            self._version += 1
+        return len(old)
+
+    def _advance(self) -> None:
+        for silence in self._census.advance(self._clock.now_ms()):
+            self._unindex(silence)
 
     def _check_size(self, silence: Silence) -> None:
         if self._max_bytes:
@@ -180,11 +215,11 @@ class Silences:
                     f"silence exceeded maximum size: {size} bytes (limit: {self._max_bytes} bytes)"
                 )
 
-    def _check_count(self) -> None:
-        if self._max_silences and len(self._silences) + 1 > self._max_silences:
+    def _check_count(self, more: int) -> None:
+        count = len(self._silences) + more
+        if self._max_silences and count + 1 > self._max_silences:
             raise TooManySilences(
-                f"exceeded maximum number of silences: {len(self._silences)} "
-                f"(limit: {self._max_silences})"
+                f"exceeded maximum number of silences: {count} (limit: {self._max_silences})"
             )
 
     # What mutes
@@ -214,7 +249,9 @@ class Silences:
         if silence.id in self._silences:
             self._remove(silence.id)
         self._silences[silence.id] = silence
-        if silence.state(self._clock.now_ms()) != EXPIRED:
+        now_ms = self._clock.now_ms()
+        self._census.add(silence, now_ms)
+        if silence.state(now_ms) != EXPIRED:
             pair = _pair(silence)
             if pair is None:
                 self._others.add(silence.id)
@@ -223,6 +260,7 @@ class Silences:
         self._version += 1
 
     def _remove(self, silence_id: str) -> None:
+        self._census.remove(silence_id)
         self._unindex(self._silences.pop(silence_id))
 
     def _unindex(self, silence: Silence) -> None:
@@ -277,6 +315,7 @@ def listing(silences: Iterable[Silence], now_ms: int) -> list[Silence]:
 
 
 __all__ = [
+    "Change",
     "InvalidSilence",
     "SilenceNotFound",
     "Silences",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,14 +21,19 @@ _PUT = "INSERT INTO records VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value 
 
 
 class Database:
-    """Keys and values in one file. Raises StorageError, with the file and what to do."""
+    """Keys and values in one file. Raises StorageError, with the file and what to do.
+
+    Threads may write; one waits for the other.
+    """
 
     def __init__(self, path: Path, *, durable: bool) -> None:
-        self._path = path
+        self._path, self._lock = path, threading.Lock()
         with self._errors("opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
             # One process has it: a second one gets an error instead of half of the truth.
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
+            self._db = sqlite3.connect(
+                path, isolation_level=None, timeout=0.5, check_same_thread=False
+            )
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -71,18 +77,19 @@ class Database:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
 
     def close(self) -> None:
         """Close the file."""
-        with self._errors("closed"):
+        with self._errors("closed"), self._lock:
             self._db.close()
 
 

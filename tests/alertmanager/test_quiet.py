@@ -98,12 +98,12 @@ def test_peers_exchange_silences() -> None:
     one, two = silences(clock), silences(clock)
     made = one.set(silence('a="b"', clock))
     raw = one.get(made).encode()
-    assert two.merge(decode(raw))
-    assert not two.merge(decode(raw))
+    assert two.merge([decode(raw)])
+    assert not two.merge([decode(raw)])
     assert two.muting(1, {"a": "b"}) == [made]
     clock.t_ms += 1
     two.expire(made)
-    assert one.merge(two.get(made))
+    assert one.merge([two.get(made)])
     assert one.muting(1, {"a": "b"}) == []
 
 

@@ -14,7 +14,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -35,6 +35,7 @@ from promlab.web.sockets import address_of, listen
 log = logging.getLogger(__name__)
 
 _STABLE_POLLS = 3
+_TAKEN = 500
 
 
 class Cluster:
@@ -241,15 +242,21 @@ class Cluster:
         self.members.merge([*message.members, message.sender], now_s)
         if not message.sender.left:
             self.members.heard_from(message.sender.name, now_s)
-        for raw in message.silences:
-            await self._merge(decode_silence, self._silences, bytes(raw))
+        # A whole state may be large: it is taken in pieces, each of them one write.
+        for start in range(0, len(message.silences), _TAKEN):
+            with self._noted():
+                raws = message.silences[start : start + _TAKEN]
+                self._silences.merge([decode_silence(bytes(raw)) for raw in raws])
+            await asyncio.sleep(0)
         for raw in message.entries:
-            await self._merge(decode_entry, self._log, bytes(raw))
+            with self._noted():
+                self._log.merge(decode_entry(bytes(raw)))
 
-    async def _merge(self, read: Any, store: Any, raw: bytes) -> None:
-        """Take a record; one that is news is not passed on: its maker tells everybody."""
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Say what could not be taken; its maker tells everybody, so news is not passed on."""
         try:
-            store.merge(read(raw))
+            yield
         except (InvalidSilence, StorageError) as error:
             log.error("A peer's record was not taken", extra=facts(err=str(error)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -227,17 +227,32 @@ async def get_silences(context: Context, request: Request) -> Response:
     wanted = await _matchers(request, context)
     states = {name: await _flag(request, name) for name in ("active", "pending", "expired")}
     now_ms = context.am.clock.now_ms()
-    found = [
-        silence
-        for silence in context.am.silences
-        if states[silence.state(now_ms)] and all(m in silence.matchers for m in wanted)
-    ]
-    shown = []
-    for i, each in enumerate(listing(found, now_ms)):
-        if i % _EVERY == _EVERY - 1:
-            await asyncio.sleep(0)
-        shown.append(plain_silence(each, now_ms))
-    return answer(shown)
+
+    def found() -> list[Silence]:
+        chosen = (
+            silence
+            for silence in everything
+            if states[silence.state(now_ms)] and all(m in silence.matchers for m in wanted)
+        )
+        return listing(chosen, now_ms)
+
+    if not any(states.values()):
+        return answer([])
+    everything = list(context.am.silences)
+    # Many are looked through in a thread, and sent as they are written.
+    many = len(everything) > _EVERY
+    chosen = await asyncio.to_thread(found) if many else found()
+    if len(chosen) <= _EVERY:
+        return answer([plain_silence(each, now_ms) for each in chosen])
+    return Response(200, _json_in_parts(chosen, now_ms), JSON, threaded=True)
+
+
+def _json_in_parts(silences: list[Silence], now_ms: int) -> Iterator[bytes]:
+    yield b"["
+    for start in range(0, len(silences), _EVERY):
+        shown = [plain_silence(each, now_ms) for each in silences[start : start + _EVERY]]
+        yield (b"," if start else b"") + msgspec.json.encode(shown)[1:-1]
+    yield b"]\n"
 
 
 async def post_silence(context: Context, request: Request) -> Response:
@@ -247,7 +262,7 @@ async def post_silence(context: Context, request: Request) -> Response:
     posted = models.decode_silence(await request.body(MAX_BYTES))
     silence = models.to_silence(posted, am.clock.now_ms())
     try:
-        silence_id = am.silences.set(silence)
+        silence_id = await context.changes.set(silence)
     except SilenceNotFound:
         raise ApiError("silence not found", 404) from None
     except (InvalidSilence, TooManySilences) as error:
@@ -281,7 +296,7 @@ async def get_silence(context: Context, request: Request) -> Response:
 async def delete_silence(context: Context, request: Request) -> Response:
     """End a silence."""
     try:
-        context.am.silences.expire(_silence_id(request))
+        await context.changes.expire(_silence_id(request))
     except SilenceNotFound:
         return Response(404, b"", "")
     except StorageError as error:

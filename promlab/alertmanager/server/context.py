@@ -12,6 +12,7 @@ from promlab import __version__
 from promlab.alertmanager.alerts import Alert
 from promlab.alertmanager.core import Alertmanager
 from promlab.alertmanager.server.flags import Settings
+from promlab.alertmanager.silence_changes import SilenceChanges
 from promlab.web.guard import Guard
 
 # The version that clients look at: what this Alertmanager's API and files are like.
@@ -60,6 +61,10 @@ class Context:
     reload_s: float = 0.0
     config_hash: float = 0.0
     maintenance: Counter[str] = field(default_factory=Counter)
+    changes: SilenceChanges = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.changes = SilenceChanges(self.am.silences)
 
     def received(self, alerts: Sequence[Alert], invalid: int, now_ms: int) -> None:
         """Count a request's alerts."""

@@ -35,6 +35,7 @@ from promlab.web.sockets import address_of, listen
 log = logging.getLogger(__name__)
 
 _MAX_CONNECTIONS = 1024
+_SOON_S = 0.01
 _READ_TIMEOUT_S = 300.0
 
 
@@ -95,6 +96,7 @@ async def main(chosen: Settings) -> int:
     try:
         await _run(chosen, context, listeners)
     finally:
+        await context.changes.close()
         await am.close()
         if cluster is not None:
             await cluster.leave()
@@ -181,18 +183,23 @@ def _maintenance(chosen: Settings, context: Context) -> Iterator[Any]:
     am = context.am
 
     async def every(seconds: float, work: Callable[[], object]) -> None:
+        """Work again and again: soon, with others in between, while it says that there is more."""
+        more = False
         while True:
-            await asyncio.sleep(seconds * random.uniform(0.95, 1.0))  # noqa: S311  (spreads load)
-            work()
+            spread = random.uniform(0.95, 1.0)  # noqa: S311
+            await asyncio.sleep(_SOON_S if more else seconds * spread)
+            more = work() is True
 
-    def forget_old() -> None:
+    def forget_old() -> bool:
+        more = False
         for name, collect in (("silences", am.silences.collect), ("nflog", am.log.collect)):
             context.maintenance[name] += 1
             try:
-                collect()
+                more |= collect() > 0 and name == "silences"
             except StorageError as error:
                 context.maintenance[f"{name} errors"] += 1
                 log.error("Maintenance failed", extra=facts(of=name, err=str(error)))
+        return more
 
     yield every(chosen.maintenance_interval_s, forget_old)
     yield every(chosen.gc_interval_s, am.collect_alerts)
