@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from promlab.model.labels import METRIC_NAME
 from promlab.model.matchers import Matcher, MatchType
@@ -58,6 +58,9 @@ class Node:
         from promlab.promql.printer import to_text
 
         return to_text(self)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # nothing of it can change
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -271,6 +274,16 @@ class Binary(Node):
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __repr__(self) -> str:
+        chain = spine(self)
+        parts = [f"Binary(op={link.op!r}, lhs=" for link in reversed(chain)]
+        parts.append(repr(chain[0].lhs))
+        parts += (
+            f", rhs={link.rhs!r}, returns_bool={link.returns_bool}, matching={link.matching})"
+            for link in chain
+        )
+        return "".join(parts)
 
     @property
     def value_type(self) -> ValueType:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from promlab.model.labels import METRIC_NAME
 from promlab.model.matchers import Matcher, MatchType
-from promlab.promql.ast import Expr, Node, VectorSelector, children, rewrite
+from promlab.promql.ast import Binary, Expr, Node, VectorSelector, children, rewrite, spine
 
 
 class Visitor:
@@ -16,6 +16,8 @@ class Visitor:
 
     Nodes without a method are passed to `node(node)`, which visits what is below them; a
     method that wants that too calls `self.below(node)`. A visit returns what its method does.
+    A method `binary` that goes below has thousands of calls open in a chain of thousands of
+    operators: follow `spine(node)` there instead.
 
         class Metrics(Visitor):
             def __init__(self): self.names = set()
@@ -32,8 +34,18 @@ class Visitor:
 
     def below(self, node: Node) -> None:
         """Visit all nodes directly below, in text order."""
+        if isinstance(node, Binary) and self._follows_chains():
+            chain = spine(node)
+            self.visit(chain[0].lhs)
+            for link in chain:
+                self.visit(link.rhs)
+            return
         for child in children(node):
             self.visit(child)
+
+    def _follows_chains(self) -> bool:
+        """Nothing is done with an operator itself: a chain of any length is one level."""
+        return type(self).node is Visitor.node and not hasattr(self, "binary")
 
     def node(self, node: Node) -> Any:
         """What is done with kinds of nodes that have no method of their own."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from promlab.model.float_text import format_plain
 from promlab.model.matchers import Matcher
 from promlab.promql import ast
@@ -17,6 +19,8 @@ from promlab.server.context import Context
 from promlab.server.envelope import success
 from promlab.server.promql import parse_query
 from promlab.web.http import Request, Response
+
+_encode = msgspec.json.Encoder().encode
 
 
 async def format_query(context: Context, request: Request) -> Response:
@@ -31,8 +35,8 @@ async def parse_query_(context: Context, request: Request) -> Response:
     return success(tree(parse_query(await request.param("query"), context.features)))
 
 
-def tree(expr: Expr) -> dict[str, Any]:
-    """A tree as JSON; its depth is bounded by the parser."""
+def tree(expr: Expr) -> dict[str, Any] | msgspec.Raw:
+    """A tree as JSON; its depth is bounded by the parser, chains of operators aside."""
     match expr:
         case ast.NumberLiteral():
             return {"type": "numberLiteral", "val": format_plain(expr.value)}
@@ -58,14 +62,22 @@ def tree(expr: Expr) -> dict[str, Any]:
                 "without": expr.without,
             }
         case ast.Binary():
-            return _binary(expr)
+            return _chain(expr)
         case ast.Unary():
             return {"type": "unaryExpr", "op": expr.op, "expr": tree(expr.expr)}
         case ast.Paren():
             return {"type": "parenExpr", "expr": tree(expr.expr)}
 
 
-def _binary(expr: ast.Binary) -> dict[str, Any]:
+def _chain(expr: ast.Binary) -> msgspec.Raw:
+    """`a + b + c` as one text: JSON that is nested as deeply can't be written level by level."""
+    chain = ast.spine(expr)
+    opened = [_encode(_operator(link))[:-1] + b',"lhs":' for link in reversed(chain)]
+    return msgspec.Raw(b"".join([*opened, _encode(tree(chain[0].lhs)), b"}" * len(chain)]))
+
+
+def _operator(expr: ast.Binary) -> dict[str, Any]:
+    """All but the left side."""
     matching = expr.matching
     shown: dict[str, Any] | None = None
     if matching is not None:
@@ -84,7 +96,6 @@ def _binary(expr: ast.Binary) -> dict[str, Any]:
     return {
         "type": "binaryExpr",
         "op": expr.op,
-        "lhs": tree(expr.lhs),
         "rhs": tree(expr.rhs),
         "matching": shown,
         "bool": expr.returns_bool,

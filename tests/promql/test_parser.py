@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from promlab.errors import PromQLSyntaxError
-from promlab.promql import ast, parse, pretty
+from promlab.promql import Visitor, ast, parse, pretty, with_matchers
 from promlab.promql.ast import MAX_DEPTH
 from promlab.promql.parser import MAX_LENGTH
 from promlab.promql.parser_lexer import MAX_TOKENS
@@ -220,6 +221,13 @@ def test_deep_and_wide_queries_within_the_limits_parse() -> None:
     assert len(wide.matchers) == 5001
 
 
+class Names(Visitor):
+    count = 0
+
+    def vector_selector(self, node: ast.VectorSelector) -> None:
+        self.count += 1
+
+
 def test_chains_of_operators_may_be_long() -> None:
     n = 10_000
     for op in ("+", "or", "=="):
@@ -227,6 +235,13 @@ def test_chains_of_operators_may_be_long() -> None:
         assert parse(str(chain)) == chain
         assert len(list(ast.walk(chain))) == 2 * n - 1
         assert ast.rewrite(chain, lambda node: node) is chain
+        assert copy.deepcopy(chain) is chain
+        assert hash(chain) == hash(parse(str(chain)))
+        assert repr(chain).count("Binary(op=") == n - 1
+        assert str(with_matchers(chain, job="a")) == f" {op} ".join(['x{job="a"}'] * n)
+        names = Names()
+        names.visit(chain)
+        assert names.count == n
     other = parse(" == ".join([*["x"] * (n - 1), "y"]))
     assert other != chain
     assert ast.rewrite(other, lambda node: chain.rhs if node == other.rhs else node) == chain

@@ -164,6 +164,17 @@ async def test_same_tree(prometheus: httpx.Client, client: httpx.AsyncClient, qu
     assert ours.json() == theirs.json()
 
 
+async def test_the_tree_of_a_long_chain(
+    prometheus: httpx.Client, client: httpx.AsyncClient
+) -> None:
+    """Nested so deeply that no parser of JSON in Python reads it: the same characters, then."""
+    where = {"data": {"query": " + ".join(["x", *(f"{i}" for i in range(3000))])}}
+    theirs = await asyncio.to_thread(prometheus.post, "/api/v1/parse_query", **where)  # type: ignore[arg-type]
+    ours = await client.post("/api/v1/parse_query", **where)  # type: ignore[arg-type]
+    assert ours.status_code == theirs.status_code == 200
+    assert sorted(ours.text) == sorted(theirs.text.strip())
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
