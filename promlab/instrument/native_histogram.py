@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Histogram
 from prometheus_client.core import Metric
 
 from promlab.exporters.families import Exemplar, LabelKey, Native, label_key
+from promlab.model.exponential_bounds import FRACTIONS
 
 ZERO_THRESHOLD = 2.0**-128
 _MIN_SCHEMA, _MAX_SCHEMA = -4, 8
@@ -190,7 +191,7 @@ def _bounds(schema: int) -> list[float]:
     bounds = _known.get(schema)
     if bounds is None:
         n = 1 << schema
-        bounds = _known[schema] = [2.0 ** (i / n - 1) for i in range(n)]
+        bounds = _known[schema] = list(FRACTIONS[:: len(FRACTIONS) // n])
     return bounds
 
 

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.exponential_bounds import FINEST, FRACTIONS, LARGEST
+
 Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
@@ -212,16 +214,19 @@ def bucket_bounds(
     return lower, upper
 
 
+_FRACTIONS = np.array(FRACTIONS)
+
+
 def exponential_bound(schema: npt.NDArray[np.int8], index: Index) -> Floats:
     """Upper bound of the bucket with this index."""
     fine = np.clip(schema, 0, 8).astype(np.int64)
     coarse = np.clip(-schema.astype(np.int64), 0, 4)
     index = index << coarse
     whole = index >> fine
-    part = (index - (whole << fine)) / (1 << fine).astype(np.float64)
+    part = _FRACTIONS[(index - (whole << fine)) << (FINEST - fine)]
     with np.errstate(over="ignore", under="ignore"):
-        bound: Floats = np.ldexp(np.exp2(part), np.clip(whole, -2000, 2000).astype(np.int32))
-    return np.where(np.isinf(bound) & (whole == 1024), np.finfo(np.float64).max, bound)
+        bound: Floats = np.ldexp(part, np.clip(whole, -2000, 2000).astype(np.int32) + 1)
+    return np.where((whole == 1024) & (part == 0.5), LARGEST, bound)
 
 
 def flat_bounds(bounds: Sequence[tuple[float, ...]]) -> tuple[Index, Floats]:

@@ -7,11 +7,14 @@ the positive and the negative ones are two calls.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from promlab.jit import kernel
+from promlab.model import exponential_bounds
+from promlab.model.exponential_bounds import FINEST, LARGEST
 from promlab.promql.over_time_kernels import add
 
 I64 = "Array(int64, 1, 'C', readonly=True)"
@@ -19,6 +22,7 @@ I32 = "Array(int32, 1, 'C', readonly=True)"
 I8 = "Array(int8, 1, 'C', readonly=True)"
 F64 = "Array(float64, 1, 'C', readonly=True)"
 CUSTOM_SCHEMA = -53
+FRACTIONS = np.array(exponential_bounds.FRACTIONS)
 
 
 @kernel(f"void({I64}, {I64}, {F64}, {F64}, float64[::1])")
@@ -41,7 +45,15 @@ def bound(schema: Any, index: Any, first: Any, last: Any, bounds: Any) -> float:
         if index < 0:
             return -np.inf
         return float(bounds[first + index])
-    return float(2.0 ** (index * 2.0 ** (-schema)))
+    if schema < 0:
+        whole = index << -schema
+        part = 0.5
+    else:
+        whole = index >> schema
+        part = FRACTIONS[(index - (whole << schema)) << (FINEST - schema)]
+    if whole == 1024 and part == 0.5:
+        return LARGEST
+    return float(math.ldexp(part, min(max(whole, -2000), 2000) + 1))
 
 
 @kernel(f"void({I64}, {I64}, {F64}, {I8}, {I64}, {I32}, {F64}, {I64}, {I32}, {F64}, float64[::1])")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from promlab.model.exponential_bounds import exponential_bound
 from promlab.model.histograms import (
     CUSTOM_SCHEMA,
     GAUGE,
@@ -40,7 +41,7 @@ class Plain:
         """Upper bound of a positive bucket."""
         if self.schema == CUSTOM_SCHEMA:
             return self.bounds[index] if index < len(self.bounds) else math.inf
-        return float(2.0 ** (index * 2.0**-self.schema))
+        return exponential_bound(self.schema, index)
 
     def straddled(self, threshold: float) -> float:
         """The zero threshold that a threshold has to become to cut no filled bucket."""

@@ -6,11 +6,9 @@ import base64
 import shutil
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -20,21 +18,9 @@ from promlab.errors import NotRunning, ServerError
 from promlab.lab import ec2 as lab
 from promlab.lab.ec2 import cloud as clouds
 from promlab.lab.ec2.real_cloud import RealCloud
+from tests.patience import until
 
 pytestmark = pytest.mark.slow
-PATIENCE_S = 400.0
-
-
-def until(ask: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        try:
-            if found := ask():
-                return found
-        except (httpx.HTTPError, ValueError):
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"never came: {what}")
 
 
 class Course:
@@ -110,7 +96,8 @@ def test_the_course_from_launch_to_the_end(course: Course, monkeypatch: pytest.M
         return [each["metric"]["instance"] for each in answer["data"]["result"]]
 
     assert until(up, "a scrape of itself") == ["localhost:9090"]
-    metrics = httpx.get(f"http://{cloud.address(course.instance, 8005)}/metrics").text
+    app = f"http://{cloud.address(course.instance, 8005)}/metrics"
+    metrics = until(lambda: httpx.get(app).text, "the application's metrics")
     assert "http_requests_total" in metrics
     with pytest.raises(httpx.TimeoutException):  # the node exporter runs; nobody let us in
         httpx.get(f"http://{cloud.address(course.instance, 9100)}/metrics", timeout=0.5)
@@ -257,7 +244,8 @@ def test_the_real_clouds_way_to_the_scripts(
     pretend(monkeypatch, course.cloud.endpoint)  # type: ignore[attr-defined]
     real = RealCloud("eu-central-1")
     ec2 = real.client()
-    assert len(real.user_data()) < 16_384  # what AWS takes
+    script = real.user_data()
+    assert len(script) < 16_384  # what AWS takes
     key = real.save_key(ec2.create_key_pair(KeyName="real"), tmp_path)
     group = ec2.create_security_group(GroupName="real", Description="real")["GroupId"]
     ec2.authorize_security_group_ingress(
@@ -265,11 +253,11 @@ def test_the_real_clouds_way_to_the_scripts(
     )
     launched = ec2.run_instances(
         ImageId=real.image(), InstanceType="t3.micro", KeyName="real", SecurityGroupIds=[group],
-        MinCount=1, MaxCount=1, UserData=real.user_data(),
+        MinCount=1, MaxCount=1, UserData=script,
     )  # fmt: skip
     instance = launched["Instances"][0]["InstanceId"]
     kept = ec2.describe_instance_attribute(InstanceId=instance, Attribute="userData")
-    assert base64.b64decode(kept["UserData"]["Value"]).decode() == real.user_data()
+    assert base64.b64decode(kept["UserData"]["Value"]).decode() == script
 
     shell = course.cloud.shell(instance, key)  # by itself SSH may be on another port than 22
 

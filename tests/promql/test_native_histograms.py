@@ -183,7 +183,7 @@ def test_text() -> None:
         "{{schema:1 count:3 sum:2.5 z_bucket:1 z_bucket_w:0.5 buckets:[1] offset:2 n_buckets:[1]}}"
     )
     assert texts(table_of([parse_histogram(text)])) == [
-        "{count:3, sum:2.5, [-1,-0.7071067811865476):1, [-0.5,0.5]:1, (1.4142135623730951,2]:1}"
+        "{count:3, sum:2.5, [-1,-0.7071067811865475):1, [-0.5,0.5]:1, (1.414213562373095,2]:1}"
     ]
 
 

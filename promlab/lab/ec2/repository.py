@@ -27,6 +27,8 @@ BUNDLE = "/srv/prometheus-lab.bundle"
 _WHO = {
     "GIT_AUTHOR_NAME": "promlab", "GIT_AUTHOR_EMAIL": "lab@promlab.invalid",
     "GIT_COMMITTER_NAME": "promlab", "GIT_COMMITTER_EMAIL": "lab@promlab.invalid",
+    # The same commit every time: learners at two tables see one history.
+    "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
     "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull,
 }  # fmt: skip
 
