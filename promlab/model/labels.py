@@ -8,6 +8,7 @@ in Prometheus.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ class Symbols:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._texts: list[str] = [""]
         self._codes: dict[str, int] = {"": 0}
+        self._growing = threading.Lock()  # a large body is read in a thread of its own
         for text in texts:
             self.code(text)
 
@@ -40,12 +42,17 @@ class Symbols:
     def code(self, text: str) -> int:
         """The code of `text`, given now if it has none."""
         code = self._codes.get(text)
-        if code is None:
-            code = len(self._texts)
-            # The text first: a concurrent reader that sees the code finds its text.
-            self._texts.append(text)
-            self._codes[text] = code
-        return code
+        return self._give(text) if code is None else code
+
+    def _give(self, text: str) -> int:
+        with self._growing:
+            code = self._codes.get(text)
+            if code is None:
+                code = len(self._texts)
+                # The text first: a concurrent reader that sees the code finds its text.
+                self._texts.append(text)
+                self._codes[text] = code
+            return code
 
     def find(self, text: str) -> int | None:
         """The code of `text`, or None if it was never given one."""

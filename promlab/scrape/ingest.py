@@ -6,12 +6,14 @@ series needs once (labels, slots, limits) is done when the layout changes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from promlab.config.scrape import ScrapeConfig
+from promlab.exposition.layout import Layout
 from promlab.exposition.parsed import ParsedBody
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Times, Values, stale_values
@@ -24,6 +26,7 @@ from promlab.model.storage import (
     SampleExtras,
     Slots,
 )
+from promlab.scrape.aside import Aside
 from promlab.scrape.extras import Exemplars, ZeroSamples, extras_of
 from promlab.scrape.labels import Rows
 from promlab.scrape.metrics import ScrapeStats
@@ -32,6 +35,7 @@ from promlab.scrape.plan import (
     REPORT,
     Plan,
     Selection,
+    check_sample_limit,
     keep_known,
     make_plan,
     report_labels,
@@ -42,8 +46,15 @@ from promlab.scrape.plan import (
 AHEAD_MS = 600_000
 START_STORAGE, ZERO_INGESTION = "st-storage", "created-timestamp-zero-ingestion"
 EXEMPLARS = "exemplar-storage"
+_SLICE = 1 << 14  # series registered between two looks at other targets
 _NO_SLOTS: Slots = np.zeros(0, np.uint32)
 _NO_REFS: Refs = np.zeros(0, np.uint64)
+
+
+def _without(slots: Slots, others: Slots) -> Slots:
+    """Those of some distinct slots that are not among others."""
+    found: Slots = np.setdiff1d(slots, others, assume_unique=True)
+    return found
 
 
 @dataclass(slots=True)
@@ -121,6 +132,34 @@ class TargetIngest:
         if self._exemplars is not None:
             self._count_exemplars(self._exemplars.store(t_ms, body, plan.row_refs(self._group)))
 
+    async def prepare(self, body: ParsedBody, aside: Aside) -> None:
+        """Do ahead of `store` what takes long for a large body that is new, a piece at a time.
+
+        Between pieces other targets are scraped. `aside` runs what touches nothing of ours in
+        a thread. Raises ScrapeError if a limit forbids the body: nothing is registered then.
+        """
+        layout = body.layout
+        if self._selection is not None and self._selection.layout is layout:
+            return
+        limits = self._job.limits
+        selection = await aside.run(lambda: self._checked(layout))
+        if limits.sample_limit and limits.sample_limit_action == "keep_known":
+            return  # few enough are left
+        self._selection = selection
+        labels = selection.labels
+        for at in range(0, labels.n, _SLICE):
+            rows = slice(at, min(at + _SLICE, labels.n))
+            columns = {name: codes[rows] for name, codes in labels.columns.items()}
+            self._appender.refs(LabelTable(rows.stop - at, columns, labels.symbols))
+            await asyncio.sleep(0)
+
+    def _checked(self, layout: Layout) -> Selection:
+        selection = select(layout, self._labels, self._job)
+        limits = self._job.limits
+        if limits.sample_limit_action != "keep_known":
+            check_sample_limit(selection.labels, limits.sample_limit)
+        return selection
+
     def _store_zeros(self, t_ms: int, plan: Plan, body: ParsedBody) -> None:
         if self._zeros is not None and body.start_ms is not None:
             self._zeros.store(t_ms, body, plan.row_refs(self._group))
@@ -148,9 +187,9 @@ class TargetIngest:
         """Store the first scrape of a plan: count what is new, end what is gone."""
         own = plan.slots[self._report_width :]
         report.added = int(
-            len(np.setdiff1d(own, self._known)) + len(np.setdiff1d(plan.refs, self._known_refs))
+            len(_without(own, self._known)) + len(np.setdiff1d(plan.refs, self._known_refs))
         )
-        gone = np.setdiff1d(self._live, own)
+        gone = _without(self._live, own)
         slots, values = plan.slots, plan.values
         if len(gone):
             slots = np.concatenate([slots, gone])

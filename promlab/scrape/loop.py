@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from promlab.config.scrape import ScrapeConfig
 from promlab.errors import ExpositionError, ScrapeError, StorageError
 from promlab.exposition.body_parser import BodyParser
 from promlab.exposition.derive import Deriver
-from promlab.exposition.formats import Protocol, format_of
+from promlab.exposition.formats import Format, Protocol, format_of
+from promlab.exposition.parsed import ParsedBody
 from promlab.model.durations import format_duration_ms
 from promlab.model.metadata import MetricMetadata
 from promlab.model.storage import Appender
+from promlab.scrape.aside import Aside
 from promlab.scrape.clock import Clock
 from promlab.scrape.failure_log import FailureLog
 from promlab.scrape.fetch import BodyTooLarge, Fetcher
@@ -26,6 +28,7 @@ from promlab.scrape.schedule import following_tick, next_tick, timestamp_ms
 from promlab.scrape.target import Target
 
 log = logging.getLogger(__name__)
+LARGE_BODY = 4 << 20  # bytes from which on a body is read in a thread, others being scraped
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Surroundings:
     appended: Callable[[], None]
     seed: str
     features: frozenset[str] = frozenset()
+    aside: Aside = field(default_factory=Aside)
 
 
 class ScrapeLoop:
@@ -108,6 +112,10 @@ class ScrapeLoop:
         self.last_duration_s = (clock.now_ms() - start_ms) / 1000
         self._around.appended()
 
+    def _read(self, body: bytes, format_: Format) -> ParsedBody:
+        parsed = self._parser.parse(body, format_, self._forms)
+        return limited(self._deriver.derive(parsed), self._job)
+
     async def _attempt(self, t_ms: int, start_ms: float, report: Report) -> str:
         """Fetch, parse and store; returns what went wrong, "" if nothing."""
         stats = self._around.stats
@@ -117,8 +125,12 @@ class ScrapeLoop:
             fetched = await self._fetcher.fetch(self.target.url, report.timeout_s)
             report.body_bytes = len(fetched.body)
             format_ = format_of(fetched.content_type, self._fallback)
-            parsed = self._parser.parse(fetched.body, format_, self._forms)
-            body = limited(self._deriver.derive(parsed), self._job)
+            if len(fetched.body) < LARGE_BODY:
+                body = self._read(fetched.body, format_)
+            else:
+                aside = self._around.aside
+                body = await aside.run(lambda: self._read(fetched.body, format_))
+                await self.ingest.prepare(body, aside)
             report.duration_s = (self._around.clock.now_ms() - start_ms) / 1000
             self.ingest.store(t_ms, body, report)
             self.metadata = body.layout.metadata

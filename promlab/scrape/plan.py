@@ -131,6 +131,12 @@ def _numbered(
     return numbers[: table.n], None if other is None else numbers[table.n :]
 
 
+def check_sample_limit(table: LabelTable, limit: int) -> None:
+    """Raises SampleLimitExceeded for more different label sets than the limit, if there is one."""
+    if limit and _distinct(table, limit) > limit:
+        raise SampleLimitExceeded("sample limit exceeded")
+
+
 def make_plan(
     selection: Selection,
     t_ms: Times | None,
@@ -140,8 +146,7 @@ def make_plan(
     sample_limit: int,
 ) -> Plan:
     """Work out a plan. Raises SampleLimitExceeded."""
-    if sample_limit and _distinct(selection.labels, sample_limit) > sample_limit:
-        raise SampleLimitExceeded("sample limit exceeded")
+    check_sample_limit(selection.labels, sample_limit)
     timed = None if t_ms is None else t_ms[selection.rows] != NO_TIME
     table, rows = selection.labels, selection.rows
     refs, loose_rows = np.zeros(0, np.uint64), rows[:0]
@@ -152,8 +157,10 @@ def make_plan(
         table, rows = table.take(untimed), rows[untimed]
     slots = np.concatenate([report, group.slots(table)]).astype(np.uint32)
     # Of lines that mean the same series the first counts; nothing may pose as the report.
-    _, first = np.unique(slots, return_index=True)
-    first.sort()
+    first = np.arange(len(slots))
+    if not (slots[1:] > slots[:-1]).all():
+        _, first = np.unique(slots, return_index=True)
+        first.sort()
     duplicates = len(slots) - len(first)
     kept = first[len(report) :] - len(report)
     values = np.zeros(len(first))

@@ -95,16 +95,17 @@ class Catalog:
                 for name, codes in labels.columns.items()
             }
             used = {name: codes for name, codes in columns.items() if codes.any()}
-            self._log_symbols()
             names = np.array(list(used), np.uint32)
+            most = max([0, *used, *(int(codes.max()) for codes in used.values())])
+            self._log_symbols(most + 1)
             self._log.series(len(new_rows), names, list(used.values()))
         return series
 
-    def _log_symbols(self) -> None:
-        known = len(self.symbols)
-        if known > self._logged_symbols:
-            self._log.symbols(self.symbols.texts(np.arange(self._logged_symbols, known)))
-            self._logged_symbols = known
+    def _log_symbols(self, end: int) -> None:
+        """Log the symbols before `end`; more may be known, which nothing logged refers to."""
+        if end > self._logged_symbols:
+            self._log.symbols(self.symbols.texts(np.arange(self._logged_symbols, end)))
+            self._logged_symbols = end
 
     def group(self, target: Mapping[str, str]) -> int:
         """A group for this target: the closed one it had, or a new one."""
