@@ -92,7 +92,10 @@ API = [
     _row("OTLP receiver", HOLDS, "server/api_otlp: what_is_pushed_can_be_queried off_by_default"),
     _row("sending by remote write", HOLDS,
          "remote/queue: new_samples_are_sent_once a_restart_goes_on_where_it_ended refusals "
-         "version_2_and_stale_markers reload_keeps_adds_and_removes"),
+         "version_2_and_stale_markers reload_keeps_adds_and_removes "
+         "what_comes_late_or_out_of_order_is_sent_once exemplars_starts_and_metadata metadata; "
+         "interop/remote_interop: promlab_writes_to_prometheus exemplars_reach_prometheus",
+         "metadata and start times come with the series of 2.0, whatever features are on"),
     _row("remote read, the answering side", HOLDS,
          "remote/read: samples_are_sorted_and_have_external_labels chunks_hold_the_samples; "
          "interop/remote_interop: prometheus_reads_from_promlab"),

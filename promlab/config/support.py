@@ -72,8 +72,6 @@ def _of_remote_write(endpoint: RemoteWriteConfig, at: At) -> Iterator[Missing]:
         "sigv4": endpoint.sigv4 is not None,
         "azuread": bool(endpoint.azuread),
         "google_iam": bool(endpoint.google_iam),
-        "send_exemplars": endpoint.send_exemplars,
-        "round_robin_dns": endpoint.round_robin_dns,
     }
     for name, is_given in given.items():
         if is_given:

@@ -145,6 +145,23 @@ class HistogramColumn:
         """The column with a part of its index; the table stays whole."""
         return HistogramColumn(self.table, self.index[selection])
 
+    @staticmethod
+    def stack(
+        columns: Sequence[HistogramColumn | None], lengths: Sequence[int]
+    ) -> HistogramColumn | None:
+        """Columns one after the other; one that is None has this many floats."""
+        if all(column is None for column in columns):
+            return None
+        tables, indices, before = [], [], 0
+        for column, length in zip(columns, lengths, strict=True):
+            if column is None:
+                indices.append(np.full(length, -1, np.int64))
+                continue
+            indices.append(np.where(column.index < 0, -1, column.index + before))
+            tables.append(column.table)
+            before += column.table.n
+        return HistogramColumn(HistogramTable.stack(tables), np.concatenate(indices))
+
 
 class OrderedBuckets(NamedTuple):
     """All buckets of each histogram from the lowest to the highest, empty ones left out.

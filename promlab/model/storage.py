@@ -195,6 +195,45 @@ class SeriesExemplars(NamedTuple):
     exemplars: list[tuple[dict[str, str], int, float]]
 
 
+Position = tuple[int, int]  # in a log: number of the file, bytes
+
+
+class Stored(NamedTuple):
+    """Samples in the order in which they were stored, whatever their times."""
+
+    position: Position  # behind them
+    labels: LabelTable  # of the series
+    series: npt.NDArray[np.int64]  # numbers of the series, ascending
+    rows: npt.NDArray[np.int64]  # which of the series each sample belongs to
+    t_ms: Times
+
+
+class StoredExemplars(NamedTuple):
+    """Exemplars in the order in which they were stored."""
+
+    position: Position  # behind them
+    labels: LabelTable  # of each one's series
+    t_ms: Times
+    values: Values
+    own: LabelTable  # of the exemplars themselves
+
+
+@runtime_checkable
+class StoredLog(Protocol):
+    """Tells what was stored since, as a queue needs it: samples that come late among them."""
+
+    def loose_since(self, position: Position | None) -> Stored:
+        """Samples that did not come by a scrape; from now on where the position is None."""
+
+    def exemplars_since(self, position: Position | None) -> StoredExemplars:
+        """Exemplars; from now on where the position is None."""
+
+    def of_series(
+        self, series: npt.NDArray[np.int64], start_ms: int, end_ms: int
+    ) -> tuple[SeriesBatch, npt.NDArray[np.int64]]:
+        """Samples of series by their numbers, and which of these has each row of the batch."""
+
+
 @runtime_checkable
 class ExemplarQuerier(Protocol):
     """Reads exemplars."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import cramjam
@@ -11,7 +12,7 @@ import numpy as np
 from promlab.config.relabel import RelabelConfig
 from promlab.config.relabelling import relabel
 from promlab.model.labels import METRIC_NAME, LabelTable
-from promlab.remote.encode import Index, SeriesSamples, write_request
+from promlab.remote.encode import Family, Index, SeriesSamples, write_request
 from promlab.remote.tail import Fresh
 
 
@@ -22,6 +23,7 @@ class Batch(NamedTuple):
     samples: int
     histograms: int
     newest_ms: int
+    exemplars: int = 0
 
 
 class Chosen(NamedTuple):
@@ -40,14 +42,7 @@ def choose(
     oldest_ms: int,
 ) -> Chosen:
     """Samples with their final labels; those that rules, their age or their kind drop are left."""
-    # New texts stay with this batch: the table below is that of storage.
-    own = LabelTable(fresh.labels.n, fresh.labels.columns, fresh.labels.symbols.overlay())
-    labels = _with_external(own, external)
-    kept = np.arange(labels.n)
-    if rules:
-        labels, kept = relabel(labels, rules)
-        named = np.flatnonzero(labels.column(METRIC_NAME))
-        labels, kept = labels.take(named), kept[named]
+    labels, kept = final_labels(fresh.labels, external, rules)
     place = np.full(fresh.labels.n, -1, np.int64)
     place[kept] = np.arange(len(kept))
     series = place[fresh.series]
@@ -58,9 +53,24 @@ def choose(
     found = None if fresh.histograms is None else fresh.histograms.take(rows)
     chosen = Fresh(
         labels, fresh.keys[kept], series[rows], fresh.t_ms[rows], fresh.values[rows],
-        found, fresh.end_ms,
+        found, fresh.end_ms, None if fresh.start_ms is None else fresh.start_ms[rows],
     )  # fmt: skip
     return Chosen(chosen, fresh.n - len(rows))
+
+
+def final_labels(
+    labels: LabelTable, external: Mapping[str, str], rules: Sequence[RelabelConfig]
+) -> tuple[LabelTable, Index]:
+    """Labels as they are sent, and which rows they are of: rules drop some."""
+    # New texts stay with this batch: the table below is that of storage.
+    own = LabelTable(labels.n, labels.columns, labels.symbols.overlay())
+    found = _with_external(own, external)
+    kept = np.arange(found.n)
+    if rules:
+        found, kept = relabel(found, rules)
+        named = np.flatnonzero(found.column(METRIC_NAME))
+        found, kept = found.take(named), kept[named]
+    return found, kept
 
 
 def _with_external(labels: LabelTable, external: Mapping[str, str]) -> LabelTable:
@@ -82,7 +92,9 @@ def shard_rows(fresh: Fresh, shards: int, size: int) -> list[list[Index]]:
     ]
 
 
-def make_batch(fresh: Fresh, rows: Index, version: int) -> Batch:
+def make_batch(
+    fresh: Fresh, rows: Index, version: int, families: Mapping[str, Family] = MappingProxyType({})
+) -> Batch:
     """The body with these samples."""
     series = fresh.series[rows]
     first = np.append(True, np.diff(series) != 0)
@@ -90,8 +102,9 @@ def make_batch(fresh: Fresh, rows: Index, version: int) -> Batch:
     offsets = np.append(starts, len(rows)).astype(np.int64)
     histograms = None if fresh.histograms is None else fresh.histograms.take(rows)
     samples = SeriesSamples(
-        fresh.labels.take(series[starts]), offsets, fresh.t_ms[rows], fresh.values[rows], histograms
-    )
-    body = bytes(cramjam.snappy.compress_raw(write_request(samples, version)))
+        fresh.labels.take(series[starts]), offsets, fresh.t_ms[rows], fresh.values[rows],
+        histograms, None if fresh.start_ms is None else fresh.start_ms[rows],
+    )  # fmt: skip
+    body = bytes(cramjam.snappy.compress_raw(write_request(samples, version, families)))
     count = 0 if histograms is None else int((histograms.index >= 0).sum())
     return Batch(body, len(rows) - count, count, int(fresh.t_ms[rows].max()))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from promlab.model.histograms import HistogramColumn, HistogramTable
-from promlab.model.labels import LabelTable
+from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.model.samples import Times, Values
 from promlab.model.wire import block_bytes, varint_bytes
 
 Index = npt.NDArray[np.int64]
 V1, V2 = 1, 2
 _TIMESERIES = {V1: 1, V2: 5}
+_EXEMPLARS = {V1: 3, V2: 4}
 _SYMBOLS, _METADATA = 4, 3
+# Series of a family that is known by another name than theirs.
+_SUFFIXES = {"total", "created", "bucket", "sum", "count", "info"}
 _TYPES = (
     "unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset",
 )  # fmt: skip
@@ -32,6 +37,7 @@ class SeriesSamples(NamedTuple):
     t_ms: Times
     values: Values
     histograms: HistogramColumn | None = None
+    start_ms: Times | None = None  # since when each counts, 0 where unknown; 2.0 only
 
     @property
     def sample_count(self) -> int:
@@ -39,13 +45,37 @@ class SeriesSamples(NamedTuple):
         return int(self.offsets[-1])
 
 
-def write_request(samples: SeriesSamples, version: int = V1) -> bytes:
-    """A WriteRequest, or a Request of version 2.0."""
+def write_request(
+    samples: SeriesSamples, version: int = V1, families: Mapping[str, Family] = MappingProxyType({})
+) -> bytes:
+    """A WriteRequest, or a Request of version 2.0: there what series are comes with each."""
     if version == V1:
         return timeseries(samples, _TIMESERIES[V1])
     texts, cells, names = _symbol_table(samples.labels)
+    metadata = _metadata(samples.labels, families, texts) if families else None
     symbols = b"".join(block_bytes(_SYMBOLS, text) for text in texts)
-    return symbols + _encoded(samples, _TIMESERIES[V2], V2, cells, names, b"", b"", None)
+    return symbols + _encoded(samples, _TIMESERIES[V2], V2, cells, names, b"", b"", None, metadata)
+
+
+def _metadata(labels: LabelTable, families: Mapping[str, Family], texts: list[bytes]) -> Index:
+    """Type, help and unit of each series, the last two as references to texts. i64[n, 3]"""
+    distinct, which = np.unique(labels.column(METRIC_NAME), return_inverse=True)
+    known = {text: i for i, text in enumerate(texts)}
+    found = np.zeros((len(distinct), 3), np.int64)
+    for row, name in enumerate(labels.symbols.texts(distinct)):
+        stem, _, suffix = name.rpartition("_")
+        family = families.get(name) or (families.get(stem) if suffix in _SUFFIXES else None)
+        if family is None:
+            continue
+        _, kind, *words = family
+        found[row, 0] = _KINDS.get(kind, 0)
+        for column, word in enumerate(words, 1):
+            encoded = word.encode()
+            if encoded not in known:
+                known[encoded] = len(texts)
+                texts.append(encoded)
+            found[row, column] = known[encoded]
+    return np.ascontiguousarray(found[which])
 
 
 def metadata_request(families: Sequence[Family]) -> bytes:
@@ -108,6 +138,7 @@ def _encoded(
     names: bytes,
     texts: bytes,
     texts_at: Index | None,
+    metadata: Index | None = None,
 ) -> bytes:
     from promlab.remote.encode_kernels import encode_series
 
@@ -129,7 +160,9 @@ def _encoded(
         np.zeros(1, np.int64) if texts_at is None else texts_at,
         np.ascontiguousarray(samples.offsets, np.int64),
         np.ascontiguousarray(samples.t_ms, np.int64),
+        np.ascontiguousarray(_starts(samples, version), np.int64),
         np.ascontiguousarray(samples.values, np.float64),
+        np.zeros((samples.labels.n, 3), np.int64) if metadata is None else metadata,
         np.ascontiguousarray(index, np.int64),
         smalls,
         np.ascontiguousarray(floats),
@@ -146,6 +179,40 @@ def _encoded(
     out = np.zeros(size, np.uint8)
     encode_series(out, *arguments, True)
     return out.tobytes()
+
+
+def _starts(samples: SeriesSamples, version: int) -> Times:
+    if version == V1 or samples.start_ms is None:
+        return np.zeros(samples.sample_count, np.int64)
+    return samples.start_ms
+
+
+def exemplars_request(
+    series: Sequence[Mapping[str, str]],
+    own: Sequence[Mapping[str, str]],
+    t_ms: Times,
+    values: Values,
+    version: int,
+) -> bytes:
+    """A request with exemplars alone, each with its series; they are few."""
+    texts: dict[str, int] = {"": 0}
+
+    def labels(found: Mapping[str, str]) -> bytes:
+        pairs = sorted(found.items())
+        if version == V1:
+            blocks = [block_bytes(1, n.encode()) + block_bytes(2, v.encode()) for n, v in pairs]
+            return b"".join(block_bytes(1, block) for block in blocks)
+        refs = [texts.setdefault(text, len(texts)) for pair in pairs for text in pair]
+        return block_bytes(1, b"".join(map(varint_bytes, refs)))
+
+    parts = []
+    for i in range(len(t_ms)):
+        content = labels(own[i]) + b"\x11" + struct.pack("<d", float(values[i]))
+        content += b"\x18" + varint_bytes(int(t_ms[i]))
+        message = labels(series[i]) + block_bytes(_EXEMPLARS[version], content)
+        parts.append(block_bytes(_TIMESERIES[version], message))
+    symbols = [block_bytes(_SYMBOLS, text.encode()) for text in texts] if version == V2 else []
+    return b"".join(symbols + parts)
 
 
 def _bytes(text: bytes) -> npt.NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from promlab.jit import kernel
 
 _U: Any = np.uint64
 _I: Any = np.int64
-_LABELS, _SAMPLES, _V1_HISTOGRAMS, _V2_HISTOGRAMS = 1, 2, 4, 3
+_LABELS, _SAMPLES, _V1_HISTOGRAMS, _V2_HISTOGRAMS, _METADATA = 1, 2, 4, 3, 5
 _FLOATS = "Array(float64, 1, 'C', readonly=True)"
 _BYTES = "Array(uint8, 1, 'C', readonly=True)"
 _INDEX = "Array(int64, 1, 'C', readonly=True)"
@@ -117,11 +117,38 @@ def _label_refs(out: Any, at: int, row: int, cells: Any, name_refs: Any, write: 
 
 
 @kernel()
-def _sample(out: Any, at: int, value: float, t_ms: int, write: bool) -> int:
+def _sample(out: Any, at: int, value: float, t_ms: int, start_ms: int, write: bool) -> int:
     size = 9 + int(_number(out, 0, 2, _U(t_ms), False))
+    if start_ms != 0:
+        size = _number(out, size, 3, _U(start_ms), False)
     at = _head(out, at, _SAMPLES, size, write)
     at = _double(out, at, 1, value, write)
-    return int(_number(out, at, 2, _U(t_ms), write))
+    at = _number(out, at, 2, _U(t_ms), write)
+    if start_ms != 0:
+        at = _number(out, at, 3, _U(start_ms), write)
+    return at
+
+
+@kernel()
+def _metadata(out: Any, at: int, kind: int, help_ref: int, unit_ref: int, write: bool) -> int:
+    """Type, and references to help and unit, of a series of version 2.0; nothing of nothing."""
+    if kind == 0 and help_ref == 0 and unit_ref == 0:
+        return at
+    size = 0
+    if kind != 0:
+        size = _number(out, size, 1, _U(kind), False)
+    if help_ref != 0:
+        size = _number(out, size, 3, _U(help_ref), False)
+    if unit_ref != 0:
+        size = _number(out, size, 4, _U(unit_ref), False)
+    at = _head(out, at, _METADATA, size, write)
+    if kind != 0:
+        at = _number(out, at, 1, _U(kind), write)
+    if help_ref != 0:
+        at = _number(out, at, 3, _U(help_ref), write)
+    if unit_ref != 0:
+        at = _number(out, at, 4, _U(unit_ref), write)
+    return at
 
 
 @kernel()
@@ -193,7 +220,7 @@ def _is_whole(h: int, floats: Any, side: Any, side_at: Any, other: Any, other_at
 
 @kernel()
 def _histogram_body(
-    out: Any, at: int, h: int, t_ms: int, smalls: Any, floats: Any,
+    out: Any, at: int, h: int, t_ms: int, start_ms: int, smalls: Any, floats: Any,
     pos_at: Any, pos_index: Any, pos: Any, neg_at: Any, neg_index: Any, neg: Any,
     bounds: Any, bounds_at: Any, write: bool,
 ) -> int:  # fmt: skip
@@ -220,6 +247,8 @@ def _histogram_body(
     if custom >= 0 and bounds_at[custom + 1] > bounds_at[custom]:
         first, last = bounds_at[custom], bounds_at[custom + 1]
         at = _counts(out, at, 15, bounds, first, last, False, write)
+    if start_ms != 0:
+        at = _number(out, at, 17, _U(start_ms), write)
     return at
 
 
@@ -227,7 +256,8 @@ def _histogram_body(
 def _series(
     out: Any, at: int, s: int, version: int, rows: Any, cells: Any,
     names: Any, names_at: Any, texts: Any, texts_at: Any,
-    offsets: Any, t_ms: Any, values: Any, histogram: Any, smalls: Any, floats: Any,
+    offsets: Any, t_ms: Any, start_ms: Any, values: Any, metadata: Any, histogram: Any,
+    smalls: Any, floats: Any,
     pos_at: Any, pos_index: Any, pos: Any, neg_at: Any, neg_index: Any, neg: Any,
     bounds: Any, bounds_at: Any, write: bool,
 ) -> int:  # fmt: skip
@@ -240,46 +270,51 @@ def _series(
     for i in range(offsets[s], offsets[s + 1]):
         h = histogram[i]
         if h < 0:
-            at = _sample(out, at, values[i], t_ms[i], write)
+            at = _sample(out, at, values[i], t_ms[i], start_ms[i], write)
             continue
         size = _histogram_body(
-            out, 0, h, t_ms[i], smalls, floats, pos_at, pos_index, pos, neg_at, neg_index, neg,
-            bounds, bounds_at, False,
+            out, 0, h, t_ms[i], start_ms[i], smalls, floats, pos_at, pos_index, pos, neg_at,
+            neg_index, neg, bounds, bounds_at, False,
         )  # fmt: skip
         at = _head(out, at, field, size, write)
         at = _histogram_body(
-            out, at, h, t_ms[i], smalls, floats, pos_at, pos_index, pos, neg_at, neg_index, neg,
-            bounds, bounds_at, write,
+            out, at, h, t_ms[i], start_ms[i], smalls, floats, pos_at, pos_index, pos, neg_at,
+            neg_index, neg, bounds, bounds_at, write,
         )  # fmt: skip
+    if version != 1:
+        at = _metadata(out, at, metadata[s, 0], metadata[s, 1], metadata[s, 2], write)
     return at
 
 
 @kernel(
     f"int64(uint8[::1], int64, int64, {_INDEX}, Array(uint32, 2, 'C', readonly=True),"
     f" {_BYTES}, {_INDEX}, {_BYTES}, {_INDEX},"
-    f" {_INDEX}, {_INDEX}, {_FLOATS}, {_INDEX}, Array(int64, 2, 'C', readonly=True),"
+    f" {_INDEX}, {_INDEX}, {_INDEX}, {_FLOATS}, Array(int64, 2, 'C', readonly=True), {_INDEX},"
+    " Array(int64, 2, 'C', readonly=True),"
     f" Array(float64, 2, 'C', readonly=True), {_INDEX}, {_INDEX}, {_FLOATS}, {_INDEX}, {_INDEX},"
     f" {_FLOATS}, {_FLOATS}, {_INDEX}, boolean)"
 )
 def encode_series(
     out: Any, field: int, version: int, rows: Any, cells: Any,
     names: Any, names_at: Any, texts: Any, texts_at: Any,
-    offsets: Any, t_ms: Any, values: Any, histogram: Any, smalls: Any, floats: Any,
+    offsets: Any, t_ms: Any, start_ms: Any, values: Any, metadata: Any, histogram: Any,
+    smalls: Any, floats: Any,
     pos_at: Any, pos_index: Any, pos: Any, neg_at: Any, neg_index: Any, neg: Any,
     bounds: Any, bounds_at: Any, write: bool,
 ) -> int:  # fmt: skip
     """Series one after the other, each as this field; returns how many bytes they take.
 
     Series s has the labels in column rows[s] of `cells` (a row a name, in order; 0 is none) and
-    the samples from offsets[s] on; those with a `histogram` of -1 are floats. In version 1 texts
-    are slices of the two arenas; in version 2 `cells` and `names_at` are references.
+    the samples from offsets[s] on; those with a `histogram` of -1 are floats. A `start_ms` of 0 is
+    none. In version 1 texts are slices of the two arenas; in version 2 `cells` and `names_at` are
+    references, and `metadata` has type, help and unit of each series.
     """
     at = 0
     for s in range(len(rows)):
         size = _series(
             out, 0, s, version, rows, cells, names, names_at, texts, texts_at, offsets, t_ms,
-            values, histogram, smalls, floats, pos_at, pos_index, pos, neg_at, neg_index, neg,
-            bounds, bounds_at, False,
+            start_ms, values, metadata, histogram, smalls, floats, pos_at, pos_index, pos,
+            neg_at, neg_index, neg, bounds, bounds_at, False,
         )  # fmt: skip
         at = _head(out, at, field, size, write)
         if not write:
@@ -287,7 +322,7 @@ def encode_series(
             continue
         at = _series(
             out, at, s, version, rows, cells, names, names_at, texts, texts_at, offsets, t_ms,
-            values, histogram, smalls, floats, pos_at, pos_index, pos, neg_at, neg_index, neg,
-            bounds, bounds_at, True,
+            start_ms, values, metadata, histogram, smalls, floats, pos_at, pos_index, pos,
+            neg_at, neg_index, neg, bounds, bounds_at, True,
         )  # fmt: skip
     return at

@@ -9,7 +9,6 @@ is kept in a file.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,13 +18,14 @@ from pathlib import Path
 
 import aiohttp
 import cramjam
+import msgspec
 
 from promlab.config.kinds import show_url
 from promlab.config.remote import MESSAGES, RemoteWriteConfig
 from promlab.errors import PromlabError, ScrapeError, StorageError, TooManySamples
-from promlab.model.storage import Querier
-from promlab.remote.batches import Batch, Chosen, choose, make_batch, shard_rows
-from promlab.remote.encode import V1, V2, Family, Index, metadata_request
+from promlab.model.storage import Position, Querier, StoredLog
+from promlab.remote.batches import Batch, Chosen, choose, final_labels, make_batch, shard_rows
+from promlab.remote.encode import V1, V2, Family, Index, exemplars_request, metadata_request
 from promlab.remote.tail import Fresh, Tail
 from promlab.transport.session import HttpClient
 
@@ -46,6 +46,10 @@ class QueueStats:
     samples: int = 0
     histograms: int = 0
     metadata: int = 0
+    exemplars: int = 0
+    exemplars_failed: int = 0
+    exemplars_retried: int = 0
+    exemplars_dropped: int = 0
     samples_failed: int = 0
     samples_retried: int = 0
     samples_dropped: int = 0
@@ -57,6 +61,18 @@ class QueueStats:
     highest_sent_ms: int = 0
     batches: int = 0
     batch_s: float = 0.0
+
+
+class _State(msgspec.Struct):
+    """How far an endpoint has come."""
+
+    sent_ms: int
+    url: str = ""
+    log: Position | None = None
+    exemplars: Position | None = None
+
+
+_state = msgspec.json.Decoder(_State).decode
 
 
 class _Refused(Exception):
@@ -101,8 +117,14 @@ class Queue:
             "X-Prometheus-Remote-Write-Version": _VERSIONS[self._version],
             **config.headers,
         }
-        self._client = HttpClient(config.http, headers)
-        self._tail = Tail(querier, self._remembered())
+        self._client = HttpClient(config.http, headers, spread=config.round_robin_dns)
+        state = self._remembered()
+        self._tail = Tail(querier, state[0], state[1])
+        self._families: Mapping[str, Family] = {}
+        self._log = querier if config.send_exemplars and isinstance(querier, StoredLog) else None
+        self._exemplars_at = state[2]
+        if self._log is not None and self._exemplars_at is None:
+            self._exemplars_at = self._log.exemplars_since(None).position
         self._waiting_since: float | None = None
         self._remembered_at = -_REMEMBER_S
         self._tasks: list[asyncio.Task[None]] = []
@@ -120,8 +142,7 @@ class Queue:
     def start(self) -> None:
         """Send from now on."""
         self._tasks = [asyncio.create_task(self._run(), name=f"remote write {self.name}")]
-        # In version 2.0 metadata would come with each series.
-        if self._metadata is not None and self.config.metadata_config.send and self._version == V1:
+        if self._metadata is not None and self.config.metadata_config.send:
             task = self._tell_for_ever(self._metadata)
             self._tasks.append(asyncio.create_task(task, name=f"remote write {self.name} metadata"))
 
@@ -133,10 +154,18 @@ class Queue:
         await self._client.close()
 
     async def _tell_for_ever(self, metadata: Metadata) -> None:
+        """In 1.0 all metadata now and then; in 2.0 they come with each series."""
+        interval_s = self.config.metadata_config.send_interval_ms / 1000
         while True:
-            await asyncio.sleep(self.config.metadata_config.send_interval_ms / 1000)
+            # What is scraped first has none before that, so it is looked for soon.
+            early = self._version == V2 and not self._families
+            await asyncio.sleep(min(interval_s, _LOOK_S) if early else interval_s)
             try:
-                await self.tell(await metadata())
+                found = await metadata()
+                if self._version == V2:
+                    self._families = {family[0]: family for family in found}
+                else:
+                    await self.tell(found)
             except (PromlabError, _Refused, _Retry) as error:
                 log.warning("remote write %s: metadata not sent: %s", self.name, error)
 
@@ -181,6 +210,7 @@ class Queue:
         self.stats.samples_dropped += chosen.dropped
         await self._send_all(chosen.fresh)
         self.stats.samples_pending = 0
+        await self._send_exemplars()
         await self._note_progress(fresh)
         self._reshard(time.monotonic() - started, behind)
         return behind
@@ -221,9 +251,32 @@ class Queue:
                 if batches:
                     group.create_task(self._send_shard(fresh, batches))
 
+    async def _send_exemplars(self) -> None:
+        """Those that came since; their series have arrived before."""
+        log_, size = self._log, self.config.queue_config.max_samples_per_send
+        if log_ is None:
+            return
+        found = await asyncio.to_thread(log_.exemplars_since, self._exemplars_at)
+        if len(found.t_ms):
+            labels, kept = final_labels(
+                found.labels, self.external, self.config.write_relabel_configs
+            )
+            self.stats.exemplars_dropped += len(found.t_ms) - len(kept)
+            for at in range(0, len(kept), size):
+                rows = kept[at : at + size]
+                series = [labels.row(i) for i in range(at, at + len(rows))]
+                own = [found.own.row(i) for i in rows.tolist()]
+                body = exemplars_request(
+                    series, own, found.t_ms[rows], found.values[rows], self._version
+                )
+                packed = bytes(cramjam.snappy.compress_raw(body))
+                newest = int(found.t_ms[rows].max())
+                await self._deliver(Batch(packed, 0, 0, newest, len(rows)))
+        self._exemplars_at = found.position
+
     async def _send_shard(self, fresh: Fresh, batches: list[Index]) -> None:
         for rows in batches:
-            batch = await asyncio.to_thread(make_batch, fresh, rows, self._version)
+            batch = await asyncio.to_thread(make_batch, fresh, rows, self._version, self._families)
             await self._deliver(batch)
 
     async def _deliver(self, batch: Batch) -> None:
@@ -237,23 +290,28 @@ class Queue:
                 await self._post(batch.body, attempt)
             except _Refused as error:
                 stats.samples_failed += count
-                log.error("remote write %s: %d samples dropped: %s", self.name, count, error)
+                stats.exemplars_failed += batch.exemplars
+                lost = count + batch.exemplars
+                log.error("remote write %s: %d samples dropped: %s", self.name, lost, error)
                 return
             except _Retry as error:
                 if attempt == 0:
                     log.warning("remote write %s: trying again: %s", self.name, error)
                 stats.samples_retried += count
+                stats.exemplars_retried += batch.exemplars
                 await asyncio.sleep(max(backoff_s, error.after_s))
                 backoff_s = min(2 * backoff_s, settings.max_backoff_ms / 1000)
                 attempt += 1
                 if self._is_too_old(batch):
                     stats.samples_dropped += count
+                    stats.exemplars_dropped += batch.exemplars
                     return
                 continue
             stats.batches += 1
             stats.batch_s += time.monotonic() - started
             stats.samples += batch.samples
             stats.histograms += batch.histograms
+            stats.exemplars += batch.exemplars
             stats.bytes += len(batch.body)
             stats.highest_sent_ms = max(stats.highest_sent_ms, batch.newest_ms)
             return
@@ -305,19 +363,21 @@ class Queue:
 
     # --- how far it has come -------------------------------------------------------------
 
-    def _remembered(self) -> int:
-        """Where to go on: where the last one ended, or now."""
+    def _remembered(self) -> tuple[int, Position | None, Position | None]:
+        """Where to go on, by time and in the logs: where the last one ended, or now."""
         try:
-            found = json.loads(self._state_path.read_text())["sent_ms"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return self._now_ms()
-        return found if isinstance(found, int) else self._now_ms()
+            found = _state(self._state_path.read_bytes())
+        except (OSError, msgspec.DecodeError):
+            return self._now_ms(), None, None
+        return found.sent_ms, found.log, found.exemplars
 
     def _remember(self) -> None:
         fresh = self._state_path.with_suffix(".tmp")
         try:
             self._state_path.parent.mkdir(exist_ok=True)
-            fresh.write_text(json.dumps({"url": self.config.url, "sent_ms": self._tail.mark_ms}))
+            tail = self._tail
+            state = _State(tail.mark_ms, self.config.url, tail.position, self._exemplars_at)
+            fresh.write_bytes(msgspec.json.encode(state))
             fresh.replace(self._state_path)
         except OSError as error:
             log.error("remote write %s: %s can't be written: %s", self.name, fresh, error)

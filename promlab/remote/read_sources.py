@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from promlab.config.config import Config
 from promlab.errors import TooManySamples
-from promlab.model.histograms import HistogramColumn, HistogramTable
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
@@ -181,7 +181,9 @@ def joined(local: SeriesBatch, others: Sequence[Found], symbols: Symbols) -> Ser
     first = np.append(True, (series[1:] != series[:-1]) | (t_ms[1:] != t_ms[:-1]))
     order, series, t_ms = order[first], series[first], t_ms[first]
     values = np.concatenate([part.values for part in parts])[order]
-    column = _stacked(parts)
+    column = HistogramColumn.stack(
+        [part.histograms for part in parts], [len(part.t_ms) for part in parts]
+    )
     starts = None
     if local.start_ms is not None:
         starts = np.zeros(len(first), np.int64)
@@ -202,21 +204,6 @@ def _as_found(batch: SeriesBatch) -> Found:
     within = np.arange(len(series)) - np.repeat(batch.offsets[:-1], counts)
     t_ms = batch.t_ms[np.repeat(batch.times_at, counts) + within]
     return Found(batch.labels, series, t_ms, batch.values, batch.histograms)
-
-
-def _stacked(parts: Sequence[Found]) -> HistogramColumn | None:
-    if all(part.histograms is None for part in parts):
-        return None
-    tables, indices, before = [], [], 0
-    for part in parts:
-        column = part.histograms
-        if column is None:
-            indices.append(np.full(len(part.t_ms), -1, np.int64))
-            continue
-        indices.append(np.where(column.index < 0, -1, column.index + before))
-        tables.append(column.table)
-        before += column.table.n
-    return HistogramColumn(HistogramTable.stack(tables), np.concatenate(indices))
 
 
 def united(tables: Sequence[LabelTable], symbols: Symbols) -> tuple[LabelTable, list[Index]]:

@@ -25,6 +25,7 @@ from promlab.config.tls_files import VERSIONS, as_file
 from promlab.errors import ConfigError, ScrapeError
 from promlab.transport.direct import DirectClient, speaks_directly
 from promlab.transport.oauth2 import TokenSource
+from promlab.transport.spread import ShuffledResolver
 
 _KEEP_ALIVE_S = 300.0
 
@@ -71,8 +72,12 @@ def _own_context(config: TLSConfig) -> ssl.SSLContext:
 class HttpClient:
     """Sessions and headers for the requests of one job."""
 
-    def __init__(self, config: HttpClientConfig, headers: dict[str, str]) -> None:
+    def __init__(
+        self, config: HttpClientConfig, headers: dict[str, str], *, spread: bool = False
+    ) -> None:
+        """`spread`: each connection goes to any of the addresses that a name has."""
         self.config = config
+        self._spread = spread
         self.server_name = config.tls_config.server_name or None
         self._headers = headers
         # Loading the system's certificates takes long: only for who really asks with TLS.
@@ -107,6 +112,8 @@ class HttpClient:
                     ssl=self._tls or tls_context(TLSConfig()),
                     keepalive_timeout=_KEEP_ALIVE_S,
                     ttl_dns_cache=10,
+                    use_dns_cache=not self._spread,
+                    resolver=ShuffledResolver() if self._spread else None,
                 ),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),

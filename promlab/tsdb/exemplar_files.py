@@ -21,6 +21,7 @@ import zstandard
 
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import Times, Values
+from promlab.model.storage import Position
 
 U32 = npt.NDArray[np.uint32]
 
@@ -121,6 +122,32 @@ class ExemplarFiles:
         if batches and surplus > 0:
             batches[0] = _without_first(batches[0], surplus)
         return batches
+
+    def since(self, position: Position | None) -> tuple[Position, list[Exemplars]]:
+        """Frames behind a position (bytes in a file), and where to go on."""
+        numbers = files(self._directory) if self._directory.is_dir() else []
+        if position is None:
+            if not numbers:
+                return (0, 0), []
+            return (numbers[-1], file_path(self._directory, numbers[-1]).stat().st_size), []
+        number, at = position
+        found: list[Exemplars] = []
+        for each in numbers:
+            if each < number:
+                continue
+            if each > number:
+                number, at = each, 0
+            try:
+                with file_path(self._directory, number).open("rb") as file:
+                    file.seek(at)
+                    data = file.read()
+            except OSError:
+                continue  # dropped a moment ago
+            end = 0
+            for batch, end in frames(data):  # noqa: B007 - the last end is used
+                found.append(batch)
+            at += end
+        return (number, at), found
 
     def _read_on(self, number: int) -> None:
         at, found = self._read.get(number, (0, []))

@@ -397,6 +397,19 @@ def read_loose(buffer: Any, p: Any, end: Any, rings: Any, t_ms: Any, bits: Any) 
     return planes + 8 * n
 
 
+@kernel("i8(u1[::1], i8, i8)")
+def next_loose(buffer: Any, p: Any, end: Any) -> Any:
+    """Where the next loose record begins, rows passed over; -1 where there is none."""
+    while p < end:
+        if buffer[p] == LOOSE_RECORD:
+            return p
+        if buffer[p] != ROW_RECORD or p + ROW_HEADER > end:
+            return -1
+        width, n = _get_int(buffer, p + 14), _get_int(buffer, p + 18)
+        p += ROW_HEADER + (width + 7) // 8 + 8 * n
+    return -1
+
+
 @kernel("i8(i8[::1], u4[::1], i8[::1], i8[::1], i8[::1], i8, i8[::1], i8, i8[::1])")
 def put_loose(
     loose: Any,

@@ -130,6 +130,7 @@ class SeriesIndex:
         self._selections: OrderedDict[tuple[Matcher, ...], Selection] = OrderedDict()
         self.groups = 0
         self.rings = 0
+        self.ring_series: Longs = np.zeros(0, np.int64)  # of each ring
         # Series, group (or RING_PLACE, LATE_PLACE), slot or ring.
         self._places: list[tuple[Longs, Longs, Longs]] = []
         self._start_of: Longs = np.zeros(0, np.int64)  # the series with start times, -1: none
@@ -195,6 +196,7 @@ class SeriesIndex:
         rings = np.arange(first, first + n, dtype=np.int64)
         self._places.append((series.astype(np.int64), np.full(n, kind, np.int64), rings))
         self.rings = first + n
+        self.ring_series = np.concatenate([self.ring_series[:first], series.astype(np.int64)])
         self.records += 1
 
     def on_starts(self, first: int, series: U32) -> None:
@@ -245,6 +247,17 @@ class SeriesIndex:
         if found.labels is None:
             found.labels = self.labels(found.series)
         return found
+
+    def selection_of(self, series: Longs) -> Selection:
+        """These series, ascending."""
+        return Selection(series, self.count, self.labels(series))
+
+    def is_hidden(self, series: Longs) -> npt.NDArray[np.bool_]:
+        """Which of these are start times of others."""
+        known = series < len(self._hidden)
+        hidden: npt.NDArray[np.bool_] = known.copy()
+        hidden[known] = self._hidden[series[known]]
+        return hidden
 
     def starts(self, selection: Selection) -> Selection | None:
         """The series with start times of a selection, None if it has none.

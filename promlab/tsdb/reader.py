@@ -19,9 +19,16 @@ from promlab.errors import StorageError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
-from promlab.model.storage import NO_HINTS, SelectHints, SeriesExemplars
+from promlab.model.storage import (
+    NO_HINTS,
+    Position,
+    SelectHints,
+    SeriesExemplars,
+    Stored,
+    StoredExemplars,
+)
 from promlab.model.tiles import TiledSeries
-from promlab.tsdb import control
+from promlab.tsdb import control, loose_tail
 from promlab.tsdb.decoding import Decoded, Located, Pieces, Tails, decode, with_starts
 from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Selection
@@ -146,6 +153,51 @@ class Reader:
                 exemplar = batch.labels.row(row), int(batch.t_ms[row]), float(batch.values[row])
                 found[owner].exemplars.append(exemplar)
         return sorted(found.values(), key=lambda each: list(each.labels.items()))
+
+    # --- in the order of storing ------------------------------------------------------
+
+    def loose_since(self, position: Position | None) -> Stored:
+        """Samples that did not come by a scrape; from now on where the position is None."""
+        wal = self.path / "wal"
+        found = loose_tail.read_loose(wal, position) if position is not None else None
+        with self._lock:
+            index = self._fresh().index
+            owners = index.ring_series
+            if found is None or not len(found.rings):
+                where = loose_tail.end_of(wal) if found is None else found.position
+                none = np.zeros(0, np.int64)
+                return Stored(where, index.labels(none), none, none, none)
+            known = found.rings < len(owners)
+            samples, t_ms = owners[found.rings[known]], found.t_ms[known]
+            shown = ~index.is_hidden(samples)
+            series, rows = np.unique(samples[shown], return_inverse=True)
+            labels = index.labels(series)
+        return Stored(found.position, labels, series, rows.reshape(-1), t_ms[shown])
+
+    def exemplars_since(self, position: Position | None) -> StoredExemplars:
+        """Exemplars; from now on where the position is None."""
+        with self._lock:
+            mapped = self._fresh()
+            where, found = mapped.exemplars.since(position)
+            series = [each.series.astype(np.int64) for each in found]
+            labels = mapped.index.labels(np.concatenate([np.zeros(0, np.int64), *series]))
+        rows = [row for each in found for row in each.labels.rows()]
+        none = np.zeros(0)
+        return StoredExemplars(
+            where,
+            labels,
+            np.concatenate([none.astype(np.int64), *(each.t_ms for each in found)]),
+            np.concatenate([none, *(each.values for each in found)]),
+            LabelTable.from_dicts(rows, Symbols()),
+        )
+
+    def of_series(self, series: Longs, start_ms: int, end_ms: int) -> tuple[SeriesBatch, Longs]:
+        """Samples of series by their numbers, and which of these has each row of the batch."""
+        with self._lock:
+            mapped = self._fresh()
+            selection = mapped.index.selection_of(series)
+        found = self._tiles(mapped, selection, start_ms, end_ms).decoded()
+        return found.batch, found.rows
 
     def _planned(self, matchers: Sequence[Matcher]) -> tuple[Selection, Mapped, Plan]:
         with self._lock:

@@ -23,10 +23,10 @@ import zstandard
 from promlab.errors import StorageError
 from promlab.tsdb.files import AppendFile, failed, sync_directory
 
-_HEADER = struct.Struct("<III")
+HEADER = struct.Struct("<III")
 _FLUSH_AT = 1 << 20
 _BUFFER = 4 << 20
-_MAX_BUFFER = 256 << 20
+MAX_BUFFER = 256 << 20
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -46,16 +46,16 @@ def frames(path: Path, warn: Callable[[str], None]) -> Iterator[Bytes]:
     at = 0
     while at < len(data):
         body = b""
-        if at + _HEADER.size <= len(data):
-            stored, size, crc = _HEADER.unpack_from(data, at)
-            body = data[at + _HEADER.size : at + _HEADER.size + stored]
-        if not body or len(body) < stored or size > _MAX_BUFFER:
+        if at + HEADER.size <= len(data):
+            stored, size, crc = HEADER.unpack_from(data, at)
+            body = data[at + HEADER.size : at + HEADER.size + stored]
+        if not body or len(body) < stored or size > MAX_BUFFER:
             break
         if zlib.crc32(body, zlib.crc32(data[at : at + 8])) != crc:
             break
         records = bytearray(inflate.decompress(body, max_output_size=size))
         yield np.frombuffer(records, np.uint8)
-        at += _HEADER.size + stored
+        at += HEADER.size + stored
     if at < len(data):
         warn(f"WAL segment {path.name} is damaged at byte {at}: {len(data) - at} bytes cut off")
         cut_file(path, at)
@@ -113,7 +113,7 @@ class WAL:
         if self.at + size > len(self.buffer):
             self.flush()
         if size > len(self.buffer):
-            if size > _MAX_BUFFER:
+            if size > MAX_BUFFER:
                 raise StorageError(f"a WAL record of {size} bytes is too large")
             self.buffer = np.zeros(size, np.uint8)
 
@@ -124,7 +124,7 @@ class WAL:
         self._before_flush()
         pending = self.buffer.data[: self.at]
         body = self._deflate.compress(pending)
-        head = _HEADER.pack(len(body), self.at, 0)[:8]
+        head = HEADER.pack(len(body), self.at, 0)[:8]
         crc = zlib.crc32(body, zlib.crc32(head))
         self._file.write(b"".join((head, crc.to_bytes(4, "little"), body)))
         self.sizes[self.segment] = self._file.size

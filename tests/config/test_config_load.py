@@ -135,8 +135,6 @@ JWT = (
     ("text", "field"),
     [
         (JOB % f"oauth2: {JWT}", "scrape_configs[0].oauth2.grant_type"),
-        ("remote_write: [{url: 'http://x/', send_exemplars: true}]",
-         "remote_write[0].send_exemplars"),
         ("remote_write: [{url: 'http://x/', sigv4: {region: a}}]", "remote_write[0].sigv4"),
         ("tracing: {endpoint: 'x:1'}", "tracing"),
         (SENDING % f"oauth2: {JWT}", "alerting.alertmanagers[0].oauth2.grant_type"),

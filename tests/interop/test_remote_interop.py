@@ -67,6 +67,48 @@ def test_promlab_writes_to_prometheus(peers: Path, tmp_path: Path) -> None:
     target.close()
 
 
+def test_exemplars_reach_prometheus(peers: Path, tmp_path: Path) -> None:
+    target = Target()
+    target.content_type = "application/openmetrics-text; version=1.0.0"
+    lines = '# TYPE things counter\nthings_total 3 # {{trace_id="abc"}} {}\n# EOF\n'
+    target.lines = lines.format(0.5)
+    messages = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
+    accepted = [f"--web.remote-write-receiver.accepted-protobuf-messages={m}" for m in messages]
+    flags = "--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage", *accepted
+    with prometheus(peers, tmp_path / "real", "{}", *flags) as client:
+        url = f"{str(client.base_url).rstrip(chr(47))}/api/v1/write"
+        endpoints = "".join(
+            f"- url: {url}\n  name: v{i + 1}\n  protobuf_message: {message}\n"
+            "  send_exemplars: true\n  round_robin_dns: true\n"
+            "  queue_config: {batch_send_deadline: 1s}\n"
+            f"  write_relabel_configs: [{{target_label: by, replacement: v{i + 1}}}]\n"
+            for i, message in enumerate(messages)
+        )
+        (tmp_path / "p.yml").write_text(
+            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+            "scrape_configs:\n- job_name: t\n"
+            f"  static_configs: [{{targets: ['{target.address}']}}]\n"
+            f"remote_write:\n{endpoints}"
+        )
+        with running(tmp_path, "--enable-feature=exemplar-storage") as server:
+
+            def told(by: str) -> list[dict[str, object]]:
+                # Only those are sent that come after the sender has started.
+                target.lines = lines.format(0.5 + target.scrapes)
+                now = time.time()
+                asked = {"query": f"things_total{{by='{by}'}}", "start": now - 600, "end": now}
+                answer = client.get("/api/v1/query_exemplars", params=asked).json()
+                return [each for found in answer["data"] for each in found["exemplars"]]
+
+            for by in ("v1", "v2"):
+                found = until(lambda b=by: told(b), f"{by}: an exemplar")
+                assert found[0]["labels"] == {"trace_id": "abc"}
+                assert str(found[0]["value"]).endswith(".5")
+            sent = 'prometheus_remote_storage_exemplars_total{remote_name="v1"'
+            assert sent in server.client.get("/metrics").text
+    target.close()
+
+
 @pytest.mark.parametrize("series", ["floats", "histograms"])
 def test_prometheus_reads_from_promlab(peers: Path, tmp_path: Path, series: str) -> None:
     target = Target()

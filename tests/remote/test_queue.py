@@ -11,16 +11,18 @@ import pytest
 from aiohttp import web
 
 from promlab.config import load_text
-from promlab.config.remote import RemoteWriteConfig
-from promlab.model.labels import LabelTable
+from promlab.config.remote import MESSAGES, RemoteWriteConfig
+from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import STALE_BITS
+from promlab.model.storage import ExemplarBatch, SampleExtras
 from promlab.remote.queue import Queue
 from promlab.remote.sender import RemoteWrite
 from promlab.remote.snappy import uncompress
 from promlab.remote.tail import LATE_MS, Tail
+from promlab.remote.write import SeriesCache, exemplars_of, label_table
 from promlab.tsdb.head import Head
 from promlab.tsdb.reader import Reader
-from tests.remote.written import Sample, read_metadata, read_request
+from tests.remote.written import Sample, fields, read_metadata, read_request
 
 START = 1_700_000_000_000
 
@@ -66,8 +68,8 @@ def storage(tmp_path: Path) -> Storage:
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
+async def receiver(request: pytest.FixtureRequest) -> AsyncIterator[Receiver]:
+    made: Receiver = getattr(request, "param", Receiver)()
 
     @web.middleware
     async def note_type(request: web.Request, handler):  # type: ignore[no-untyped-def]
@@ -271,3 +273,106 @@ async def test_metadata(receiver: Receiver, storage: Storage) -> None:
         {1: 1, 2: b"a", 4: b"Help.", 5: b"m"}, {1: 0, 2: b"b"}, {1: 6, 2: b"c", 4: b"x"},
     ]  # fmt: skip
     assert (len(receiver.requests), sending.stats.metadata) == (2, 3)
+
+
+async def test_what_comes_late_or_out_of_order_is_sent_once(
+    receiver: Receiver, storage: Storage
+) -> None:
+    clock = Clock()
+    storage.head.configure(late_window_s=3600, max_exemplars=100)
+    sending = queue(receiver, storage, clock)
+    storage.put("a", START + 600_000, 1.0)
+    storage.put("b", START + 600_000, 1.0)
+    clock.now_ms = START + 601_000
+    await sending.step()
+    await sending.step()
+    storage.put("new", START + 60_000, 2.0)  # late, but the first of its series
+    storage.put("a", START + 300_000, 3.0)  # out of order
+    storage.put("b", START + 595_000, 4.0)  # out of order, and not late
+    clock.now_ms += 1000
+    await sending.step()
+    await sending.step()
+    await sending.stop()
+    found = sorted((labels["__name__"], t - START, value) for labels, t, value in receiver.samples)
+    assert found == [
+        ("a", 300_000, 3.0), ("a", 600_000, 1.0), ("b", 595_000, 4.0), ("b", 600_000, 1.0),
+        ("new", 60_000, 2.0),
+    ]  # fmt: skip
+    # What comes late while nobody sends is told by the log at the next start.
+    storage.put("a", START + 200_000, 5.0)
+    again = queue(receiver, storage, clock)
+    await again.step()
+    await again.stop()
+    assert ({"__name__": "a"}, START + 200_000, 5.0) in receiver.samples
+
+
+class Richer(Receiver):
+    """Keeps what version 2.0 and exemplars bring."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies: list[bytes] = []
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.bodies.append(uncompress(await request.read()))
+        return web.Response(status=204)
+
+
+def put_with_extras(storage: Storage) -> None:
+    """A counter with a start time, and an exemplar of it."""
+    table = LabelTable.from_dicts([{"__name__": "hits_total", "job": "j"}], storage.head.symbols)
+    refs = storage.head.refs(table)
+    extras = SampleExtras(None, np.array([START - 5000]))
+    storage.head.append_loose(refs, np.array([START + 10]), np.array([7.0]), extras)
+    labels = LabelTable.from_dicts([{"trace_id": "abc"}], Symbols())
+    batch = ExemplarBatch(refs, np.array([START + 9]), np.array([0.5]), labels)
+    assert storage.head.append_exemplars(batch).appended == 1
+    storage.head.commit()
+
+
+@pytest.mark.parametrize("receiver", [Richer], indirect=True)
+@pytest.mark.parametrize("version", [1, 2])
+async def test_exemplars_starts_and_metadata(
+    receiver: Richer, storage: Storage, version: int
+) -> None:
+    clock = Clock()
+    message = f"protobuf_message: {MESSAGES[version - 1]}, send_exemplars: true, "
+    options = message + "queue_config: {batch_send_deadline: 0s}"
+    config = endpoint(receiver, options)
+    path = storage.reader.path / "remote_write" / "a.json"
+    found = [("hits", "counter", "Help.", "things")]
+
+    async def metadata() -> list[tuple[str, str, str, str]]:
+        return found
+
+    sending = Queue(
+        config, {"zone": "q"}, storage.reader, path, version="1", now_ms=clock, metadata=metadata
+    )
+    sending._families = {each[0]: each for each in found}
+    storage.head.configure(late_window_s=0, max_exemplars=100)
+    put_with_extras(storage)
+    clock.now_ms = START + 1000
+    await sending.step()
+    await sending.stop()
+    assert (sending.stats.samples, sending.stats.exemplars) == (1, 1)
+    samples, exemplars = (SeriesCache().decode(body, version) for body in receiver.bodies)
+    assert samples.floats.t_ms.tolist() == [START + 10]
+    assert samples.floats.start_ms.tolist() == [START - 5000 if version == 2 else 0]
+    assert (samples.n, exemplars.n, exemplars.floats.n) == (1, 1, 0)
+    t_ms, values, own, _ = exemplars_of(exemplars)
+    assert (t_ms.tolist(), values.tolist(), own.row(0)) == ([START + 9], [0.5], {"trace_id": "abc"})
+    labels, _ = label_table(exemplars, np.arange(1))
+    assert labels.row(0) == {"__name__": "hits_total", "job": "j", "zone": "q"}
+    if version == 2:
+        whole = receiver.bodies[0]
+        symbols = [text.decode() for number, text in fields(whole) if number == 4]
+        [series] = [dict(fields(content)) for number, content in fields(whole) if number == 5]
+        told = dict(fields(series[5]))
+        assert (told[1], symbols[told[3]], symbols[told[4]]) == (1, "Help.", "things")
+    # None of it a second time, nor after a restart.
+    again = Queue(config, {}, storage.reader, path, version="1", now_ms=clock)
+    put_late = again._exemplars_at
+    assert put_late == sending._exemplars_at
+    await again.step()
+    await again.stop()
+    assert again.stats.exemplars == 0

@@ -26,6 +26,7 @@ class Target:
         target = self
         self.lines = "# HELP level How high.\n# TYPE level gauge\n"
         self.lines += 'things_total{kind="a\\"<b>"} 3\nlevel 0.25\n'
+        self.content_type = "text/plain; version=0.0.4"
         self.scrapes = 0
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,7 +34,7 @@ class Target:
                 target.scrapes += 1
                 body = target.lines.encode()
                 self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Type", target.content_type)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
