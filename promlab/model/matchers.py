@@ -52,10 +52,15 @@ class Matcher:
     type: MatchType
     value: str
     _regex: Any = field(default=None, repr=False, compare=False)
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.name, self.type, self.value)))
         if self.type in (MatchType.REGEX, MatchType.NOT_REGEX):
             object.__setattr__(self, "_regex", compile_regex(self.value))
+
+    def __hash__(self) -> int:
+        return self._hash  # each query looks selections up by their matchers
 
     def matches(self, text: str) -> bool:
         """Whether a label with this value passes."""

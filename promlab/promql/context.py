@@ -45,13 +45,21 @@ class QueryContext:
     annotations: Annotations
     memo: TableMemo
     pool: Callable[[], ThreadPoolExecutor | None]
-    base: Symbols
+    stored: Querier  # whose symbols are those of the data
     cells: int = 0
     peak: int = 0
     samples_read: int = 0
     statistics: bool = False
     results: dict[Hashable, Any] = field(default_factory=dict)
+    _base: Symbols | None = None
     _symbols: Symbols | None = None
+
+    @property
+    def base(self) -> Symbols:
+        """The symbol table of stored series."""
+        if self._base is None:
+            self._base = self.stored.symbols
+        return self._base
 
     @property
     def symbols(self) -> Symbols:

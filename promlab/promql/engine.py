@@ -168,7 +168,7 @@ class Engine:
                 Annotations(text),
                 self._memo,
                 self._threads,
-                self._querier.symbols,
+                self._querier,
             )
             if self._within is not None:
                 ctx.querier = self._within(ctx)

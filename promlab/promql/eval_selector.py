@@ -126,7 +126,8 @@ def tiles(
 ) -> TiledSeries:
     """The same, to be read later."""
     ctx.check()
-    hints = hints._replace(max_samples=ctx.max_samples)
+    step_ms, range_ms, func, _, newest = hints
+    hints = SelectHints(step_ms, range_ms, func, ctx.max_samples, newest)
     first = ends.start_ms - back_ms + 1
     last = ends.end_ms + (ctx.lookback_ms if node.smoothed else 0)
     querier = ctx.querier

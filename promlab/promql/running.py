@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
@@ -36,18 +34,32 @@ class RunningQuery:
         return max(0.0, time.time() - self.started)
 
 
+class _Noted:
+    """Lists a query in a table while it lasts."""
+
+    __slots__ = ("_found", "_query")
+
+    def __init__(self, found: dict[int, RunningQuery], query: RunningQuery) -> None:
+        self._found, self._query = found, query
+
+    def __enter__(self) -> RunningQuery:
+        self._found[self._query.id] = self._query
+        return self._query
+
+    def __exit__(self, *_: object) -> None:
+        del self._found[self._query.id]
+
+
 class RunningQueries:
-    """All of them. Thread-safe."""
+    """All of them. Thread-safe: each touch of the table is one call, which nothing interrupts."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._ids = count(1)
         self._found: dict[int, RunningQuery] = {}
 
     def __len__(self) -> int:
         return len(self._found)
 
-    @contextmanager
     def noted(
         self,
         text: str,
@@ -55,28 +67,20 @@ class RunningQueries:
         end_ms: int,
         step_ms: int,
         cancel: threading.Event | None = None,
-    ) -> Iterator[RunningQuery]:
+    ) -> _Noted:
         """A query is listed, and can be stopped, while this lasts."""
         stop = cancel or threading.Event()
-        with self._lock:
-            number = next(self._ids)
-            query = RunningQuery(number, text, start_ms, end_ms, step_ms, time.time(), stop)
-            self._found[number] = query
-        try:
-            yield query
-        finally:
-            with self._lock:
-                del self._found[number]
+        number = next(self._ids)
+        query = RunningQuery(number, text, start_ms, end_ms, step_ms, time.time(), stop)
+        return _Noted(self._found, query)
 
     def list(self) -> list[RunningQuery]:
         """What runs now, the oldest first."""
-        with self._lock:
-            return list(self._found.values())
+        return list(self._found.values())
 
     def stop(self, number: int) -> bool:
         """Ask the query with this id to end; False if there is none (any more)."""
-        with self._lock:
-            found = self._found.get(number)
+        found = self._found.get(number)
         if found is not None:
             found.cancel.set()
         return found is not None

@@ -136,9 +136,8 @@ def _shown(ran: Ran) -> dict[str, Any]:
 def _timing(ran: Ran) -> tuple[bytes, bytes]:
     """Where the time went, for the network panel of a browser."""
     stats = ran.result.stats
-    parts = {"queue": ran.queue_s, "prepare": stats.prepare_s, "eval": stats.eval_s}
-    text = ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in parts.items())
-    return b"server-timing", text.encode()
+    parts_ms = ran.queue_s * 1000, stats.prepare_s * 1000, stats.eval_s * 1000
+    return b"server-timing", b"queue;dur=%.3f, prepare;dur=%.3f, eval;dur=%.3f" % parts_ms
 
 
 def _answer(context: Context, request: Request, form: Form, ran: Ran, limit: int) -> Response:

@@ -172,7 +172,8 @@ class Mapped:
         key = tuple((file.number, file.count) for file in found)
         if key != self._viewed or self._view is None:
             self._viewed, self._view = key, _view(found)
-        return self._view._replace(starts=np.array(starts, np.int64))
+        self._view = ChunkView(*self._view[:-1], np.array(starts, np.int64))
+        return self._view
 
     def _find_files(self, newest: int) -> None:
         directory = self.path / "chunks"
