@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from promlab.client.client import choose_step_ms
@@ -20,6 +21,8 @@ from promlab.promql.ast import Expr, VectorSelector, walk
 from promlab.promql.checks import ALL_FEATURES
 from promlab.promql.engine import Engine
 from promlab.promql.options import EngineOptions
+from promlab.promql.result import RawMatrix
+from promlab.promql.short_ranges import Window, advice, spacing_ms, windows_of_two
 
 _LOOKBACK_MS = 300_000
 _THREADS = 4
@@ -133,15 +136,28 @@ class Source:
         return self.querier.spacing_ms() if isinstance(self.querier, BatchQuerier) else 0
 
     def _explained(self, result: Result, expr: str) -> Result:
-        """An empty result says which metrics there are, if one is asked for that is not."""
+        """An empty result says what may be wrong: an unknown metric, a range that is too short."""
         if isinstance(result, InstantVector | RangeVector) and not result:
-            unknown = sorted(_names(self._engine.plan(expr).expr) - set(self.metrics))
+            tree = self._engine.plan(expr).expr
+            unknown = sorted(_names(tree) - set(self.metrics))
             if unknown:
                 result.why_empty = (
                     f"no series is called {', '.join(unknown)}; there are: "
                     f"{', '.join(self.metrics[:10]) or 'none'}"
                 )
+            else:
+                said = (advice(window, self._spacing_of(window)) for window in windows_of_two(tree))
+                result.why_empty = next(filter(None, said), "")
         return result
+
+    def _spacing_of(self, window: Window) -> int:
+        """How far apart the samples of the first series of a selector are, over all of the data."""
+        low, high = self.time_range
+        everything = replace(window.selector, offset=0, at=None)
+        value = self._engine.instant(f"{everything}[{high - low + 1}ms]", high).value
+        if not isinstance(value, RawMatrix) or not value.batch.labels.n:
+            return 0
+        return spacing_ms(value.batch.series(0)[0])
 
 
 def query(expr: str, data: Any, *, at: TimeLike = None, **columns: Any) -> Result:

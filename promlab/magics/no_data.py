@@ -1,20 +1,23 @@
 """Why a query found nothing: the first reason that the server's own index shows.
 
 In order: the metric is unknown (nearest names), one matcher leaves nothing, the newest sample
-is older than the lookback, or there is data and the query itself filters it all.
+is older than the lookback, a range is shorter than two samples, or there is data and the query
+itself filters it all.
 """
 
 from __future__ import annotations
 
 import difflib
+from itertools import islice
 
-from promlab.client import Client, InstantVector
+from promlab.client import Client, InstantVector, RangeVector
 from promlab.client.tables import printable
 from promlab.errors import PromlabError
 from promlab.model.durations import format_duration_ms
 from promlab.model.labels import METRIC_NAME
 from promlab.model.matchers import Matcher, MatchType
 from promlab.promql.ast import Subquery, VectorSelector, walk
+from promlab.promql.short_ranges import advice, spacing_ms, windows_of_two
 
 LOOKBACK_MS = 300_000
 _DAY_MS = 86_400_000
@@ -30,12 +33,13 @@ def why_empty(client: Client, query: str, at_ms: int) -> str:
         tree = parse(query)
         selectors = [node for node in walk(tree) if isinstance(node, VectorSelector)]
         for selector in selectors[:_MAX_SELECTORS]:
-            offset = selector.offset if isinstance(selector.offset, int) else 0
-            at = selector.at if isinstance(selector.at, int) else at_ms
-            reason = _why(client, selector, at - offset)
+            reason = _why(client, selector, _moment(selector, at_ms))
             if reason:
                 return f"no data: {reason}"
         has_windows = any(isinstance(node, Subquery) for node in walk(tree)) or "[" in query
+        for window in islice(windows_of_two(tree), _MAX_SELECTORS):
+            if reason := advice(window, _spacing_ms(client, window.selector, at_ms)):
+                return f"no data: {reason}"
     except PromlabError:
         return ""
     if not selectors:
@@ -81,6 +85,23 @@ def _why_not_now(client: Client, shown: str, at_ms: int) -> str:
         f"the last sample of {printable(shown)} is {age} old, "
         "and a sample counts for 5m (the lookback delta)"
     )
+
+
+def _moment(selector: VectorSelector, at_ms: int) -> int:
+    """When a selector looks, for a query at this time."""
+    offset = selector.offset if isinstance(selector.offset, int) else 0
+    return (selector.at if isinstance(selector.at, int) else at_ms) - offset
+
+
+def _spacing_ms(client: Client, selector: VectorSelector, at_ms: int) -> int:
+    """How far apart the samples of one of its series are, most of the time; 0 if unknown."""
+    at = _moment(selector, at_ms) / 1000
+    one = client.query(f"topk(1, {_selector_text(selector.matchers)})", at)
+    if not isinstance(one, InstantVector) or not len(one):
+        return 0
+    exactly = _selector_text([_equal(name, value) for name, value in one.series[0].labels.items()])
+    found = client.query(f"{exactly}[1h]", at)
+    return spacing_ms(found.batch.t_ms) if isinstance(found, RangeVector) else 0
 
 
 def _value(client: Client, query: str, at: float) -> float | None:

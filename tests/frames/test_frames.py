@@ -192,6 +192,28 @@ def test_refused(frame: object, options: dict[str, str], message: str) -> None:
         promlab.query("v", frame, **options)
 
 
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("rate(value[10s])", "rate needs two samples, and [10s] holds fewer: value has one every "),
+        ("sum(increase(value[10s] offset 1m)) / 2", "increase needs two samples"),
+        ("rate(value[1h]) > 1e9", ""),
+        ("rate(value[10s] anchored) > 1e9", ""),
+    ],
+)
+def test_a_range_shorter_than_two_samples_is_told(query: str, reason: str) -> None:
+    frame = pl.DataFrame({"time": [START + timedelta(seconds=15 * i) for i in range(40)],
+                          "value": [float(i) for i in range(40)]})  # fmt: skip
+    result = promlab.query(query, frame)
+    assert isinstance(result, InstantVector)
+    assert result.why_empty.startswith(reason)
+    assert bool(result.why_empty) == bool(reason)
+    if "offset" not in query and reason:
+        assert result.why_empty.endswith("every 15s. Write [1m] or longer")
+        assert "Write [1m]" in repr(result)
+    assert len(promlab.query("rate(value[1m])", frame)) == 1
+
+
 def test_mistakes_in_the_query() -> None:
     with pytest.raises(PromQLSyntaxError) as error:
         promlab.query("rate(value)", requests())

@@ -130,7 +130,9 @@ def test_no_traceback_is_shown(shell: InteractiveShell) -> None:
         ('up{job="nod"}', 'job="nod" leaves nothing: job is node'),
         ('up{zone="a"}', "no label 'zone'"),
         ("up > 5", "a comparison, a filter or a join leaves none"),
-        ("rate(up[1ms])", "rate needs two"),
+        ("rate(up[1ms])", "[1ms] holds fewer: up has one every 1s. Write [4s] or longer"),
+        ("sum(rate(up[1ms] offset 1s))", "rate needs two samples"),
+        ("rate(up[1m]) > 1000", "a comparison or a join leaves nothing"),
     ],
 )
 def test_why_there_is_no_data(shell: InteractiveShell, query: str, reason: str) -> None:
