@@ -6,6 +6,6 @@ COMMANDS = {
     "dump": "print stored samples",
     "dump-openmetrics": "print stored samples as OpenMetrics text",
     "create-blocks-from": "make blocks from OpenMetrics text, or from rules",
-    "import": "import OpenMetrics text, CSV, or the data directory of a Prometheus",
+    "import": "import OpenMetrics text, CSV, a Prometheus's data directory, or by remote read",
     "verify": "check all blocks, page by page",
 }

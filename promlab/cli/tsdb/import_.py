@@ -1,4 +1,4 @@
-"""`promlab tsdb import`: OpenMetrics text, CSV, or the data directory of a Prometheus.
+"""`promlab tsdb import`: OpenMetrics text, CSV, a Prometheus's data directory, or remote read.
 
 A Prometheus's directory is read by its own promtool, which must be installed.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from promlab.cli.flags import labels_of
+from promlab.cli.http import add_client_flags
+from promlab.cli.tsdb.import_remote import import_remote, is_remote
 from promlab.cli.tsdb.shared import block_row, print_table, progress
 from promlab.errors import StorageError
 from promlab.stored.openmetrics import import_openmetrics
@@ -22,8 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument(
         "--format",
-        choices=["openmetrics", "csv", "prometheus"],
-        help="what the source is; default: a folder is Prometheus's, *.csv is CSV",
+        choices=["openmetrics", "csv", "prometheus", "remote-read"],
+        help="what the source is; default: a folder is Prometheus's, *.csv is CSV, "
+        "an address is asked by remote read",
     )
     parser.add_argument("--label", action="append", default=[], help="NAME=VALUE for all samples")
     parser.add_argument("--metric", default="", help="CSV: metric, if no column is __name__")
@@ -31,13 +35,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--value", default="value", help="CSV: column of values")
     parser.add_argument("--promtool", default="promtool", help="Prometheus's promtool (promtool)")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not print created blocks")
-    parser.add_argument("source", help="file, or data directory of a Prometheus")
+    parser.add_argument(
+        "--match", action="append", help="remote read: selector; repeatable (all series)"
+    )
+    parser.add_argument(
+        "--min-time", type=int, help="remote read: first time, in ms (15 days before the last)"
+    )
+    parser.add_argument("--max-time", type=int, help="remote read: last time, in ms (now)")
+    add_client_flags(parser)
+    parser.add_argument(
+        "source",
+        help="file, data directory of a Prometheus, or address of remote read "
+        "(http://host:9090/api/v1/read)",
+    )
     parser.add_argument("output", nargs="?", default="data/", help="data directory (data/)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, write, print."""
-    source, output = Path(args.source), Path(args.output)
+    output = Path(args.output)
+    if args.format == "remote-read" or (args.format is None and is_remote(args.source)):
+        return _remote(args, output)
+    source = Path(args.source)
     if not source.exists():
         raise StorageError(f"cannot read {source}: no such file or directory")
     kind = args.format or _kind(source)
@@ -82,6 +101,19 @@ def _from_prometheus(
                 f"promtool can't read {source}: {done.stderr.decode(errors='replace').strip()}"
             )
         import_openmetrics(text, importer, more, progress("importing"))
+
+
+def _remote(args: argparse.Namespace, output: Path) -> int:
+    importer = BlockImporter(output)
+    lacks = import_remote(args, importer)
+    metas = importer.finish()
+    if lacks:
+        print(f"left out: {lacks}", file=sys.stderr)
+    if not metas:
+        print(f"{args.source} has no samples there", file=sys.stderr)
+    elif not args.quiet:
+        print_table([block_row(meta) for meta in metas])
+    return 0
 
 
 def _csv(args: argparse.Namespace, source: Path, output: Path) -> int:

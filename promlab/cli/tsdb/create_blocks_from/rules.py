@@ -9,12 +9,11 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import numpy as np
 
+from promlab.cli.http import add_client_flags, client, send
 from promlab.cli.query.output import seconds
 from promlab.cli.tsdb.shared import block_row, print_table, progress
 from promlab.config.rules import load_rule_file
@@ -24,6 +23,9 @@ from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.promql import parse
 from promlab.templating.prometheus import check
 from promlab.tsdb.blocks.importing import BlockImporter
+
+if TYPE_CHECKING:
+    import httpx
 
 _RANGE_MS = 7_200_000
 _BACK_S = 3 * 3600
@@ -36,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--end", type=seconds, help="RFC 3339 or Unix time; 3 hours ago")
     parser.add_argument("--output-dir", default="data/", help="data directory (data/)")
     parser.add_argument("--eval-interval", default="60s", help="for groups that have none (60s)")
+    add_client_flags(parser)
     parser.add_argument("rules", nargs="+", help="rule files")
 
 
@@ -53,11 +56,17 @@ def run(args: argparse.Namespace) -> int:
     ]
     recording = [(group, rule) for group in groups for rule in group.rules if rule.record]
     show = progress("evaluating")
-    with httpx.Client(base_url=args.url, timeout=120) as client:
+    with client(args.http_config) as http:
         for done, (group, rule) in enumerate(recording):
             step_ms = group.interval_ms or fallback_ms
             _backfill(
-                client, importer, rule, step_ms, round(args.start * 1000), round(end_s * 1000)
+                http,
+                args.url,
+                importer,
+                rule,
+                step_ms,
+                round(args.start * 1000),
+                round(end_s * 1000),
             )
             show((done + 1) / len(recording))
     metas = importer.finish()
@@ -69,17 +78,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _backfill(
-    client: httpx.Client, importer: BlockImporter, rule: Any, step: int, start: int, end: int
+    http: httpx.Client,
+    url: str,
+    importer: BlockImporter,
+    rule: Any,
+    step: int,
+    start: int,
+    end: int,
 ) -> None:
     at = -(-start // step) * step
     while at <= end:
         last = min(end, (at // _RANGE_MS + 1) * _RANGE_MS - 1)
         body = {"query": rule.expr, "start": at / 1000, "end": last / 1000, "step": step / 1000}
-        answer = client.post(
-            "/api/v1/query_range",
-            content=urlencode(body),
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
-        ).json()
+        asked = send(http, "POST", f"{url.rstrip('/')}/api/v1/query_range", data=body)
+        try:
+            answer = asked.json()
+        except ValueError:
+            answer = {"error": f"{url} answered {asked.status_code}, and not as a Prometheus does"}
         if answer.get("status") != "success":
             raise ServerError(f"rule {rule.record}: {answer.get('error', 'no answer')}")
         _add(importer, rule, answer["data"]["result"])
