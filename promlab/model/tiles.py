@@ -24,13 +24,15 @@ Longs = npt.NDArray[np.int64]
 class Tile(NamedTuple):
     """Samples of n neighbouring series, in the columns of a `SeriesBatch`.
 
-    Some may have none. Valid until its reader reads the next tile.
+    Some may have none. Without `markers` there is no staleness marker among them for sure.
+    Valid until its reader reads the next tile.
     """
 
     offsets: Longs  # i64[n + 1]
     times_at: Longs  # i64[n]
     t_ms: Times
     values: Values
+    markers: bool = True
 
     @property
     def n(self) -> int:

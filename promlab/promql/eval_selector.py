@@ -203,12 +203,13 @@ def without_stale(batch: SeriesBatch) -> SeriesBatch:
         return batch
     if batch.histograms is not None or batch.start_ms is not None:
         return chosen_samples(batch, ~is_stale(batch.values))
-    return SeriesBatch(batch.labels, *_drop_stale(columns, stale))
+    fresh = _drop_stale(columns, stale)
+    return SeriesBatch(batch.labels, fresh.offsets, fresh.times_at, fresh.t_ms, fresh.values)
 
 
 def fresh_tile(tile: Tile) -> Tile:
     """The tile without its staleness markers; the very same one if it has none."""
-    stale = _count_stale(tile)
+    stale = _count_stale(tile) if tile.markers else None
     return tile if stale is None else _drop_stale(tile, stale)
 
 
@@ -228,7 +229,7 @@ def _drop_stale(columns: Tile, stale: Rows) -> Tile:
     values = np.empty(int(offsets[-1]))
     times_at = np.empty(columns.n, np.int64)
     extra: Times = np.empty(int(counts[stale > 0].sum()), np.int64)
-    kernels.drop_stale(*columns, offsets, values, times_at, extra)
+    kernels.drop_stale(*columns[:4], offsets, values, times_at, extra)
     return Tile(offsets, times_at, np.concatenate([columns.t_ms, extra]), values)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MUCH_WORK = 300_000  # samples and points; below it there is nothing to gain
 FEW_SERIES = 16
 FEW_GROUPS = 2  # at least so many series a group: the groups have to be small
-TILE_SAMPLES = 1 << 18
+TILE_SAMPLES = 1 << 17
 TILE_CELLS = 1 << 18
 
 

@@ -99,15 +99,14 @@ def most_rows(located: Located) -> Longs:
     return rows
 
 
-def lay_out(located: Located, end_ms: int, before: Longs, spare: int) -> Layout:
-    """Decode the times of all sources, behind those of `before`. Raises StorageError.
+def lay_out(located: Located, end_ms: int, rows: Longs, spare: int) -> Layout:
+    """Decode the times of all sources. Raises StorageError.
 
-    `spare` is room for more times, for series that do not have all of their source's.
+    `rows` comes in as `most_rows` has it, and is taken over. `spare` is room for more times,
+    for series that do not have all of their source's.
     """
-    rows = most_rows(located)
-    sources, at = len(rows), len(before)
-    t_ms = np.empty(at + int(rows.sum()) + spare, np.int64)
-    t_ms[:at] = before
+    sources = len(rows)
+    t_ms = np.empty(int(rows.sum()) + spare, np.int64)
     times_at = np.empty(sources, np.int64)
     values_at = np.empty((len(located.pieces.file), 7), np.int64)
 
@@ -117,17 +116,16 @@ def lay_out(located: Located, end_ms: int, before: Longs, spare: int) -> Layout:
     if len(values_at) > _SPLIT_PIECES and sources > 1:
         middle = sources // 2
         gap = int(rows[:middle].sum())
-        running = _helper().submit(part, middle, sources, t_ms[at + gap :])
+        running = _helper().submit(part, middle, sources, t_ms[gap:])
         try:
-            used = part(0, middle, t_ms[at:])
+            used = part(0, middle, t_ms)
         finally:
             more = running.result()
-        t_ms[at + used : at + used + more] = t_ms[at + gap : at + gap + more]
+        t_ms[used : used + more] = t_ms[gap : gap + more]
         times_at[middle:] += used
         used += more
     else:
-        used = part(0, sources, t_ms[at:])
-    times_at += at
+        used = part(0, sources, t_ms)
     return Layout(t_ms, used, times_at, rows, values_at)
 
 
@@ -166,8 +164,9 @@ def decode(
     plan, tails, pieces, view = located
     labels = selection.labels
     assert labels is not None
-    most = int(most_rows(located)[plan.sources].sum())
-    layout = lay_out(located, end_ms, np.zeros(0, np.int64), most)
+    rows = most_rows(located)
+    most = int(rows[plan.sources].sum())
+    layout = lay_out(located, end_ms, rows, most)
     t_out, used = layout.t_ms, layout.used
     most_at = np.zeros(len(plan.slots) + 1, np.int64)
     np.cumsum(layout.rows[plan.sources], out=most_at[1:])
@@ -177,14 +176,13 @@ def decode(
 
     def part(first: int, last: int) -> Ends:
         at = int(most_at[plan.places_at[first]])
-        return Ends(
-            *k.decode_series(
-                first, last, view.datas, layout.pieces, pieces.at, plan.loose, layout.times_at,
-                tails.counts, tails.values_at, tails.bits, plan.places_at, plan.sources,
-                plan.slots, t_out, v_out, at, used + at, offsets, series_times,
-                np.empty(layout.longest, np.int64),
-            )
+        values, times, histograms, _ = k.decode_series(
+            first, last, view.datas, layout.pieces, pieces.at, plan.loose, layout.times_at,
+            tails.counts, tails.values_at, tails.bits, plan.places_at, plan.sources,
+            plan.slots, t_out, v_out, at, used + at, offsets, series_times,
+            np.empty(layout.longest, np.int64),
         )  # fmt: skip
+        return Ends(values, times, histograms)
 
     in_two = most > _SPLIT
     written, t_end, references = _in_parts(

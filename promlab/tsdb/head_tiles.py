@@ -22,7 +22,6 @@ from promlab.tsdb.histogram_files import HistogramFiles
 from promlab.tsdb.index import Selection
 
 Longs = npt.NDArray[np.int64]
-_NONE = np.zeros(0, np.int64)
 
 
 class HeadTiles:
@@ -57,8 +56,12 @@ class HeadTiles:
         """See `TiledSeries`."""
         plan = self._located.plan
         before = np.zeros(len(plan.slots) + 1, np.int64)
-        np.cumsum(most_rows(self._located)[plan.sources], out=before[1:])
+        np.cumsum(self._rows[plan.sources], out=before[1:])
         return before[plan.places_at]
+
+    @cached_property
+    def _rows(self) -> Longs:
+        return most_rows(self._located)
 
     def whole(self) -> SeriesBatch:
         """See `TiledSeries`."""
@@ -73,19 +76,19 @@ class HeadTiles:
 
     def open(self, edges: Longs, readers: int) -> list[TileReader]:
         """See `TiledSeries`."""
-        return self.open_in_order(np.arange(self.labels.n), self.most_at, edges, readers, _NONE)
+        return self.open_in_order(np.arange(self.labels.n), self.most_at, edges, readers)
 
     def open_in_order(
-        self, rows: Longs, most_at: Longs, edges: Longs, readers: int, before: Longs
+        self, rows: Longs, most_at: Longs, edges: Longs, readers: int
     ) -> list[TileReader]:
         """The same of series `rows` of the selection (-1: none, an empty series).
 
-        `most_at` goes with `rows`. The times of each tile begin with those of `before`.
+        `most_at` goes with `rows`.
         """
         biggest = int(np.diff(most_at[edges]).max(initial=0))
-        layout = lay_out(self._located, self._end_ms, before, biggest * readers)
+        layout = lay_out(self._located, self._end_ms, self._rows.copy(), biggest * readers)
         places = _Places(self._located, rows)
-        first_free = len(before) + layout.used
+        first_free = layout.used
         return [
             _Reader(self._located, layout, places, edges, biggest, first_free + i * biggest).read
             for i in range(readers)
@@ -133,7 +136,7 @@ class _Reader:
         plan, tails, pieces, view = self._located
         offsets, times_at = self._offsets[: n + 1], self._times_at[:n]
         times_at[:] = 0
-        end, t_end, histograms = k.decode_series(
+        end, t_end, histograms, specials = k.decode_series(
             0, n, view.datas, layout.pieces, pieces.at, plan.loose, layout.times_at,
             tails.counts, places.tails_at, tails.bits, places.places_at[first : last + 1],
             places.sources, places.slots, layout.t_ms, self._values, 0, self._free_at, offsets,
@@ -144,4 +147,5 @@ class _Reader:
         offsets[n] = end
         if histograms:
             return None
-        return Tile(offsets, times_at, layout.t_ms[:t_end], self._values.view(np.float64))
+        values = self._values.view(np.float64)
+        return Tile(offsets, times_at, layout.t_ms[:t_end], values, specials > 0)

@@ -90,7 +90,7 @@ def _merge(t_out: Any, t_at: Any, v_out: Any, v_at: Any, n: Any) -> Any:
 
 
 @kernel(
-    "UniTuple(i8, 3)(i8, i8, u8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
+    "UniTuple(i8, 4)(i8, i8, u8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
     " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8, i8[::1], i8[::1], i8[::1])"
 )
 def decode_series(
@@ -116,7 +116,7 @@ def decode_series(
     bits_at: Any,
 ) -> Any:
     """Values of series first..last, holes removed; where values and times end then, how many
-    of them are histograms; or -1.
+    of them are histograms, and whether some may be no numbers at all; or -1.
 
     Series i has the places from `places_at[i]` to `places_at[i+1]`; place p is slot
     `slots[p]` of source `sources[p]`. Values go to `v_out` from `n` on, times behind `t_end`
@@ -125,6 +125,7 @@ def decode_series(
     """
     column = np.empty(MAX_ROWS, np.int64)
     histograms = np.int64(0)
+    specials = np.int64(0)
     for i in range(first, last):
         offsets[i] = n
         several = places_at[i + 1] - places_at[i] > 1
@@ -140,12 +141,13 @@ def decode_series(
                 tail_at[p], tail_counts[s], v_out, at, column,
             )  # fmt: skip
             if end < 0:
-                return np.int64(-1), np.int64(-1), np.int64(-1)
+                return np.int64(-1), np.int64(-1), np.int64(-1), np.int64(-1)
             if not several:
                 series_times[i] = from_t
             special = np.int64(0)
             for k in range(at, end):
                 special += (v_out[k] & _SPECIAL) == _SPECIAL
+            specials += special
             if special == 0 and not several:
                 at = end
                 continue
@@ -178,7 +180,7 @@ def decode_series(
             series_times[i] = begin_t
             t_end = begin_t + at - n
         n = np.int64(at)
-    return n, t_end, histograms
+    return n, t_end, histograms, specials
 
 
 @kernel("void(i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], f8[::1], i8[::1])")

@@ -129,8 +129,13 @@ class Gathering:
     def add_head(self, part: HeadPart) -> None:
         """One piece a series of the head."""
         batch = part.batch
-        pieces = head_pieces(
-            part.to, len(self.sources), batch.offsets, self._times_used + batch.times_at
+        pieces = Pieces(
+            part.to,
+            np.full(batch.n, len(self.sources), np.int64),
+            np.arange(batch.n),
+            batch.offsets[:-1].copy(),
+            np.diff(batch.offsets),
+            self._times_used + batch.times_at,
         )
         if part.deleted:
             pieces = _without(pieces, part.to, part.deleted, batch.t_ms, self._times_used)
@@ -174,12 +179,13 @@ class Gathering:
         offsets = np.append(to_at[piece_at], total).astype(np.int64)
         bits, extras = np.empty(total, np.int64), _Extras(total)
         self._decode(pieces, to_at, bits, extras)
-        times_at, t_ms = join(pieces, pieces_at, times)
+        times_at, t_ms = _join(pieces, pieces_at, times)
         if len(found) != labels.n:
             labels = labels.take(found)
         values, histograms = bits.view(np.float64), extras.histograms()
         batch = SeriesBatch(labels, offsets, times_at, t_ms, values, histograms, extras.start_ms)
-        again = meets_twice(pieces, first, times)
+        last = times[pieces.t_at + pieces.samples - 1]
+        again = (pieces.series[1:] == pieces.series[:-1]) & (first[1:] <= last[:-1])
         if again.any():
             flagged = np.zeros(len(found), np.uint8)
             flagged[np.searchsorted(found, pieces.series[1:][again])] = 1
@@ -198,21 +204,8 @@ class Gathering:
                 extras.from_head(source.head, part, at)
             elif source.block is not None and source.rows is not None:
                 with blaming(source.block):
-                    decode_rows(source.block, source.rows, part, at, out, extras)
+                    _decode_rows(source.block, source.rows, part, at, out, extras)
                     _decode_starts(source.block, source.rows, part, at, extras)
-
-
-def head_pieces(to: Longs, source: int, offsets: Longs, times_at: Longs) -> Pieces:
-    """One piece a series, for rows `to` of the result."""
-    n = len(to)
-    return Pieces(
-        to,
-        np.full(n, source, np.int64),
-        np.arange(n),
-        offsets[:-1].copy(),
-        np.diff(offsets),
-        times_at,
-    )
 
 
 def in_order(pieces: Pieces, times: Longs) -> tuple[Pieces, Longs]:
@@ -222,19 +215,10 @@ def in_order(pieces: Pieces, times: Longs) -> tuple[Pieces, Longs]:
     return pieces.take(order), first[order]
 
 
-def meets_twice(pieces: Pieces, first: Longs, times: Longs) -> npt.NDArray[np.bool_]:
-    """Which pieces but the first begin before the one in front of them has ended."""
-    last = times[pieces.t_at + pieces.samples - 1]
-    again: npt.NDArray[np.bool_] = (pieces.series[1:] == pieces.series[:-1]) & (
-        first[1:] <= last[:-1]
-    )
-    return again
-
-
-def decode_rows(
-    block: Block, rows: Rows, part: Pieces, at: Longs, out: Longs, extras: _Extras | None
+def _decode_rows(
+    block: Block, rows: Rows, part: Pieces, at: Longs, out: Longs, extras: _Extras
 ) -> None:
-    """Values of the pieces of one row group, page by page; without `extras`, no histograms."""
+    """Values of the pieces of one row group, page by page."""
     row = part.row
     from_at = rows.from_at[row] + part.low
     scales = rows.scale[row]
@@ -245,14 +229,13 @@ def decode_rows(
         items = block.items(rows.group, page & 1, page >> 1, most)
         if most > len(items):
             raise StorageError(f"{block.path} is damaged: items are missing")
-        if extras is not None:
-            special = which[scales[which] == HISTOGRAM_ROW]
-            if len(special):
-                numbers = extras.rows_of(block)
-                k.copy_pieces(items, from_at[special], part.samples[special], at[special], numbers)
-                k.copy_pieces(items, from_at[special], part.samples[special], at[special], out)
-                extras.mark(block, at[special], part.samples[special])
-                which = which[scales[which] != HISTOGRAM_ROW]
+        special = which[scales[which] == HISTOGRAM_ROW]
+        if len(special):
+            numbers = extras.rows_of(block)
+            k.copy_pieces(items, from_at[special], part.samples[special], at[special], numbers)
+            k.copy_pieces(items, from_at[special], part.samples[special], at[special], out)
+            extras.mark(block, at[special], part.samples[special])
+            which = which[scales[which] != HISTOGRAM_ROW]
         k.place_rows(items, from_at, part.samples, scales, which, at, out)
 
 
@@ -358,7 +341,7 @@ def _without(pieces: Pieces, own: Longs, deleted: Tombstones, t_ms: Longs, shift
     return Pieces(*(np.concatenate(columns) for columns in zip(*kept, strict=True)))
 
 
-def join(pieces: Pieces, pieces_at: Longs, times: Longs) -> tuple[Longs, Longs]:
+def _join(pieces: Pieces, pieces_at: Longs, times: Longs) -> tuple[Longs, Longs]:
     """Where each series' times begin, and all lists of times that differ."""
     n = len(pieces_at) - 1
     hashes = np.empty(n, np.uint64)

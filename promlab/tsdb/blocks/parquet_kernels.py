@@ -156,7 +156,8 @@ def _unpack(
         for i in range(n):
             last += base + longs_at(address + np.uint64(p + 8 * i), 1)[0]
             out[at + i] = last
-    elif width <= 56:
+    elif width <= 56 and p + n * width // 8 + 8 <= len(buffer):
+        # Whole words are read, some bytes of the last one are not its own.
         mask = (np.uint64(1) << np.uint64(width)) - np.uint64(1)
         for i in range(n):
             bit = i * width
@@ -175,12 +176,9 @@ def _unpack(
     return last
 
 
-@kernel("i8(u1[::1], i8, i8, i8[::1])")
-def delta_decode(buffer: Any, p: Any, end: Any, out: Any) -> Any:
-    """The integers at buffer[p:end] into `out`, or as many as fit there; their number, or -1.
-
-    Any block and miniblock sizes are read, not only ours.
-    """
+@kernel()
+def unpack_deltas(buffer: Any, p: Any, end: Any, out: Any) -> Any:
+    """See `delta_decode`."""
     head = np.zeros(4, np.uint64)
     for i in range(4):
         u, p = get_varint(buffer, p, end)
@@ -219,6 +217,15 @@ def delta_decode(buffer: Any, p: Any, end: Any, out: Any) -> Any:
             at += count
             p += size
     return total
+
+
+@kernel("i8(u1[::1], i8, i8, i8[::1])")
+def delta_decode(buffer: Any, p: Any, end: Any, out: Any) -> Any:
+    """The integers at buffer[p:end] into `out`, or as many as fit there; their number, or -1.
+
+    Any block and miniblock sizes are read, not only ours.
+    """
+    return unpack_deltas(buffer, p, end, out)
 
 
 @kernel("i8(i8[::1], i8, u1[::1], i8)")

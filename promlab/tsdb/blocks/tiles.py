@@ -7,28 +7,23 @@ turns out to be damaged included, is left to the way that reads all at once.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import zstandard
 
+from promlab.errors import StorageError
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.model.tiles import BatchTiles, Tile, TileReader
-from promlab.tsdb.blocks import block_kernels
-from promlab.tsdb.blocks.block import DamagedBlock, blaming
+from promlab.tsdb.blocks import tile_kernels as k
+from promlab.tsdb.blocks.block import Block, DamagedBlock, Rows
+from promlab.tsdb.blocks.block_kernels import copy_pieces
 from promlab.tsdb.blocks.layout import HISTOGRAM_ROW
-from promlab.tsdb.blocks.merge import (
-    Gathering,
-    HeadPart,
-    Pieces,
-    decode_rows,
-    head_pieces,
-    in_order,
-    join,
-    meets_twice,
-)
+from promlab.tsdb.blocks.merge import Gathering, HeadPart, in_order
 from promlab.tsdb.head_tiles import HeadTiles
 
 Longs = npt.NDArray[np.int64]
@@ -92,96 +87,122 @@ class BlockTiles:
 
     def open(self, edges: Longs, readers: int) -> list[TileReader]:
         """See `TiledSeries`."""
-        times = self._gathering.times()
-        heads: list[TileReader] = [_nothing] * readers
-        if isinstance(self._head, HeadTiles):
-            rows = np.full(self._labels.n, -1, np.int64)
-            rows[self._head_rows] = np.arange(len(self._head_rows))
-            heads = self._head.open_in_order(rows, self._head_most, edges, readers, times)
-        elif self._head is not None and self._head.labels.n:
+        head, rows = self._head, self._head_rows
+        heads: list[TileReader | None] = [None] * readers
+        if isinstance(head, HeadTiles):
+            order = np.full(self._labels.n, -1, np.int64)
+            order[rows] = np.arange(len(rows))
+            heads = list(head.open_in_order(order, self._head_most, edges, readers))
+        elif head is not None and head.labels.n:
             return [_nothing] * readers
-        pieces, _ = in_order(self._gathering.pieces(), times)
+        rows_of = BlockRows(self._gathering, self._labels.n)
         biggest = int(np.diff(self.most_at[edges]).max(initial=0))
-        joined = _Joined(
-            self._gathering, pieces, times, edges, np.searchsorted(pieces.series, edges)
-        )
-        has_head = isinstance(self._head, HeadTiles)
-        return [_Reader(joined, head if has_head else None, biggest).read for head in heads]
+        return [_Reader(rows_of, edges, biggest, head).read for head in heads]
 
 
 def _nothing(_number: int) -> Tile | None:
     return None
 
 
-class _Joined:
-    """What all readers share."""
+class BlockRows:
+    """Rows of all blocks that are wanted, series by series, and the pages they are in."""
 
-    def __init__(
-        self, gathering: Gathering, pieces: Pieces, times: Longs, edges: Longs, pieces_at: Longs
-    ) -> None:
-        self.sources, self.pieces, self.times = gathering.sources, pieces, times
-        self.edges, self.pieces_at = edges, pieces_at
+    def __init__(self, gathering: Gathering, series: int) -> None:
+        self.times = gathering.times()
+        self.pieces, _ = in_order(gathering.pieces(), self.times)
+        self.pieces_at = np.searchsorted(self.pieces.series, np.arange(series + 1))
+        self.before = np.concatenate([[0], np.cumsum(self.pieces.samples)]).astype(np.int64)
+        n = len(self.pieces.series)
+        self.from_at, self.scales, self.page = (np.zeros(n, np.int64) for _ in range(3))
+        self._sources = gathering.sources
+        self._first_page, pages = [0], 0
+        for number, source in enumerate(gathering.sources):
+            assert source.rows is not None
+            mine = np.flatnonzero(self.pieces.source == number)
+            row = self.pieces.row[mine]
+            self.from_at[mine] = source.rows.from_at[row] + self.pieces.low[mine]
+            self.scales[mine] = source.rows.scale[row]
+            # Pages of integers have even numbers, pages of doubles odd ones.
+            self.page[mine] = 2 * (pages + source.rows.page[row]) + source.rows.column[row]
+            pages += int(source.rows.page.max(initial=0)) + 1
+            self._first_page.append(pages)
+
+    def block_of(self, page: int) -> tuple[Block, Rows, int]:
+        """The block of a page, its row group, and the page's number there."""
+        number = bisect_right(self._first_page, page >> 1) - 1
+        source = self._sources[number]
+        assert source.block is not None
+        assert source.rows is not None
+        return source.block, source.rows, (page >> 1) - self._first_page[number]
 
 
 class _Reader:
     """Puts tiles together, each in the memory of the one before."""
 
-    def __init__(self, joined: _Joined, head: TileReader | None, biggest: int) -> None:
-        self._joined, self._head = joined, head
-        self._bits = np.empty(biggest, np.int64)
+    def __init__(
+        self, rows: BlockRows, edges: Longs, biggest: int, head: TileReader | None
+    ) -> None:
+        self._rows, self._edges, self._head = rows, edges, head
+        self._bits, self._t_ms = np.empty(biggest, np.int64), np.empty(biggest, np.int64)
+        self._items = np.empty(0, np.int64)
+        self._unpacker = zstandard.ZstdDecompressor()
 
     def read(self, number: int) -> Tile | None:
         """The tile of this number; None if it is not a usual one."""
-        joined = self._joined
-        first, last = int(joined.edges[number]), int(joined.edges[number + 1])
-        low, high = joined.pieces_at[number : number + 2].tolist()
-        pieces, times = joined.pieces.take(slice(low, high)), joined.times
-        begins = times[pieces.t_at]
-        head = None
+        rows, n = self._rows, int(self._edges[number + 1] - self._edges[number])
+        first, last = int(self._edges[number]), int(self._edges[number + 1])
+        none = np.zeros(n + 1, np.int64)
+        head = Tile(none, none[:n], none, none.view(np.float64), markers=False)
         if self._head is not None:
-            head = self._head(number)
-            if head is None:
+            found = self._head(number)
+            if found is None:
                 return None
-            times = head.t_ms
-            to = np.arange(first, last)
-            own = head_pieces(to, len(joined.sources), head.offsets, head.times_at)
-            both = zip(pieces, own.take(own.samples > 0), strict=True)
-            pieces, begins = in_order(Pieces(*(np.concatenate(columns) for columns in both)), times)
-        if meets_twice(pieces, begins, times).any():
+            head = found
+        low, high = int(rows.pieces_at[first]), int(rows.pieces_at[last])
+        scales = rows.scales[low:high]
+        if (scales == HISTOGRAM_ROW).any():
             return None
-        to_at = np.cumsum(pieces.samples) - pieces.samples
+        pieces_at = rows.pieces_at[first : last + 1] - low
+        offsets, times_at = np.empty(n + 1, np.int64), np.empty(n, np.int64)
+        times = k.join_neighbours(
+            pieces_at, rows.pieces.t_at[low:high], rows.pieces.samples[low:high], rows.times,
+            head.offsets, head.times_at, head.t_ms, offsets, times_at, self._t_ms,
+        )  # fmt: skip
+        if times < 0 or not self._fill(low, high, first, head):
+            return None
+        at = offsets[1:] - np.diff(head.offsets)
+        bits = np.ascontiguousarray(head.values).view(np.int64)
+        copy_pieces(bits, head.offsets[:-1], np.diff(head.offsets), at, self._bits)
+        markers = head.markers or bool((scales < 0).any())
+        values = self._bits.view(np.float64)
+        return Tile(offsets, times_at, self._t_ms[:times], values, markers)
+
+    def _fill(self, low: int, high: int, first: int, head: Tile) -> bool:
+        """Values of the blocks' pieces to their places; False if a page is damaged."""
+        rows = self._rows
+        held = head.offsets[rows.pieces.series[low:high] - first]
+        to_at = rows.before[low:high] - rows.before[low] + held
+        page = rows.page[low:high]
+        order = np.argsort(page, kind="stable")
+        pages, begins = np.unique(page[order], return_index=True)
         try:
-            if not self._decode(pieces, to_at, head):
-                return None
-        except DamagedBlock:
-            return None
-        return self._tile(pieces, to_at, times, first, last)
+            bodies = [self._body(number) for number in pages.tolist()]
+        except StorageError:
+            return False
+        bad = k.place_pages(
+            np.array([body.__array_interface__["data"][0] for body in bodies], np.uint64),
+            np.array([len(body) for body in bodies], np.int64),
+            (pages & 1).astype(np.uint8),
+            np.append(begins, len(order)).astype(np.int64),
+            order, rows.from_at[low:high], rows.pieces.samples[low:high], rows.scales[low:high],
+            to_at, self._items, self._bits,
+        )  # fmt: skip
+        return int(bad) < 0
 
-    def _decode(self, pieces: Pieces, to_at: Longs, head: Tile | None) -> bool:
-        """Values of all pieces; False if there are histograms among them."""
-        for number in np.unique(pieces.source).tolist():
-            mine = np.flatnonzero(pieces.source == number)
-            part, at = pieces.take(mine), to_at[mine]
-            if number == len(self._joined.sources):
-                assert head is not None
-                bits = head.values.view(np.int64)
-                block_kernels.copy_pieces(bits, part.low, part.samples, at, self._bits)
-                continue
-            source = self._joined.sources[number]
-            assert source.block is not None
-            assert source.rows is not None
-            if (source.rows.scale[part.row] == HISTOGRAM_ROW).any():
-                return False
-            with blaming(source.block):
-                decode_rows(source.block, source.rows, part, at, self._bits, None)
-        return True
-
-    def _tile(self, pieces: Pieces, to_at: Longs, times: Longs, first: int, last: int) -> Tile:
-        total = int(pieces.samples.sum())
-        pieces_at = np.searchsorted(pieces.series, np.arange(first, last + 1))
-        offsets = np.append(to_at, total)[pieces_at]
-        there = np.flatnonzero(pieces_at[1:] > pieces_at[:-1])
-        ends = np.append(pieces_at[there], len(pieces.series))
-        times_at = np.zeros(last - first, np.int64)
-        times_at[there], t_ms = join(pieces, ends, times)
-        return Tile(offsets, times_at, t_ms, self._bits.view(np.float64))
+    def _body(self, page: int) -> npt.NDArray[np.uint8]:
+        """Content of a page. Raises StorageError."""
+        block, rows, number = self._rows.block_of(page)
+        body, items = block.page(rows.group, page & 1, number, self._unpacker)
+        if items > len(self._items):
+            self._items = np.empty(items, np.int64)
+        return body

@@ -1,0 +1,155 @@
+"""Kernels that put tiles together: pages to values, and lists of times that neighbours share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from promlab.jit import kernel
+from promlab.tsdb.blocks.block_kernels import SHIFTED
+from promlab.tsdb.blocks.parquet_kernels import unpack_deltas
+from promlab.tsdb.codec_kernels import POWERS, bytes_at, longs_at
+
+_LEVELS = 2  # a page begins with repetition and definition levels, a u32 of length before each
+
+
+@kernel()
+def _after_levels(body: Any) -> Any:
+    """Where the items of a page begin; -1 if it is too short."""
+    p = np.int64(0)
+    for _ in range(_LEVELS):
+        if p + 4 > len(body):
+            return -1
+        size = np.int64(0)
+        for k in range(4):
+            size |= np.int64(body[p + k]) << (8 * k)
+        p += 4 + size
+    return p if p <= len(body) else -1
+
+
+@kernel()
+def _place(items: Any, at: Any, n: Any, scale: Any, out: Any, to: Any) -> None:
+    """One row's values: integers and their scale, or doubles."""
+    if scale < 0:
+        for i in range(n):
+            out[to + i] = items[at + i]
+    elif scale == 0:
+        for i in range(n):
+            out[to + i] = np.float64(items[at + i]).view(np.int64)
+    elif scale >= SHIFTED:
+        power = 2.0 ** (scale - SHIFTED)
+        for i in range(n):
+            out[to + i] = np.float64(np.float64(items[at + i]) * power).view(np.int64)
+    else:
+        power = POWERS[scale]
+        for i in range(n):
+            out[to + i] = np.float64(np.float64(items[at + i]) / power).view(np.int64)
+
+
+@kernel(
+    "i8(u8[::1], i8[::1], u1[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
+    " i8[::1])"
+)
+def place_pages(
+    addresses: Any,
+    sizes: Any,
+    plain: Any,
+    begins: Any,
+    order: Any,
+    from_at: Any,
+    counts: Any,
+    scales: Any,
+    to_at: Any,
+    items: Any,
+    out: Any,
+) -> Any:
+    """Values of pieces from unpacked pages to their places; the first bad page, or -1.
+
+    Page j has the bytes `sizes[j]` at `addresses[j]`, doubles if it is `plain[j]`, and the
+    pieces order[begins[j] : begins[j + 1]]: of piece i, `counts[i]` items from `from_at[i]` on,
+    for `to_at[i]` of `out`. `items` is scratch, as long as the items of any page.
+    """
+    for j in range(len(addresses)):
+        body = bytes_at(addresses[j], sizes[j])
+        p = _after_levels(body)
+        if p < 0:
+            return np.int64(j)
+        most = np.int64(0)
+        for k in range(begins[j], begins[j + 1]):
+            most = max(most, from_at[order[k]] + counts[order[k]])
+        if most > len(items):
+            return np.int64(j)
+        if plain[j]:
+            if p + 8 * most > sizes[j]:
+                return np.int64(j)
+            source = longs_at(addresses[j] + np.uint64(p), most)
+            for k in range(begins[j], begins[j + 1]):
+                i = order[k]
+                _place(source, from_at[i], counts[i], scales[i], out, to_at[i])
+            continue
+        if unpack_deltas(body, p, sizes[j], items[:most]) < most:
+            return np.int64(j)
+        for k in range(begins[j], begins[j + 1]):
+            i = order[k]
+            if scales[i] < 0 or (scales[i] < SHIFTED and scales[i] >= len(POWERS)):
+                return np.int64(j)
+            _place(items, from_at[i], counts[i], scales[i], out, to_at[i])
+    return np.int64(-1)
+
+
+@kernel(
+    "i8(i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1])"
+)
+def join_neighbours(
+    pieces_at: Any,
+    t_at: Any,
+    counts: Any,
+    source: Any,
+    head_offsets: Any,
+    head_at: Any,
+    head_t: Any,
+    offsets: Any,
+    times_at: Any,
+    out: Any,
+) -> Any:
+    """Times of each series: of its pieces, then the head's; neighbours with the same share them.
+
+    Series s has the pieces pieces_at[s] to pieces_at[s + 1] and the head's times from
+    `head_at[s]` on, as many as `head_offsets` says. Writes `times_at` and the `offsets` of the
+    values. Returns the number of times written to `out`, or -1 if the times of a series do not
+    ascend where two lists meet.
+    """
+    n = np.int64(0)
+    total = np.int64(0)
+    for s in range(len(times_at)):
+        a, b = pieces_at[s], pieces_at[s + 1]
+        held = head_offsets[s + 1] - head_offsets[s]
+        offsets[s] = total
+        for p in range(a, b):
+            total += counts[p]
+        total += held
+        if s > 0 and pieces_at[s] - pieces_at[s - 1] == b - a:
+            before = pieces_at[s - 1]
+            same = head_offsets[s] - head_offsets[s - 1] == held
+            same = same and (held == 0 or head_at[s] == head_at[s - 1])
+            for k in range(b - a):
+                same = same and t_at[a + k] == t_at[before + k]
+                same = same and counts[a + k] == counts[before + k]
+            if same:
+                times_at[s] = times_at[s - 1]
+                continue
+        times_at[s] = n
+        for p in range(a, b):
+            if n > times_at[s] and source[t_at[p]] <= out[n - 1]:
+                return np.int64(-1)
+            for i in range(t_at[p], t_at[p] + counts[p]):
+                out[n] = source[i]
+                n += 1
+        if held > 0 and n > times_at[s] and head_t[head_at[s]] <= out[n - 1]:
+            return np.int64(-1)
+        for i in range(head_at[s], head_at[s] + held):
+            out[n] = head_t[i]
+            n += 1
+    offsets[len(times_at)] = total
+    return n
