@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from typing import NamedTuple
 
 from promlab.client.times import to_duration_ms, to_ms
@@ -54,6 +55,14 @@ class Options(NamedTuple):
     def is_range(self) -> bool:
         """Whether a stretch of time is asked for."""
         return bool(self.last or self.start or self.end or self.step)
+
+
+def words_of(line: str, usage: str) -> list[str]:
+    """The words of a line, as a shell takes them apart. Raises UsageError."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"{str(error).lower()}: {usage}") from None
 
 
 def split(line: str) -> Options:

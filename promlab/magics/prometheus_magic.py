@@ -5,13 +5,12 @@ Without a word it is this kernel's lab; with an instance of the EC2 lab, the ser
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
 from promlab.lab.session import running
-from promlab.magics.options import UsageError
+from promlab.magics.options import UsageError, words_of
 
 _USAGE = "%%prometheus, or %%prometheus INSTANCE for a server of the EC2 lab"
 
@@ -31,7 +30,7 @@ class PrometheusMagic(Magics):  # type: ignore[misc]  # IPython has no types
 
         What is not valid is told with line and column, and the server keeps what it has.
         """
-        words = shlex.split(line)
+        words = words_of(line, _USAGE)
         if len(words) > 1 or any(word.startswith("-") for word in words):
             raise UsageError(_USAGE)
         if words:

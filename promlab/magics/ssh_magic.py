@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Any
 
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
-from promlab.magics.options import UsageError
+from promlab.magics.options import UsageError, words_of
 
 _USAGE = "%%ssh INSTANCE [--key FILE], where INSTANCE is an id or the name of a variable"
 
@@ -39,7 +38,7 @@ class SshMagic(Magics):  # type: ignore[misc]  # IPython has no types
             print(f"[exit code {session.code}]")
 
     def _words(self, line: str) -> tuple[str, str | None]:
-        words = shlex.split(line)
+        words = words_of(line, _USAGE)
         key = None
         if "--key" in words:
             at = words.index("--key")

@@ -7,6 +7,7 @@ import random
 import shutil
 from pathlib import Path
 
+import psutil
 import pytest
 
 from promlab.errors import ServerError
@@ -189,6 +190,28 @@ class TestCommands:
         assert code == 1
         assert "exited with error" in text
         assert "failed" in (await told(machine, "service bad status"))[0]
+
+    async def test_a_unit_without_a_command(self, machine: Machine) -> None:
+        services.written("mine", machine.root).write_text("[Service]\n")
+        assert await told(machine, "service mine start") == (
+            "Failed to start mine.service: Service has no ExecStart= setting. Refusing.",
+            1,
+        )
+
+    async def test_what_runs_in_the_background_ends_with_the_machine(
+        self, machine: Machine
+    ) -> None:
+        left = await asyncio.create_subprocess_exec(
+            *("bash", "-c", "nohup sleep 600 >/dev/null & echo $!"),
+            env=machine.environment(),
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        said, _ = await left.communicate()
+        process = psutil.Process(int(said))
+        assert process.is_running()
+        await machine.halt()
+        assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
     async def test_services_come_back_after_a_stop(self, machine: Machine) -> None:
         unit = machine.root / "etc/systemd/system/nap.service"

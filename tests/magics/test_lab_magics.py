@@ -52,7 +52,7 @@ def test_ssh_prints_what_comes_and_the_exit_code(
     assert captured.stdout == "ran: ls {x} $HOME\n[exit code 3]\n"
 
 
-@pytest.mark.parametrize("line", ["", "a b", "a --key", "--fast a"])
+@pytest.mark.parametrize("line", ["", "a b", "a --key", "--fast a", 'a "b'])
 def test_ssh_says_how_it_is_used(shell: InteractiveShell, line: str) -> None:
     with pytest.raises(UsageError, match="%%ssh INSTANCE"):
         shell.run_cell_magic("ssh", line, "ls")

@@ -67,6 +67,9 @@ async def _service(
     if user != "root":
         return _needs_root(f"{verb} {name}.service")
     if services.unit(name, machine.root, machine.inner) is None:
+        if services.written(name, machine.root).is_file():
+            told = "Service has no ExecStart= setting. Refusing."
+            return f"Failed to {verb} {name}.service: {told}", _FAILED
         return f"{name}: unrecognized service", _NOT_FOUND
     if verb == "reload":
         return ("", 0) if machine.reload(name) else (f"{name}.service is not active", _FAILED)

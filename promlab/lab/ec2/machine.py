@@ -15,6 +15,8 @@ import time
 from collections import deque
 from pathlib import Path
 
+import psutil
+
 from promlab.jit import store
 from promlab.lab.ec2 import services
 from promlab.lab.ec2.places import Place
@@ -218,8 +220,16 @@ class Machine:
             await self.start(name)
 
     async def halt(self) -> None:
-        """Switch off."""
+        """Switch off; what a shell left running in the background ends too."""
         await asyncio.gather(*(self.stop(name) for name in list(self.services)))
+        await asyncio.to_thread(self._end_leftovers)
+
+    def _end_leftovers(self) -> None:
+        """Programs of this instance are known by their environment, however they were started."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get("LAB_CONTROL") == str(self.control):
+                    process.kill()
 
     def remove(self) -> None:
         """Delete the disk of an instance that was terminated."""

@@ -78,12 +78,16 @@ def install(package: str, root: Path) -> None:
 
 def unit(name: str, root: Path, inner: Place) -> Unit | None:
     """The service of this name, if there is one on the instance."""
-    written = root / "etc/systemd/system" / f"{name}.service"
-    if written.is_file():
-        return _written(name, written, root, inner)
+    if written(name, root).is_file():
+        return _written(name, written(name, root), root, inner)
     if name not in PACKAGES or not (root / "etc/default" / name).exists():
         return None
     return Unit(name, _DESCRIPTIONS[name], _command(name, root, inner), root)
+
+
+def written(name: str, root: Path) -> Path:
+    """Where somebody's own unit file is, or would be."""
+    return root / "etc/systemd/system" / f"{name}.service"
 
 
 _DESCRIPTIONS = {

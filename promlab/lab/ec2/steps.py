@@ -40,8 +40,9 @@ def course(cloud: Cloud, inbox: Inbox) -> Course:
                  steps.close_firewall, needs=(1,)),
             Step("Log in with SSH", steps.logged_in, _SSH, needs=(1,)),
             Step("Install and start", steps.started, _INSTALL, steps.stop_services, needs=(1, 3)),
-            Step("Configure what is scraped", steps.configured, _CONFIG, needs=(4,)),
-            Step("Discover, alert, terminate", steps.alerted, _ALERT, needs=(1,)),
+            Step("Configure what is scraped", steps.configured, _CONFIG, steps.first_config,
+                 needs=(4,)),
+            Step("Discover, alert, terminate", steps.alerted, _ALERT, steps.wake, needs=(1,)),
         ],
     )  # fmt: skip
 
@@ -137,6 +138,8 @@ class _Steps:
         for (service, script), status in zip(_SERVICES.items(), told, strict=True):
             if "could not be found" in status or "unrecognized" in status:
                 missing.append(f"{service} is not installed (sudo ./{script})")
+            elif "active: failed" in status.lower():
+                missing.append(f"{service} failed: {_last_words(status)}")
             elif "active (running)" not in status:
                 missing.append(f"{service} does not run (sudo service {service} start)")
         if missing:
@@ -200,6 +203,30 @@ class _Steps:
         stops = "\n".join(f"sudo service {service} stop" for service in services)
         self._sh(f"{stops}\nrm -rf prometheus-lab")
         return "the services are stopped, and the repository is gone"
+
+    def first_config(self) -> str:
+        """Undo step 5."""
+        self._sh(
+            'sudo cp prometheus-lab/prometheus.yaml "${ROOT:-}/etc/prometheus/prometheus.yml"\n'
+            "sudo service prometheus reload"
+        )
+        return "the server has the configuration that 1-install.sh gave it"
+
+    def wake(self) -> str:
+        """Undo step 6: stopped instances run again, and the inbox is empty."""
+        self._inbox.messages.clear()
+        stopped = [
+            str(one["InstanceId"]) for one in self._instances() if one["State"]["Name"] == "stopped"
+        ]
+        if stopped:
+            self._cloud.client().start_instances(InstanceIds=stopped)
+        return f"the inbox is empty; started again: {', '.join(stopped) or 'none'}"
+
+
+def _last_words(status: str) -> str:
+    """Why a service is not there: the last line that it wrote."""
+    lines = status.strip().splitlines()
+    return lines[-1].strip() if len(lines) > 2 else "it wrote nothing"
 
 
 def _sources(rule: dict[str, Any]) -> list[str]:
