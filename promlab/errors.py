@@ -56,10 +56,13 @@ class ConfigError(PromlabError):
 
 
 class ExpositionError(PromlabError):
-    """A scrape body that does not follow its format; `line_no` is 1-based."""
+    """A scrape body that does not follow its format; `line_no` is 1-based.
 
-    def __init__(self, message: str, *, line_no: int = 0, line: str = "") -> None:
-        self.message, self.line_no, self.line = message, line_no, line
+    `samples` is how many came before that line.
+    """
+
+    def __init__(self, message: str, *, line_no: int = 0, line: str = "", samples: int = 0) -> None:
+        self.message, self.line_no, self.line, self.samples = message, line_no, line, samples
         where = f"line {line_no}: " if line_no else ""
         shown = f" in {line[:120]!r}" if line else ""
         super().__init__(f"{where}{message}{shown}")

@@ -182,7 +182,7 @@ class BodyParser:
         )
         found = lines.found
         if code != k.OK:
-            raise problem(int(code), body, int(found[k.POSITION]))
+            raise problem(int(code), body, int(found[k.POSITION]), int(found[k.ROWS]))
         comments = comments[: found[k.COMMENTS]]
         metadata, runs = read_metadata(body, comments, openmetrics=openmetrics)
         first_pair, pairs = first_pair[: found[k.ROWS] + 1], pairs[: found[k.PAIRS]]
@@ -205,7 +205,7 @@ class BodyParser:
                 if lines.exemplars[row]:
                     read_exemplar(row, text[int(lines.exemplars[row]) :])
             except ValueError as error:
-                raise error_at(str(error), body, start) from None
+                raise error_at(str(error), body, start, row) from None
 
 
 def _exemplars(body: bytes, lines: _Lines, n: int) -> list[Exemplar]:

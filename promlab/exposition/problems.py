@@ -32,15 +32,16 @@ _WORDS = {
 CODES = frozenset(_WORDS)
 
 
-def problem(code: int, body: bytes, position: int) -> ExpositionError:
-    """The error for a code of `line_kernels`."""
-    return error_at(_WORDS[code], body, position)
+def problem(code: int, body: bytes, position: int, samples: int) -> ExpositionError:
+    """The error for a code of `line_kernels`, met after so many samples."""
+    return error_at(_WORDS[code], body, position, samples)
 
 
-def error_at(message: str, body: bytes, position: int) -> ExpositionError:
+def error_at(message: str, body: bytes, position: int, samples: int = 0) -> ExpositionError:
     """An error about the line of `body` in which byte `position` is."""
     position = min(position, max(len(body) - 1, 0))
     start = body.rfind(b"\n", 0, position) + 1
     end = body.find(b"\n", position)
     line = body[start : end if end >= 0 else len(body)][:200].decode(errors="replace")
-    return ExpositionError(message, line_no=body.count(b"\n", 0, start) + 1, line=line)
+    line_no = body.count(b"\n", 0, start) + 1
+    return ExpositionError(message, line_no=line_no, line=line, samples=samples)

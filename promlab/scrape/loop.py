@@ -147,7 +147,11 @@ class ScrapeLoop:
         except LabelLimitExceeded as error:
             stats.exceeded_label_limits += 1
             return str(error)
-        except (ScrapeError, ExpositionError) as error:
+        except ExpositionError as error:
+            # What came before the bad line is not stored, but counted.
+            report.scraped = report.kept = error.samples
+            return str(error)
+        except ScrapeError as error:
             return str(error)
         except StorageError:
             raise

@@ -127,11 +127,11 @@ async def test_targets_are_told(lab: Lab, page: Page) -> None:
 async def test_failures_end_the_series(lab: Lab, page: Page) -> None:
     await lab.apply(lab.job())
     await lab.clock.advance(10_000)
-    for body, content_type, error in (
-        (b"m 1\nbroken {\n", "text/plain", "line 2"),
-        (b"m 1\n", "text/html", "unsupported Content-Type 'text/html'"),
-        (b"m 1\n", "", "no Content-Type"),
-        (b"m 1\n", "application/openmetrics-text", "# EOF"),
+    for body, content_type, error, counted in (
+        (b"m 1\nbroken {\n", "text/plain", "line 2", 1),
+        (b"m 1\n", "text/html", "unsupported Content-Type 'text/html'", 0),
+        (b"m 1\n", "", "no Content-Type", 0),
+        (b"m 1\n", "application/openmetrics-text", "# EOF", 1),
     ):
         page.body, page.content_type = body, content_type
         await lab.clock.advance(10_000)
@@ -140,6 +140,8 @@ async def test_failures_end_the_series(lab: Lab, page: Page) -> None:
         assert error in status.last_error
         assert lab.appender.last("m") == STALE
         assert lab.appender.last("up") == 0.0
+        assert lab.appender.last("scrape_samples_scraped") == counted
+        assert lab.appender.last("scrape_samples_post_metric_relabeling") == counted
     assert len(lab.appender.samples("m")) == 2
     page.body, page.content_type = b"m 7\n", "text/plain"
     await lab.clock.advance(10_000)
