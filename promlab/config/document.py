@@ -21,8 +21,10 @@ from promlab.config.expand import expand_nodes
 from promlab.errors import ConfigError
 
 MAX_BYTES = 32 << 20
-MAX_VALUES = 2_000_000
+MAX_VALUES = 1_000_000
 MAX_DEPTH = 100
+# What is said about a value that is a megabyte is not a megabyte.
+MAX_MESSAGE, MAX_FIELD = 1000, 300
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
@@ -59,7 +61,11 @@ class At:
         """Refuse this value."""
         mark = self.node.start_mark
         raise ConfigError(
-            message, path=self.file, line=mark.line + 1, column=mark.column + 1, field=self.field
+            _short(message, MAX_MESSAGE),
+            path=self.file,
+            line=mark.line + 1,
+            column=mark.column + 1,
+            field=_short(self.field, MAX_FIELD),
         )
 
     def expected(self, what: str) -> NoReturn:
@@ -143,6 +149,10 @@ class At:
         return child
 
 
+def _short(text: str, size: int) -> str:
+    return text if len(text) <= size else f"{text[:size]}…"
+
+
 def parse(text: str, file: str = "", environment: Mapping[str, str] | None = None) -> At:
     """The root of the first document in `text`. Raises ConfigError if it is not YAML.
 
@@ -162,6 +172,15 @@ def parse(text: str, file: str = "", environment: Mapping[str, str] | None = Non
         reason = " ".join(part for part in (error.context, error.problem) if part)
         raise ConfigError(
             f"not valid YAML: {reason}", path=file, line=line, column=column
+        ) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise ConfigError(
+            f"not valid YAML: the character {chr(error.character)!r} is not allowed",
+            path=file,
+            line=line,
+            column=column,
         ) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())

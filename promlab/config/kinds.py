@@ -83,7 +83,14 @@ def _number(at: At) -> float:
     if at.tag not in ("int", "float") and not (plain and _PLAIN_FLOAT.fullmatch(at.text())):
         at.expected("a number")
     try:
-        return float(at.text().replace("_", "").lstrip("+").replace(".inf", "inf"))
+        return float(
+            at.text()
+            .replace("_", "")
+            .lstrip("+")
+            .lower()
+            .replace(".inf", "inf")
+            .replace(".nan", "nan")
+        )
     except ValueError:
         at.expected("a number")
 
@@ -109,10 +116,10 @@ def parse_size(text: str) -> int:
             f"{text!r} is not a size: write a number and a unit, such as 512MB or 1GiB"
         )
     number, prefix = found.groups()
-    size = int(float(number) * 2 ** (_EXPONENTS[prefix[0]] if prefix else 0))
+    size = float(number) * 2 ** (_EXPONENTS[prefix[0]] if prefix else 0)
     if size >= 2**63:
         raise ValueError(f"{text!r} is too large a size")
-    return size
+    return int(size)
 
 
 def _size(at: At) -> int:

@@ -50,6 +50,8 @@ def record(cls: type[T]) -> type[T]:
     return dataclass(frozen=True, slots=True, kw_only=True)(cls)
 
 
+# No field has so long a name, and looking for one that is near would take long.
+_LONG = 64
 _specs: dict[type[Any], tuple[Spec, ...]] = {}
 _keys: dict[type[Any], frozenset[str]] = {}
 
@@ -91,7 +93,7 @@ class Section:
         known = keys(cls)
         for key, (key_at, _) in entries.items():
             if key not in known:
-                near = difflib.get_close_matches(key, known, 1)
+                near = difflib.get_close_matches(key, known, 1) if len(key) < _LONG else []
                 hint = f": did you mean {near[0]}?" if near else ""
                 key_at.fail(f"unknown field {key!r}{hint}")
         return cls._build(at, {key: value for key, (_, value) in entries.items()})

@@ -74,7 +74,8 @@ class TLSServerConfig(Section):
             at.fail("a client CA needs a client auth type that verifies certificates")
         if self.client_allowed_sans and not verifies:
             at.get("client_allowed_sans").fail("needs client certificates that are verified")
-        if TLS_VERSIONS.index(self.min_version) > TLS_VERSIONS.index(self.max_version):
+        order = TLS_VERSIONS.index
+        if order(self.min_version or "TLS12") > order(self.max_version or "TLS13"):
             at.get("max_version").fail("must not be less than min_version")
 
 

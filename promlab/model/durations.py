@@ -13,7 +13,8 @@ _UNITS_MS = {
     "s": 1_000,
     "ms": 1,
 }
-_PATTERN = re.compile("".join(rf"(?:(\d+){unit})?" for unit in _UNITS_MS) + r"\Z")
+_PATTERN = re.compile("".join(rf"(?:([0-9]+){unit})?" for unit in _UNITS_MS) + r"\Z")
+_MAX_DIGITS = 100  # Python itself refuses to read thousands of them
 MAX_MS = (2**63 - 1) // 1_000_000  # what fits in nanoseconds, the limit of Prometheus
 
 
@@ -29,6 +30,8 @@ def parse_duration_ms(text: str) -> int:
     found = _PATTERN.match(text)
     if found is None or not any(found.groups()):
         raise ValueError(f'not a valid duration string: "{text}"')
+    if any(number and len(number) > _MAX_DIGITS for number in found.groups()):
+        raise ValueError("duration out of range")
     sizes = _UNITS_MS.values()
     total = sum(int(n) * size for n, size in zip(found.groups(), sizes, strict=True) if n)
     if total > MAX_MS:

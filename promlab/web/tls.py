@@ -39,8 +39,8 @@ def server_context(config: TLSServerConfig, path: str = "") -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            context.minimum_version = VERSIONS[config.min_version]
-            context.maximum_version = VERSIONS[config.max_version]
+            context.minimum_version = VERSIONS[config.min_version or "TLS12"]
+            context.maximum_version = VERSIONS[config.max_version or "TLS13"]
         with (
             as_file(config.cert_file, config.cert) as cert,
             as_file(config.key_file, config.key.reveal()) as key,

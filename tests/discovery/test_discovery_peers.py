@@ -3,54 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from case import Case
 from discovering import Labels, discovered
 from discovery_cases import CASES, EC2
+from real_targets import ADDED, Real, settle
 
-from tests.patience import PATIENCE_S
 from tests.ports import free_port
-from tests.real_programs import Program, listening, program
+from tests.real_programs import listening, program
 
 pytestmark = [pytest.mark.peers]
 
 COMPARED = [*(case for case in CASES if case.oracle == "Prometheus"), EC2]
 BY_VMAGENT = [case for case in CASES if case.oracle == "vmagent"]
-# What a scrape config adds to every target.
 # What Prometheus documents and vmagent does not have, and the other way round.
 OF_ONE = (
     "__meta_openstack_instance_image", "__meta_openstack_instance_flavor",
     "__meta_consul_tagpresent_", "__meta_nomad_tagpresent_", "__meta_nomad_service_alloc_id",
     "__meta_nomad_service_job_id",
 )  # fmt: skip
-ADDED = ("__scheme__", "__metrics_path__", "__scrape_interval__", "__scrape_timeout__", "job")
-
-
-class Real:
-    """The real Prometheus, with one job for each case."""
-
-    def __init__(self, url: str, sections: dict[str, str]) -> None:
-        self.url, self.sections = url, sections
-
-    def found(self) -> dict[str, list[Labels]]:
-        url = f"{self.url}/api/v1/targets?state=active"
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            targets: list[Any] = json.load(answer)["data"]["activeTargets"]
-        by_job: dict[str, list[Labels]] = {}
-        for target in targets:
-            labels = target["discoveredLabels"]
-            shown = {name: value for name, value in labels.items() if name not in ADDED}
-            by_job.setdefault(labels["job"], []).append(shown)
-        return {
-            job: sorted(rows, key=lambda row: sorted(row.items())) for job, rows in by_job.items()
-        }
 
 
 def configured(stack: contextlib.ExitStack, folder: Path, cases: list[Case]) -> dict[str, str]:
@@ -66,20 +40,6 @@ def configured(stack: contextlib.ExitStack, folder: Path, cases: list[Case]) -> 
     return sections
 
 
-def settle(real: Real, process: Program, cases: list[Case]) -> None:
-    """Wait until as many targets as must be found have been."""
-    wanted = {case.name: case.targets for case in cases}
-    found: dict[str, int] = {}
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline and found != wanted:
-        time.sleep(0.2)
-        process.is_alive()
-        with contextlib.suppress(OSError):
-            found = {job: len(rows) for job, rows in real.found().items()}
-    if found != wanted:
-        print(process.said()[-8000:])
-
-
 @pytest.fixture(scope="module")
 def real(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     folder = tmp_path_factory.mktemp("real")
@@ -89,7 +49,7 @@ def real(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real
         command += [f"--storage.tsdb.path={folder}/d"]
         process = stack.enter_context(listening(*command, log=folder / "log"))
         real = Real(process.url, sections)
-        settle(real, process, COMPARED)
+        settle(real, process, {case.name: case.targets for case in COMPARED})
         yield real
 
 
@@ -105,7 +65,7 @@ def vmagent(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         command += ["-remoteWrite.url=http://127.0.0.1:9/", "-loggerLevel=WARN"]
         process = stack.enter_context(program(*command, log=folder / "log"))
         real = Real(f"http://127.0.0.1:{port}", sections)
-        settle(real, process, BY_VMAGENT)
+        settle(real, process, {case.name: case.targets for case in BY_VMAGENT})
         yield real
 
 

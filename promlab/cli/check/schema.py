@@ -49,6 +49,10 @@ def _of_struct(struct: type[Any], title: str) -> dict[str, Any]:
             return value
         if value.get("type") in ("string", "integer", "number", "boolean"):
             return {**value, **TEXT}
+        if "$ref" in value:  # A section that is empty is as if it were not there.
+            return {"anyOf": [value, {"type": "null"}]}
+        if value.get("type") == "object" and "properties" not in value:
+            value = {**value, "type": ["object", "null"]}
         return {key: loose(each) for key, each in value.items()}
 
     (found,), components = msgspec.json.schema_components(

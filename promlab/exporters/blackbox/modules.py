@@ -6,12 +6,11 @@ probe passes for want of a check.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
+from promlab.config.document import At, parse, read_text
 from promlab.errors import ConfigError
 from promlab.model.durations import parse_duration_ms
 from promlab.model.matchers import BadRegex, compile_regex
@@ -165,25 +164,24 @@ class ModulesFile(msgspec.Struct, forbid_unknown_fields=True):
 
 def load(path: str) -> dict[str, Module]:
     """The modules of a file. Raises ConfigError with the path of what is wrong."""
+    document = _texts(parse(read_text(path), path))
     try:
-        # All scalars as texts: a header's value `yes` or `1` is meant as it stands.
-        document = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
         found = msgspec.convert(_without_empty(document or {}), ModulesFile, strict=False).modules
-    except OSError as error:
-        raise ConfigError(error.strerror or str(error), path=path) from None
-    except UnicodeDecodeError:
-        raise ConfigError("not valid UTF-8", path=path) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 0
-        raise ConfigError(
-            f"not YAML: {getattr(error, 'problem', error)}", path=path, line=line
-        ) from None
     except msgspec.ValidationError as error:
         raise ConfigError(str(error), path=path) from None
     for name, module in found.items():
         _check(module, name, path)
     return found
+
+
+def _texts(at: At) -> Any:
+    """The document with all scalars as texts: a header's value `yes` or `1` is meant so."""
+    match at.tag:
+        case "map":
+            return {key: _texts(value) for key, (_, value) in at.entries().items()}
+        case "seq":
+            return [_texts(item) for item in at.items()]
+    return at.text()
 
 
 def _without_empty(document: Any) -> Any:

@@ -33,9 +33,8 @@ class Path:
         self._query = "$" if bare == "$." else bare
         try:
             self._compiled = _environment().compile(self._query)
-        except jsonpath.JSONPathError as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"{text.strip()!r} is no JSONPath: {reason}") from None
+        except (jsonpath.JSONPathError, RecursionError) as error:
+            raise ConfigError(f"{text.strip()!r} is no JSONPath: {_reason(error)}") from None
 
     def find(self, document: Any) -> list[Any]:
         """What it finds, in order. Raises ScrapeError where it goes too deep."""
@@ -44,8 +43,16 @@ class Path:
         try:
             return list(self._compiled.findall(document))
         except (jsonpath.JSONPathError, RecursionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ScrapeError(f"{self._query!r} can't be evaluated: {reason}") from None
+            raise ScrapeError(f"{self._query!r} can't be evaluated: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in one line; the place of some is where no text is, and can't be said."""
+    try:
+        text = str(error)
+    except ValueError:
+        text = str(error.args[0]) if error.args else ""
+    return (text.splitlines() or [type(error).__name__])[0]
 
 
 class Template:
