@@ -112,6 +112,9 @@ CONFIGURATION = [
     _row("the whole format, strict, promtool's verdict on every file", HOLDS,
          "config/config_contract: good_files_load bad_files_are_refused; "
          "config/config_peers: promtool_decides_the_same"),
+    _row("any file gives a configuration or an error with its place", HOLDS,
+         "config/config_fuzz: any_bytes good_files_with_pieces_put_in_or_taken_out "
+         "good_files_with_other_values any_relabelling bombs_are_refused_where_they_stand"),
     _row("errors say where", HOLDS, "config/config_load: refused_with_its_place",
          "file, line, column, field"),
     _row("variables in external labels", HOLDS,
@@ -171,7 +174,10 @@ DISCOVERY = [
          "discovery/mechanisms: garbage_is_survived; "
          "discovery/file_discovery: a_broken_file_keeps_its_targets"),
     _row("the real Prometheus finds the same; vmagent, for what that build lacks", HOLDS,
-         "discovery/discovery_peers: the_real_one_finds_the_same vmagent_finds_the_same"),
+         "discovery/discovery_peers: the_real_one_finds_the_same vmagent_finds_the_same; "
+         "discovery/dns_peers: the_real_one_finds_the_same"),
+    _row("garbage and wrong configurations together lose nothing", HOLDS,
+         "server/troubled_discovery: nothing_is_lost targets_that_are_gone_end_and_come_again"),
 ]  # fmt: skip
 
 RULES = [
