@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from promlab.config.kinds import is_label_name
@@ -105,6 +106,34 @@ def make_targets(groups: Iterable[TargetGroup], job: ScrapeConfig) -> TargetSet:
     kept = set(rows.tolist())
     dropped = [labels for i, labels in enumerate(discovered) if i not in kept]
     return TargetSet(list(active.values()), dropped, errors)
+
+
+class Described(NamedTuple):
+    """What becomes of one discovered target: no labels where relabelling drops it."""
+
+    discovered: dict[str, str]
+    labels: dict[str, str]
+    error: str = ""
+
+
+def described(groups: Iterable[TargetGroup], job: ScrapeConfig) -> list[Described]:
+    """Every discovered target, each once, with all the labels that relabelling leaves.
+
+    Those that say how it is scraped are among them, those about where it was found are not.
+    """
+    discovered = [_with_defaults(labels, job) for group in groups for labels in group.label_sets()]
+    relabelled, rows = relabel(LabelTable.from_dicts(discovered, Symbols()), job.relabel_configs)
+    found = [Described(labels, {}) for labels in discovered]
+    for labels, row in zip(relabelled.rows(), rows.tolist(), strict=True):
+        try:
+            _target(labels, discovered[row], job)
+        except _BadTarget as error:
+            found[row] = found[row]._replace(error=str(error))
+            continue
+        shown = {name: text for name, text in labels.items() if not name.startswith("__meta_")}
+        shown.setdefault("instance", labels[ADDRESS])
+        found[row] = found[row]._replace(labels=dict(sorted(shown.items())))
+    return list({json.dumps(each): each for each in found}.values())
 
 
 def _with_defaults(labels: Mapping[str, str], job: ScrapeConfig) -> dict[str, str]:

@@ -151,14 +151,22 @@ class Rules:
                 return
             # Noted first: one that can't be applied is not tried again each second.
             self._version = answer["version"]
-            config = await asyncio.to_thread(load_settled, answer["text"], self._settings)
-            self.notifier.apply(config)
-            await self._discover(config)
-            await self.manager.apply(config)
-            self._config = config
-            for listener in self.listeners:
-                await listener(config)
-            self.query_log.use(config.global_.query_log_file)
+            try:
+                await self._take_over(answer["text"])
+            except (NotReady, ServerError):
+                self._version = ""  # The writer went meanwhile: once more, then.
+                raise
+
+    async def _take_over(self, text: str) -> None:
+        """All that follows the configuration does what this one says. Raises PromlabError."""
+        config = await asyncio.to_thread(load_settled, text, self._settings)
+        self.notifier.apply(config)
+        await self._discover(config)
+        await self.manager.apply(config)
+        self._config = config
+        for listener in self.listeners:
+            await listener(config)
+        self.query_log.use(config.global_.query_log_file)
 
     def discovery_rows(self) -> list[Row]:
         """What the discovery of Alertmanagers counts."""

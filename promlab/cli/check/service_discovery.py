@@ -36,7 +36,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"Job {args.job} not found. Select one of:\n{names}", file=sys.stderr)
         return lint.NOT_VALID
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    print(json.dumps(asyncio.run(_found(job, args.timeout)), indent=2))
+    found = asyncio.run(_found(job, args.timeout))
+    # To the byte what promtool prints, the missing end of the line included.
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    for char in "&<>":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    sys.stdout.write(text)
     return lint.VALID
 
 
@@ -47,7 +52,7 @@ def _job(config: Config, name: str) -> ScrapeConfig | None:
 async def _found(job: ScrapeConfig, timeout_s: float) -> list[dict[str, object]]:
     from promlab.discovery import Discovery, DiscoveryStats, TargetGroup
     from promlab.discovery.providers import Providers
-    from promlab.scrape.target import make_targets
+    from promlab.scrape.target import described
 
     groups: list[TargetGroup] = []
     spoken = asyncio.Event()
@@ -69,18 +74,14 @@ async def _found(job: ScrapeConfig, timeout_s: float) -> list[dict[str, object]]
     finally:
         await discovery.stop()
         await providers.sweep()
-    made = make_targets(groups, job)
-    found: list[dict[str, object]] = [
-        {
-            "discoveredLabels": dict(sorted(target.discovered.items())),
-            "labels": dict(sorted(target.labels.items())),
+    found: list[dict[str, object]] = []
+    for target in described(groups, job):
+        shown: dict[str, object] = {
+            "discoveredLabels": target.discovered,
+            "labels": target.labels,
         }
-        for target in made.active
-    ]
-    found += [
-        {"discoveredLabels": dict(sorted(labels.items())), "labels": {}} for labels in made.dropped
-    ]
-    return found + [{"error": error} for error in made.errors]
+        found.append(shown | {"error": target.error} if target.error else shown)
+    return found
 
 
 def _seconds(text: str) -> float:
