@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from promlab.model.storage import (
 from promlab.model.tiles import TiledSeries
 from promlab.tsdb import control, loose_tail
 from promlab.tsdb.decoding import Decoded, Located, Pieces, Tails, decode, with_starts
+from promlab.tsdb.files import ReadableMap
 from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Selection
 from promlab.tsdb.mapped import Mapped
@@ -42,6 +43,27 @@ if TYPE_CHECKING:
 
 Longs = npt.NDArray[np.int64]
 _PIECES_A_SOURCE = 8
+
+
+class HeadFiles(NamedTuple):
+    """Maps of the table of groups, rows and rings.
+
+    Keep them while a kernel reads there: another query may map the files anew meanwhile, and a
+    map that nobody has is gone, with the addresses in it.
+    """
+
+    table: ReadableMap
+    rows: ReadableMap
+    loose: ReadableMap
+    sound: bool = True
+
+    def places(self) -> tuple[int, int, int, int, int, int]:
+        """Address and length of each, in longs; -1 if they are lost."""
+        if not self.sound:
+            return 0, -1, 0, -1, 0, -1
+        table, rows, loose = self.table, self.rows, self.loose
+        sizes = table.size // 8, rows.size // 8, loose.size // 8
+        return table.address, sizes[0], rows.address, sizes[1], loose.address, sizes[2]
 
 
 class Reader:
@@ -216,10 +238,11 @@ class Reader:
             out = np.zeros(len(rows), np.int8)
             while True:
                 heads = self._head_files(mapped)
+                places = heads.places()
                 with self._lock:
                     view = mapped.chunks(start_ms, end_ms)
                     state = alive(
-                        *heads, view.indexes, view.counts, view.group_chains, view.ring_chains,
+                        *places, view.indexes, view.counts, view.group_chains, view.ring_chains,
                         view.chain_sizes, plan.owners, plan.loose, plan.places_at, plan.sources,
                         rows, start_ms, end_ms, known, out,
                     )  # fmt: skip
@@ -229,13 +252,12 @@ class Reader:
 
         return look
 
-    def _head_files(self, mapped: Mapped) -> tuple[int, int, int, int, int, int]:
-        """Address and length of the table of groups, rows and rings; -1 if they are lost."""
+    def _head_files(self, mapped: Mapped) -> HeadFiles:
+        """The head's files as they are mapped now; none of them counts if they are lost."""
         if not mapped.head_is_sound:
-            return 0, -1, 0, -1, 0, -1
-        table, rows, loose = mapped.table, mapped.rows, mapped.loose
-        sizes = table.size // 8, rows.size // 8, loose.size // 8
-        return table.address, sizes[0], rows.address, sizes[1], loose.address, sizes[2]
+            empty = ReadableMap.empty()
+            return HeadFiles(empty, empty, empty, False)
+        return HeadFiles(mapped.table, mapped.rows, mapped.loose)
 
     def _remap(self, mapped: Mapped, state: int) -> None:
         """Map head files anew, as far as they reach now. Raises StorageError."""
@@ -346,8 +368,9 @@ class Reader:
         self, mapped: Mapped, plan: Plan, tails: Tails, start_ms: int, end_ms: int, newest: bool
     ) -> None:
         while True:
+            heads = self._head_files(mapped)
             state = copy_tails(
-                *self._head_files(mapped),
+                *heads.places(),
                 plan.groups,
                 plan.group_places_at,
                 plan.group_places,

@@ -1,0 +1,59 @@
+"""Maps that a query reads from stay there, whatever other queries do meanwhile."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from promlab.model.labels import LabelTable
+from promlab.model.matchers import Matcher, MatchType
+from promlab.tsdb import reader as reader_module
+from promlab.tsdb.head import Head
+from promlab.tsdb.reader import Reader
+
+UP = [Matcher("__name__", MatchType.EQUAL, "up")]
+
+
+def is_mapped(address: int) -> bool:
+    """Whether this process has memory there."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        first, _, last = line.split()[0].partition("-")
+        if int(first, 16) <= address < int(last, 16):
+            return True
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is mapped")
+@pytest.mark.parametrize("name", ["copy_tails", "alive"])
+def test_files_that_are_mapped_anew_stay_for_who_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with closing(Head.open(tmp_path)) as head:
+        table = LabelTable.from_dicts([{"__name__": "up", "job": "j"}], head.symbols)
+        head.append_loose(head.refs(table), np.array([1_000]), np.array([1.0]))
+        head.commit()
+        reader = Reader(tmp_path)
+        seen: list[int] = []
+        kernel = getattr(reader_module, name)
+
+        def amid_another_query(*arguments: Any) -> Any:
+            mapped = reader._mapped
+            assert mapped is not None
+            mapped.map_head()
+            gc.collect()
+            addresses = [each for each in arguments[:6:2] if each]
+            assert all(map(is_mapped, addresses))
+            seen.extend(addresses)
+            return kernel(*arguments)
+
+        monkeypatch.setattr(reader_module, name, amid_another_query)
+        assert reader.select(UP, 0, 2_000).values.tolist() == [1.0]
+        assert reader.label_values("job", UP, 0, 2_000) == ["j"]
+        assert seen
+        reader.close()
