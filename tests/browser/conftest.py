@@ -18,6 +18,7 @@ from lab_page import IDLE_MS, LabPage
 from tests.ports import free_port
 
 playwright_api = pytest.importorskip("playwright.sync_api")
+playwright_api.expect.set_options(timeout=IDLE_MS)  # five seconds are soon over on a busy machine
 
 FLAGS = [
     "--no-sandbox",

@@ -12,7 +12,6 @@ from tests.server.running import Running, Target, running, until, write_config
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE_MS = 120_000
-expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,9 @@ def scraped(exporter: ProcessExporter) -> Samples:
 
 
 def test_a_group_by_its_command_line() -> None:
-    exporter = ProcessExporter(pattern=compile_regex(r"marker-(\w+)$"))
-    command = [sys.executable, "-c", BUSY, "marker-one"]
+    marker = f"marker{os.getpid()}"  # other runs of this test on the same machine have theirs
+    exporter = ProcessExporter(pattern=compile_regex(rf"{marker}-(\w+)$"))
+    command = [sys.executable, "-c", BUSY, f"{marker}-one"]
     group = ("groupname", "one")
     cpu = ("namedprocess_namegroup_cpu_seconds_total", (group, ("mode", "user")))
     number = ("namedprocess_namegroup_num_procs", (group,))

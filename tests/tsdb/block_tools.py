@@ -12,6 +12,7 @@ from promlab.tsdb.blocks.catalog import block_names, touch
 from promlab.tsdb.blocks.meta import Meta, read_meta
 from promlab.tsdb.head import Head
 from promlab.tsdb.options import HeadOptions
+from tests.patience import PATIENCE_S
 
 MINUTE = 60_000
 # Blocks of a minute, for samples a second or so apart.
@@ -53,7 +54,7 @@ def settle(head: Head, rounds: int = 100) -> None:
         head.commit()
         while keeper._running is not None or keeper._asked or keeper._cutter.sealing:
             if keeper._running is not None:
-                keeper._running.process.wait(60)
+                keeper._running.process.wait(PATIENCE_S)
             head.commit()
         looked = keeper.stats.compactions
         keeper._looked_s = -1e18

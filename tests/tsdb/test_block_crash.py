@@ -23,6 +23,7 @@ from promlab.tsdb.blocks.catalog import block_names
 from promlab.tsdb.data import DataReader
 from promlab.tsdb.head import Head
 from promlab.tsdb.open import open as open_reader
+from tests.patience import PATIENCE_S
 
 KILLS = int(os.environ.get("PROMLAB_CRASH_KILLS", "200"))
 A_ROUND = 100  # kills of one data directory
@@ -87,7 +88,7 @@ class Killed:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(60)
+        self._process.wait(PATIENCE_S)
         self._process.stdout.close()
 
     def check(self, reader: DataReader) -> None:

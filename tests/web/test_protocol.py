@@ -182,7 +182,7 @@ def without_time(body: bytes) -> bytes:
 
 
 def test_a_silent_connection_is_closed_after_an_answer() -> None:
-    with threaded(lambda: make_context(SETTINGS), read_timeout_s=0.3) as (address, _):
+    with threaded(lambda: make_context(SETTINGS), read_timeout_s=2.0) as (address, _):
         for request in (QUERY.format("1", "").encode(), ASK):
             with connected(address) as client:
                 for _ in range(3):
