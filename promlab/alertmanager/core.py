@@ -198,6 +198,7 @@ class Alertmanager:
     def put(self, alerts: Iterable[Alert]) -> None:
         """Take reports of alerts."""
         stored = self.alerts.put(alerts)
+        self.counters.handed_over += len(stored)
         running = self.running
         running.pipeline.inhibitor.note(stored)
         running.dispatcher.put(stored)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from promlab.alertmanager.measures import Histogram
+
 
 @dataclass(slots=True)
 class Counters:
@@ -16,8 +18,8 @@ class Counters:
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     requests_failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
-    # integration, receiver -> (count, sum, per bucket)
-    latencies: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    latencies: dict[tuple[str, str], Histogram] = field(default_factory=dict)
+    handed_over: int = 0  # alerts to the dispatcher, and as many to the inhibitor
     processing_count: int = 0
     processing_s: float = 0.0
 
@@ -29,12 +31,9 @@ class Counters:
 
     def latency(self, key: tuple[str, str], seconds: float) -> None:
         """Note how long a notification took."""
-        found = self.latencies.setdefault(key, [0.0] * (2 + len(LATENCY_BUCKETS)))
-        found[0] += 1
-        found[1] += seconds
-        for i, bound in enumerate(LATENCY_BUCKETS):
-            if seconds <= bound:
-                found[2 + i] += 1
+        if key not in self.latencies:
+            self.latencies[key] = Histogram(LATENCY_BUCKETS)
+        self.latencies[key].observe(seconds)
 
 
 LATENCY_BUCKETS = (1, 5, 10, 15, 20)

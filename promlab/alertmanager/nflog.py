@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from promlab.alertmanager.clock import Clock
+from promlab.alertmanager.measures import StoreMeasures
 from promlab.alertmanager.silences import Store
+from promlab.alertmanager.storage import no_garbage
 from promlab.errors import StorageError
 
 logger = logging.getLogger(__name__)
@@ -88,11 +90,13 @@ class NotificationLog:
         self._unwritten: dict[str, Entry] = {}
         self.changed: Callable[[Entry], None] = lambda entry: None
         self.write_errors = 0
+        self.measures = StoreMeasures()
         now_ms = clock.now_ms()
-        for _, raw in store.load():
-            entry = decode(raw)
-            if entry.expires_ms > now_ms:
-                self._entries[entry.key] = entry
+        with no_garbage():
+            for _, raw in store.load():
+                entry = decode(raw)
+                if entry.expires_ms > now_ms:
+                    self._entries[entry.key] = entry
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -102,7 +106,11 @@ class NotificationLog:
 
     def get(self, key: str) -> Entry | None:
         """The entry of this key."""
-        return self._entries.get(key)
+        with self.measures.query_s.timed():
+            entry = self._entries.get(key)
+        self.measures.queries += 1
+        self.measures.query_errors += entry is None
+        return entry
 
     def add(
         self,
@@ -147,6 +155,10 @@ class NotificationLog:
 
     def collect(self) -> int:
         """Forget what has expired, write what could not be written; returns how many went."""
+        with self.measures.gc_s.timed():
+            return self._collect()
+
+    def _collect(self) -> int:
         now_ms = self._clock.now_ms()
         old = [key for key, entry in self._entries.items() if entry.expires_ms <= now_ms]
         for key in old:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -115,7 +116,7 @@ def decode(raw: bytes) -> Silence:
         found.starts_ms,
         found.ends_ms,
         found.updated_ms,
-        found.created_by,
+        sys.intern(found.created_by),
         found.comment,
         found.annotations,
     )
@@ -123,4 +124,37 @@ def decode(raw: bytes) -> Silence:
 
 def parts(found: Sequence[Sequence[Any]]) -> tuple[Matcher, ...]:
     """Matchers of (name, operator, value). Raises MatcherSyntaxError."""
-    return tuple(make(*each) for each in found)
+    return tuple(make(sys.intern(name), *rest) for name, *rest in found)
+
+
+def can_change(known: Silence, wanted: Silence, now_ms: int) -> bool:
+    """Whether a silence may become another one and keep its id."""
+    if not known.same_matchers(wanted):
+        return False
+    match known.state(now_ms):
+        case "active":
+            same_start = known.starts_ms // 1000 == wanted.starts_ms // 1000
+            return same_start and wanted.ends_ms >= now_ms
+        case "pending":
+            return wanted.starts_ms >= now_ms
+    return False
+
+
+def ended(silence: Silence, now_ms: int) -> Silence:
+    """The silence, over since now."""
+    starts_ms = min(silence.starts_ms, now_ms)
+    return replace(silence, starts_ms=starts_ms, ends_ms=now_ms, updated_ms=now_ms)
+
+
+def listing(silences: Iterable[Silence], now_ms: int) -> list[Silence]:
+    """Silences as they are listed: active by soonest end, pending by start, expired by end."""
+
+    def place(silence: Silence) -> tuple[int, int]:
+        match silence.state(now_ms):
+            case "active":
+                return 0, silence.ends_ms
+            case "pending":
+                return 1, silence.starts_ms
+        return 2, -silence.ends_ms
+
+    return sorted(silences, key=place)

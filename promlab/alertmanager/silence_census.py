@@ -43,6 +43,11 @@ class Census:
         """How many there are of each state."""
         return dict(self._counts)
 
+    @property
+    def waiting(self) -> int:
+        """How many have not ended."""
+        return self._counts[ACTIVE] + self._counts[PENDING]
+
     def advance(self, now_ms: int) -> list[Silence]:
         """Let the clock pass; returns the silences that have ended since it last did."""
         ended = []

@@ -14,17 +14,21 @@ from typing import Protocol
 
 from promlab.alertmanager.clock import Clock
 from promlab.alertmanager.matchers import Mode, show_all
+from promlab.alertmanager.measures import StoreMeasures
 from promlab.alertmanager.silence import (
     ACTIVE,
     EXPIRED,
     InvalidSilence,
     Silence,
     SilenceNotFound,
+    can_change,
     decode,
+    ended,
 )
 from promlab.alertmanager.silence_census import Census
+from promlab.alertmanager.silence_index import SilenceIndex
+from promlab.alertmanager.storage import no_garbage
 from promlab.errors import PromlabError, StorageError
-from promlab.model.matchers import MatchType
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +53,7 @@ class Change:
 class Store(Protocol):
     """Where silences survive the process."""
 
-    def load(self) -> list[tuple[str, bytes]]:
+    def load(self) -> Iterable[tuple[str, bytes]]:
         """All records."""
 
     def put(self, records: Iterable[tuple[str, bytes]]) -> None:
@@ -77,14 +81,15 @@ class Silences:
         self._max_silences, self._max_bytes = max_silences, max_bytes
         self._mode, self._log_changes = mode, log_changes
         self._silences: dict[str, Silence] = {}
-        self._by_label: dict[tuple[str, str], set[str]] = {}
-        self._others: set[str] = set()
+        self._index = SilenceIndex()
         self._census = Census()
         self._version = 0
         self._cache: dict[int, tuple[int, tuple[str, ...]]] = {}
         self.changed: Callable[[Silence], None] = lambda silence: None
-        for _, raw in store.load():
-            self._insert(decode(raw))
+        self.measures = StoreMeasures()
+        with no_garbage():
+            for _, raw in store.load():
+                self._insert(decode(raw))
 
     def __len__(self) -> int:
         return len(self._silences)
@@ -124,7 +129,7 @@ class Silences:
         silence.check(self._mode)
         self._check_size(silence)
         known = self.get(silence.id) if silence.id else None
-        if known is not None and _can_change(known, silence, now_ms):
+        if known is not None and can_change(known, silence, now_ms):
             return Change(silence.id, (replace(silence, updated_ms=now_ms),), "changed")
         self._check_count(more)
         made = replace(
@@ -134,15 +139,15 @@ class Silences:
             updated_ms=now_ms,
         )
         if known is not None and known.state(now_ms) != EXPIRED:
-            return Change(made.id, (_ended(known, now_ms), made), "created", is_new=True)
+            return Change(made.id, (ended(known, now_ms), made), "created", is_new=True)
         return Change(made.id, (made,), "created", is_new=True)
 
     def prepare_expiry(self, silence_id: str) -> Change:
         """What `expire` would do; nothing is done yet."""
         now_ms = self._clock.now_ms()
         known = self.get(silence_id)
-        ended = () if known.state(now_ms) == EXPIRED else (_ended(known, now_ms),)
-        return Change(silence_id, ended, "expired")
+        last = () if known.state(now_ms) == EXPIRED else (ended(known, now_ms),)
+        return Change(silence_id, last, "expired")
 
     def write(self, changes: Iterable[Change]) -> None:
         """Put changes on disk; may be called from another thread. Raises StorageError."""
@@ -189,6 +194,10 @@ class Silences:
 
         At most so many at a time, so that nobody waits for long; returns how many.
         """
+        with self.measures.gc_s.timed():
+            return self._collect(most)
+
+    def _collect(self, most: int) -> int:
         self._advance()
         limit_ms = self._clock.now_ms() - self._retention_ms
         old = self._census.ended_until(limit_ms, most)
@@ -197,6 +206,7 @@ class Silences:
                 self._store.delete([silence.id for silence in old])
             except StorageError:
                 self._census.give_back(old)
+                self.measures.gc_errors += 1
                 raise
             for silence in old:
                 self._remove(silence.id)
@@ -205,7 +215,7 @@ class Silences:
 
     def _advance(self) -> None:
         for silence in self._census.advance(self._clock.now_ms()):
-            self._unindex(silence)
+            self._index.discard(silence)
 
     def _check_size(self, silence: Silence) -> None:
         if self._max_bytes:
@@ -226,11 +236,20 @@ class Silences:
 
     def muting(self, fingerprint: int, labels: Mapping[str, str]) -> list[str]:
         """Ids of the active silences that match, sorted."""
-        if not self._by_label and not self._others:
+        if not self._index:
             return []
+        measures = self.measures
+        measures.queries += 1
+        with measures.query_s.timed():
+            return self._muting(fingerprint, labels)
+
+    def _muting(self, fingerprint: int, labels: Mapping[str, str]) -> list[str]:
         cached = self._cache.get(fingerprint)
         if cached is None or cached[0] != self._version:
-            found = tuple(sorted(self._candidates(labels)))
+            ids = list(self._index.candidates(labels))
+            self.measures.scanned += len(ids)
+            self.measures.skipped += self._census.waiting - len(ids)
+            found = tuple(sorted(i for i in ids if self._silences[i].matches(labels)))
             if len(self._cache) >= _CACHED_ALERTS:
                 self._cache.clear()
             cached = self._cache[fingerprint] = (self._version, found)
@@ -239,12 +258,6 @@ class Silences:
         now_ms = self._clock.now_ms()
         return [i for i in cached[1] if self._silences[i].state(now_ms) == ACTIVE]
 
-    def _candidates(self, labels: Mapping[str, str]) -> Iterator[str]:
-        ids = set(self._others)
-        for pair in labels.items():
-            ids |= self._by_label.get(pair, set())
-        return (i for i in ids if self._silences[i].matches(labels))
-
     def _insert(self, silence: Silence) -> None:
         if silence.id in self._silences:
             self._remove(silence.id)
@@ -252,66 +265,12 @@ class Silences:
         now_ms = self._clock.now_ms()
         self._census.add(silence, now_ms)
         if silence.state(now_ms) != EXPIRED:
-            pair = _pair(silence)
-            if pair is None:
-                self._others.add(silence.id)
-            else:
-                self._by_label.setdefault(pair, set()).add(silence.id)
+            self._index.add(silence)
         self._version += 1
 
     def _remove(self, silence_id: str) -> None:
         self._census.remove(silence_id)
-        self._unindex(self._silences.pop(silence_id))
-
-    def _unindex(self, silence: Silence) -> None:
-        pair = _pair(silence)
-        if pair is None:
-            self._others.discard(silence.id)
-        elif pair in self._by_label:
-            self._by_label[pair].discard(silence.id)
-            if not self._by_label[pair]:
-                del self._by_label[pair]
-
-
-def _pair(silence: Silence) -> tuple[str, str] | None:
-    """A label that every alert it mutes has; the longest value says most."""
-    equal = [
-        (matcher.name, matcher.value)
-        for matcher in silence.matchers
-        if matcher.type is MatchType.EQUAL and matcher.value
-    ]
-    return max(equal, key=lambda pair: len(pair[1]), default=None)
-
-
-def _can_change(known: Silence, wanted: Silence, now_ms: int) -> bool:
-    if not known.same_matchers(wanted):
-        return False
-    match known.state(now_ms):
-        case "active":
-            same_start = known.starts_ms // 1000 == wanted.starts_ms // 1000
-            return same_start and wanted.ends_ms >= now_ms
-        case "pending":
-            return wanted.starts_ms >= now_ms
-    return False
-
-
-def _ended(silence: Silence, now_ms: int) -> Silence:
-    starts_ms = min(silence.starts_ms, now_ms)
-    return replace(silence, starts_ms=starts_ms, ends_ms=now_ms, updated_ms=now_ms)
-
-
-def listing(silences: Iterable[Silence], now_ms: int) -> list[Silence]:
-    """Silences as they are listed: active by soonest end, pending by start, expired by end."""
-
-    def place(silence: Silence) -> tuple[int, int]:
-        match silence.state(now_ms):
-            case "active":
-                return 0, silence.ends_ms
-            case "pending":
-                return 1, silence.starts_ms
-        return 2, -silence.ends_ms
-
-    return sorted(silences, key=place)
+        self._index.discard(self._silences.pop(silence_id))
 
 
 __all__ = [
@@ -321,5 +280,4 @@ __all__ = [
     "Silences",
     "Store",
     "TooManySilences",
-    "listing",
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import time
+import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import trustme
 
 from promlab.alertmanager.cluster.messages import BadMessage, decode
 from promlab.alertmanager.cluster.state import FAILED_AFTER, Member, Members
@@ -171,3 +174,76 @@ def test_labels_keep_clusters_apart(tmp_path: Path) -> None:
         assert "another cluster" in two.log.read_text()
         for am in (one, two):
             assert len(am.get("/api/v2/status")["cluster"]["peers"]) == 1
+
+
+def certificates(folder: Path, authority: trustme.CA, *, extra: str = "") -> str:
+    """A peer's files for --cluster.tls-config; its certificate is for a name, not an address."""
+    folder.mkdir()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    issued = authority.issue_cert("peer.example")
+    issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+    pair = "cert_file: cert.pem, key_file: key.pem"
+    (folder / "tls.yml").write_text(
+        f"tls_server_config: {{{pair}, client_ca_file: ca.pem,"
+        " client_auth_type: RequireAndVerifyClientCert}\n"
+        f"tls_client_config: {{{pair}, ca_file: ca.pem, server_name: peer.example}}\n{extra}"
+    )
+    return f"--cluster.tls-config={folder / 'tls.yml'}"
+
+
+def test_peers_know_each_other_by_certificates(tmp_path: Path) -> None:
+    authority, ports = trustme.CA(), [free_port() for _ in range(3)]
+    peers = [f"--cluster.peer=127.0.0.1:{port}" for port in ports]
+    with ExitStack() as stack:
+        two = [
+            stack.enter_context(
+                alertmanager(
+                    tmp_path / f"am{i}", config("http://x/"),
+                    certificates(tmp_path / f"tls{i}", authority), *peers, *FAST,
+                    cluster=f"127.0.0.1:{ports[i]}", wait=False,
+                )
+            )
+            for i in range(2)
+        ]  # fmt: skip
+        # A third one has its certificate from somebody else.
+        stranger = stack.enter_context(
+            alertmanager(
+                tmp_path / "am2", config("http://x/"),
+                certificates(tmp_path / "tls2", trustme.CA()), *peers, *FAST,
+                cluster=f"127.0.0.1:{ports[2]}", wait=False,
+            )
+        )  # fmt: skip
+        for am in (*two, stranger):
+            eventually(am.ready)
+        for am in two:
+            eventually(lambda am=am: is_whole(am, 2))
+        made = two[0].silence(("x", "y"))
+        eventually(lambda: two[1].call("GET", f"/api/v2/silence/{made}")[0] == 200)
+        eventually(lambda: "Peer not reached" in stranger.log.read_text())
+        assert stranger.call("GET", f"/api/v2/silence/{made}")[0] == 404
+        assert len(two[0].get("/api/v2/status")["cluster"]["peers"]) == 2
+        # Nor does plain HTTP get in, or a client without a certificate.
+        context = ssl.create_default_context(cafile=str(tmp_path / "tls0" / "ca.pem"))
+        context.check_hostname = False
+        for url, tls in ((f"http://127.0.0.1:{ports[0]}/", None),
+                         (f"https://127.0.0.1:{ports[0]}/", context)):  # fmt: skip
+            with pytest.raises(OSError):  # noqa: PT011  (reset, or refused, as TLS has it)
+                urllib.request.urlopen(url, context=tls, timeout=20)
+
+
+def test_bad_tls_settings_of_a_cluster(tmp_path: Path) -> None:
+    path = tmp_path / "tls.yml"
+    for text, message in (
+        ("tls_client_config: {}\n", "missing 'tls_server_config'"),
+        ("tls_server_config: {cert_file: none.pem, key_file: none.key}\n"
+         "tls_client_config: {}\n", "none.pem"),
+    ):  # fmt: skip
+        path.write_text(text)
+        with alertmanager(
+            tmp_path / "am", config("http://x/"), f"--cluster.tls-config={path}",
+            cluster="127.0.0.1:0", wait=False,
+        ) as am:  # fmt: skip
+            assert am.process.wait(60) != 0
+            assert message in am.log.read_text()
+            assert "Traceback" not in am.log.read_text()

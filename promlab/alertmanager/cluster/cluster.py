@@ -14,13 +14,14 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from promlab.alertmanager.cluster.measures import ClusterMeasures
 from promlab.alertmanager.cluster.messages import BadMessage, Message, decode
-from promlab.alertmanager.cluster.network import Listener, Network, Unreachable
+from promlab.alertmanager.cluster.network import Listener, Network, Unreachable, advertised
 from promlab.alertmanager.cluster.state import Member, Members
 from promlab.alertmanager.nflog import Entry, NotificationLog
 from promlab.alertmanager.nflog import decode as decode_entry
@@ -53,7 +54,7 @@ class Cluster:
         self._resolved: set[str] = set()
         self.members: Members
         self.address = ""
-        self.sent = self.received = self.propagated = 0
+        self.measures = ClusterMeasures()
         silences.changed = self._silence_changed
         notified.changed = self._entry_changed
 
@@ -79,7 +80,7 @@ class Cluster:
     async def join(self) -> None:
         """Listen, look for peers, and go on doing so in the background."""
         listener = listen(self._settings.listen_address)
-        own_address = self._settings.advertise_address or _advertised(address_of(listener))
+        own_address = self._settings.advertise_address or advertised(address_of(listener))
         self.address = own_address
         name = self._settings.name or secrets.token_hex(13).upper()
         own = Member(name, own_address, time.time_ns())
@@ -129,12 +130,14 @@ class Cluster:
         self._settled.set()
         log.info("Gossip settled", extra=facts(peers=count + 1))
 
-    async def _meet(self, addresses: Iterable[str]) -> None:
+    async def _meet(self, addresses: Iterable[str]) -> tuple[int, int]:
+        """Exchange everything with peers; returns how many were met, and how many were not."""
         own = self.members.own.address
         wanted = [address for address in addresses if address != own]
         results = await asyncio.gather(
             *(self._full(address) for address in wanted), return_exceptions=True
         )
+        met = 0
         for address, result in zip(wanted, results, strict=True):
             if isinstance(result, Unreachable):
                 log.warning("Peer not reached", extra=facts(peer=address, err=str(result)))
@@ -142,6 +145,8 @@ class Cluster:
                 log.error("Peer refused", extra=facts(peer=address, err=str(result)))
             else:
                 self._resolved.add(address)
+                met += 1
+        return met, len(wanted) - met
 
     async def _probe(self) -> None:
         while True:
@@ -160,7 +165,9 @@ class Cluster:
             failed = [member.address for member in self.members.failed]
             alive = {member.address for member in self.members.alive}
             missing = [a for a in self._settings.peers if a not in alive]
-            await self._meet(dict.fromkeys([*failed, *missing]))
+            await self.measures.count_meetings(
+                again=self._meet(failed), anew=self._meet(a for a in missing if a not in failed)
+            )
 
     async def _exchange(self) -> None:
         while True:
@@ -192,10 +199,12 @@ class Cluster:
 
     def _silence_changed(self, silence: Silence) -> None:
         self._news[f"sil {silence.id}"] = ("sil", silence.encode())
+        self._silences.measures.propagated += 1
         self._more.set()
 
     def _entry_changed(self, entry: Entry) -> None:
         self._news[f"nfl {entry.key}"] = ("nfl", entry.encode())
+        self._log.measures.propagated += 1
         self._more.set()
 
     def _message(self, members: list[Member], *, full: bool = False) -> Message:
@@ -208,36 +217,41 @@ class Cluster:
     async def _tell(self, member: Member, message: Message, timeout_s: float = 0.0) -> None:
         now_s = asyncio.get_running_loop().time()
         try:
-            raw = await self._network.send(
-                member.address, msgspec.json.encode(message),
-                timeout_s or self._settings.tcp_timeout_s,
-            )  # fmt: skip
+            raw = await self._send(
+                member.address, message, timeout_s or self._settings.tcp_timeout_s
+            )
         except Unreachable:
             self.members.no_answer(member.name, now_s)
             return
-        self.sent += 1
         self.members.heard_from(member.name, now_s)
         if raw:
             with contextlib.suppress(BadMessage):
-                await self._take(decode(raw, self._settings.label))
+                await self._read(raw)
 
     async def _full(self, address: str) -> None:
         """Exchange everything with a peer. Raises Unreachable, BadMessage."""
         message = self._message(self.members.everybody, full=True)
-        raw = await self._network.send(
-            address, msgspec.json.encode(message), self._settings.tcp_timeout_s
-        )
-        self.sent += 1
-        await self._take(decode(raw, self._settings.label))
+        await self._read(await self._send(address, message, self._settings.tcp_timeout_s))
+
+    async def _send(self, address: str, message: Message, timeout_s: float) -> bytes:
+        encoded = msgspec.json.encode(message)
+        raw = await self._network.send(address, encoded, timeout_s)
+        self.measures.went(message.kind, len(encoded))
+        return raw
 
     async def _handle(self, raw: bytes) -> bytes:
         """Answer a message. Raises BadMessage."""
-        message = decode(raw, self._settings.label)
-        await self._take(message)
+        message = await self._read(raw)
         return msgspec.json.encode(self._message(self.members.everybody, full=message.full))
 
+    async def _read(self, raw: bytes) -> Message:
+        """Take what a message says. Raises BadMessage."""
+        message = decode(raw, self._settings.label)
+        self.measures.came(message.kind, len(raw), message.sender.name)
+        await self._take(message)
+        return message
+
     async def _take(self, message: Message) -> None:
-        self.received += 1
         now_s = asyncio.get_running_loop().time()
         self.members.merge([*message.members, message.sender], now_s)
         if not message.sender.left:
@@ -273,33 +287,6 @@ class Cluster:
             ],
         }
 
-    def metrics(self) -> dict[str, float]:
-        """Metrics by name."""
-        members = self.members
-        return {
-            "alertmanager_cluster_enabled": 1,
-            "alertmanager_cluster_members": len(members.everybody),
-            "alertmanager_cluster_failed_peers": len(members.failed),
-            "alertmanager_cluster_health_score": len(members.failed),
-            "alertmanager_cluster_peers_joined_total": members.joined,
-            "alertmanager_cluster_peers_left_total": members.lost,
-            "alertmanager_cluster_peers_update_total": members.updates,
-            "alertmanager_cluster_messages_sent_total": self.sent,
-            "alertmanager_cluster_messages_received_total": self.received,
-            "alertmanager_cluster_messages_queued": len(self._news),
-            "alertmanager_peer_position": members.position,
-        }
-
-
-def _advertised(address: str) -> str:
-    """An address that others can reach, for one that listens everywhere."""
-    import socket
-
-    host, _, port = address.rpartition(":")
-    if host.strip("[]") not in ("0.0.0.0", "::"):  # noqa: S104  (names it, binds nothing)
-        return address
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        # Nothing is sent: this asks the kernel which address leads outwards.
-        probe.connect(("192.0.2.1", 9))
-        return f"{probe.getsockname()[0]}:{port}"
-    return f"127.0.0.1:{port}"
+    def metrics(self) -> list[tuple[str, Mapping[str, str], float]]:
+        """Names, labels, values."""
+        return self.measures.metrics(self.members, queued=len(self._news))

@@ -25,6 +25,11 @@ class Message(msgspec.Struct):
     silences: list[msgspec.Raw] = msgspec.field(default_factory=list)
     entries: list[msgspec.Raw] = msgspec.field(default_factory=list)
 
+    @property
+    def kind(self) -> str:
+        """As metrics call it."""
+        return "full_state" if self.full else "update"
+
 
 class BadMessage(PromlabError):
     """A message that is none, or is for another cluster."""

@@ -51,11 +51,13 @@ class Network:
     def __init__(self, settings: ClusterSettings) -> None:
         self._server_tls: ssl.SSLContext | None = None
         self._client_tls: ssl.SSLContext | bool = True
+        self._server_name: str | None = None
         self._scheme = "http"
         if settings.tls_config:
             from promlab.alertmanager.cluster.tls import contexts
 
-            self._server_tls, self._client_tls = contexts(settings.tls_config)
+            tls = contexts(settings.tls_config)
+            self._server_tls, self._client_tls, self._server_name = tls
             self._scheme = "https"
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -85,7 +87,11 @@ class Network:
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                self._session.post(f"{self._scheme}://{address}{PATH}", data=body) as response,
+                self._session.post(
+                    f"{self._scheme}://{address}{PATH}",
+                    data=body,
+                    server_hostname=self._server_name,
+                ) as response,
             ):
                 answer = await response.read()
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -124,3 +130,15 @@ class _App:
                 log.warning("A message was refused", extra={"facts": {"err": str(error)}})
                 response = text(f"{error}\n", 400)
         await send_response(request, response, send)
+
+
+def advertised(address: str) -> str:
+    """An address that others can reach, for one that listens everywhere."""
+    host, _, port = address.rpartition(":")
+    if host.strip("[]") not in ("0.0.0.0", "::"):  # noqa: S104  (names it, binds nothing)
+        return address
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Nothing is sent: this asks the kernel which address leads outwards.
+        probe.connect(("192.0.2.1", 9))
+        return f"{probe.getsockname()[0]}:{port}"
+    return f"127.0.0.1:{port}"

@@ -38,7 +38,7 @@ class Members:
         self.own = own
         self._reconnect_timeout_s = reconnect_timeout_s
         self._peers: dict[str, Peer] = {}
-        self.joined = self.lost = self.updates = 0
+        self.joined = self.lost = self.updates = self.conflicts = 0
 
     def merge(self, members: Iterable[Member], now_s: float) -> bool:
         """Take what a peer knows of members; whether any of it was news."""
@@ -66,6 +66,7 @@ class Members:
 
     def _defend(self, said: Member) -> bool:
         """Somebody has an older word of this peer that is stronger: say it anew."""
+        self.conflicts += said.address != self.own.address  # another one goes by this name
         if said.incarnation <= self.own.incarnation or said == self.own:
             return False
         self.own = Member(self.own.name, self.own.address, said.incarnation + 1)

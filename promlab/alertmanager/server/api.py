@@ -16,8 +16,8 @@ from promlab.alertmanager.matchers import parse_one
 from promlab.alertmanager.server import models
 from promlab.alertmanager.server.context import Context
 from promlab.alertmanager.server.errors import ApiError, schema_error
-from promlab.alertmanager.silence import InvalidSilence, Silence, SilenceNotFound
-from promlab.alertmanager.silences import TooManySilences, listing
+from promlab.alertmanager.silence import InvalidSilence, Silence, SilenceNotFound, listing
+from promlab.alertmanager.silences import TooManySilences
 from promlab.config.document import MAX_BYTES
 from promlab.errors import StorageError
 from promlab.model.matchers import BadRegex, Matcher, compile_regex

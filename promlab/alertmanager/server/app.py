@@ -90,10 +90,9 @@ class App:
             if request.header("origin"):
                 response.headers += _CORS
         response.headers += self._context.guard.headers()
-        await send_response(request, response, send)
-        self._context.request_done(
-            name, request.method, response.status, time.perf_counter() - started
-        )
+        size_bytes = await send_response(request, response, send)
+        took_s = time.perf_counter() - started
+        self._context.request_done(name, request.method, response.status, took_s, size_bytes)
 
     def _find(self, request: Request) -> tuple[str, dict[str, Handler]]:
         path: str = request.scope["path"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from promlab import __version__
 from promlab.alertmanager.alerts import Alert
 from promlab.alertmanager.core import Alertmanager
+from promlab.alertmanager.measures import BYTES, Histogram
 from promlab.alertmanager.server.flags import Settings
 from promlab.alertmanager.silence_changes import SilenceChanges
 from promlab.web.guard import Guard
@@ -25,8 +26,8 @@ class ClusterView(Protocol):
     def status(self) -> dict[str, Any]:
         """As the API shows it."""
 
-    def metrics(self) -> dict[str, float]:
-        """Metrics by name."""
+    def metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
+        """Names, labels, values."""
 
 
 class NoCluster:
@@ -36,9 +37,9 @@ class NoCluster:
         """Disabled."""
         return {"peers": [], "status": "disabled"}
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
         """None but that there is none."""
-        return {"alertmanager_cluster_enabled": 0}
+        return [("alertmanager_cluster_enabled", {}, 0.0)]
 
 
 @dataclass(slots=True)
@@ -54,7 +55,8 @@ class Context:
     databases: Sequence[Any] = ()
     alerts_received: Counter[str] = field(default_factory=Counter)
     alerts_invalid: int = 0
-    requests: dict[tuple[str, str, int], list[float]] = field(default_factory=dict)
+    requests: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
+    answers: dict[tuple[str, str], Histogram] = field(default_factory=dict)
     in_flight: int = 0
     over_limit: int = 0
     reload_ok: bool = True
@@ -73,11 +75,19 @@ class Context:
         self.alerts_received["firing"] += len(alerts) - resolved
         self.alerts_invalid += invalid
 
-    def request_done(self, handler: str, method: str, status: int, took_s: float) -> None:
+    def request_done(
+        self, handler: str, method: str, status: int, took_s: float, size_bytes: int
+    ) -> None:
         """Count a request."""
-        found = self.requests.setdefault((handler, method.lower(), status), [0.0, 0.0])
-        found[0] += 1
-        found[1] += took_s
+        verb = method.lower()
+        times = self.requests.get((handler, verb, status))
+        if times is None:
+            times = self.requests[handler, verb, status] = Histogram()
+        times.observe(took_s)
+        sizes = self.answers.get((handler, verb))
+        if sizes is None:
+            sizes = self.answers[handler, verb] = Histogram(BYTES)
+        sizes.observe(size_bytes)
 
     def version_info(self) -> dict[str, str]:
         """What this is."""
