@@ -141,7 +141,7 @@ def _in_comment(text: str, before: list[Token]) -> bool:
 
 def _accepted(before: list[Token]) -> frozenset[str]:
     """Terminals that may follow these tokens; none if the tokens themselves don't fit."""
-    parser = lark_parser().parse_interactive("")
+    parser = lark_parser().parse_interactive("", start="start")
     # The parser's own callbacks would build a tree, and complain.
     parser.parser_state.parse_conf = copy(parser.parser_state.parse_conf)
     parser.parser_state.parse_conf.callbacks = {}

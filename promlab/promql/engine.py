@@ -245,11 +245,11 @@ def _range_value(ctx: QueryContext) -> Value:
     assert not isinstance(value, str)
     vector = value if isinstance(value, Vector) else single_vector(value, ctx.base)
     vector = drop_marked(ctx, vector)
-    order = ctx.remember((vector.labels,), "order", lambda: label_order(vector.labels))
+    order, in_order = ctx.remember((vector.labels,), "order", lambda: _order(vector.labels))
     kept: Mask = np.logical_or.reduce(vector.present, axis=1)
     if not kept.all():
         order = order[kept[order]]
-    if len(order) != vector.n or (order != np.arange(vector.n)).any():
+    if len(order) != vector.n or not in_order:
         ctx.hold(len(order) * steps.count)
         labels = _taken(ctx, vector.labels, order)
         return Matrix(
@@ -266,6 +266,12 @@ def _range_value(ctx: QueryContext) -> Value:
         np.ascontiguousarray(vector.present),
         vector.histograms,
     )
+
+
+def _order(labels: LabelTable) -> tuple[Rows, bool]:
+    """Rows in the order of their labels, and whether they are as they stand."""
+    order = label_order(labels)
+    return order, bool((order == np.arange(labels.n)).all())
 
 
 def _histograms(vector: Vector, selection: Any) -> HistogramColumn | None:

@@ -284,6 +284,8 @@ def at_ms(ctx: QueryContext, at: At) -> int | None:
 
 
 def _duration_ms(ctx: QueryContext, duration: Any, *, positive: bool) -> int:
+    if isinstance(duration, int):
+        return duration
     return duration_ms(
         duration,
         step_ms=ctx.step_ms,

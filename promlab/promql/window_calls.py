@@ -5,6 +5,7 @@ Those with scalar arguments besides their window are not here.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import NamedTuple
 
@@ -21,8 +22,13 @@ class WindowCall(NamedTuple):
 
     def load(self) -> tuple[WindowKernel, int]:
         """Kernel and mode."""
-        module = import_module(f"promlab.promql.{self.family}_kernels")
-        return getattr(module, self.kernel), getattr(module, self.mode)
+        return _loaded(self.family, self.kernel, self.mode)
+
+
+@cache
+def _loaded(family: str, kernel: str, mode: str) -> tuple[WindowKernel, int]:
+    module = import_module(f"promlab.promql.{family}_kernels")
+    return getattr(module, kernel), getattr(module, mode)
 
 
 WINDOW_CALLS = {

@@ -140,8 +140,27 @@ class DataReader(Reader):
         hints: SelectHints = NO_HINTS,
     ) -> TiledSeries:
         """The same, to be read later, a few series at a time; see `TiledQuerier`."""
-        head = self._head_tiles(matchers, start_ms, end_ms, hints)
+        head, blocks = self._before_blocks(
+            lambda: self._head_tiles(matchers, start_ms, end_ms, hints)
+        )
+        if head is not None and not any(block.overlaps(start_ms, end_ms) for block in blocks):
+            return head
         return self._from_blocks(lambda: self._with_blocks(matchers, start_ms, end_ms, hints, head))
+
+    def _before_blocks(self, read: Callable[[], T]) -> tuple[T, tuple[Block, ...]]:
+        """What `read` gives of the head, and the blocks of thereafter.
+
+        It relies on what was known to be deleted of the head: if that has changed, or blocks
+        have, the head is read again.
+        """
+        while True:
+            with self._lock:
+                before = self.blocks.version
+            found = read()
+            with self._lock:
+                blocks = self.blocks.refresh()
+                if self.blocks.version == before:
+                    return found, blocks
 
     def _head_tiles(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, hints: SelectHints
@@ -151,7 +170,6 @@ class DataReader(Reader):
             mapped = self._mapped if self._has_head else None
             if mapped is None:
                 return None
-            self.blocks.refresh()
             selection = mapped.index.select(matchers)
             deleted = self.blocks.head_tombstones
         tiles = self._tiles(mapped, selection, start_ms, end_ms, hints)
@@ -169,11 +187,6 @@ class DataReader(Reader):
         hints: SelectHints,
         head: HeadTiles | BatchTiles | None,
     ) -> TiledSeries:
-        if head is not None:
-            with self._lock:
-                blocks = self.blocks.refresh()
-            if not any(block.overlaps(start_ms, end_ms) for block in blocks):
-                return head
         found, symbols = self._find(matchers, start_ms, end_ms, hints)
         if not found:
             return head if head is not None else BatchTiles(SeriesBatch.empty(symbols))
@@ -204,8 +217,10 @@ class DataReader(Reader):
         """What passes in each block that overlaps."""
         found = []
         with self._lock:
-            verdicts = self._shared()
-            blocks = [b for b in self.blocks.refresh() if b.overlaps(start_ms, end_ms)]
+            # Those that the head was read with, so that all codes are of one table.
+            mapped = self._mapped if self._has_head else None
+            verdicts = self._shared() if mapped is None else mapped.index.verdicts
+            blocks = [b for b in self.blocks.current if b.overlaps(start_ms, end_ms)]
             for block, first, last in chosen(blocks, start_ms, end_ms, hints):
                 with blaming(block):
                     selection = block.index(verdicts).select(matchers)
@@ -245,15 +260,24 @@ class DataReader(Reader):
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> LabelTable:
         """Labels of all series that pass and may have samples in that range."""
-        with self._lock:
-            self._shared()
-            has_head = self._has_head
-            deleted = self.blocks.head_tombstones
-        head = super().series(matchers, start_ms, end_ms) if has_head and not deleted else None
-        if deleted:
-            tiles = self._head_tiles(matchers, start_ms, end_ms, NO_HINTS)
-            head = tiles.whole().labels if tiles is not None else None
+        head, _ = self._before_blocks(lambda: self._head_series(matchers, start_ms, end_ms))
         return self._from_blocks(lambda: self._series(matchers, start_ms, end_ms, head))
+
+    def _has_a_head(self) -> bool:
+        with self._lock:
+            if not self._has_head or self._closed:
+                self._shared()
+            return self._has_head
+
+    def _head_series(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> LabelTable | None:
+        if not self._has_a_head():
+            return None
+        if not self.blocks.head_tombstones:
+            return super().series(matchers, start_ms, end_ms)
+        tiles = self._head_tiles(matchers, start_ms, end_ms, NO_HINTS)
+        return tiles.whole().labels if tiles is not None else None
 
     def _series(
         self,
@@ -284,20 +308,26 @@ class DataReader(Reader):
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> list[str]:
         """Sorted values that one label takes in those series."""
-        with self._lock:
-            self._shared()
-            has_head = self._has_head
-            deleted = self.blocks.head_tombstones
-        if deleted:
+        head, _ = self._before_blocks(lambda: self._head_values(name, matchers, start_ms, end_ms))
+        if head is None:
             labels = self.series(matchers, start_ms, end_ms)
             distinct = np.unique(labels.column(name))
             return sorted(labels.symbols.texts(distinct[distinct > 0]))
-        head = super().label_values(name, matchers, start_ms, end_ms) if has_head else []
         tables, symbols = self._from_blocks(lambda: self._alive(matchers, start_ms, end_ms))
         if not tables:
             return head
         codes = np.unique(np.concatenate([np.unique(table.column(name)) for table in tables]))
         return sorted({*head, *symbols.texts(codes[codes > 0])})
+
+    def _head_values(
+        self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> list[str] | None:
+        """Values in the head; None if something was deleted of it, so that samples count."""
+        if not self._has_a_head():
+            return []
+        if self.blocks.head_tombstones:
+            return None
+        return super().label_values(name, matchers, start_ms, end_ms)
 
     def exemplars(
         self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int

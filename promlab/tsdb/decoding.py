@@ -86,7 +86,7 @@ class Layout(NamedTuple):
     @property
     def longest(self) -> int:
         """The most times of one source."""
-        return int(self.rows.max(initial=0))
+        return int(np.maximum.reduce(self.rows, initial=0))
 
 
 def most_rows(located: Located) -> Longs:
@@ -106,7 +106,7 @@ def lay_out(located: Located, end_ms: int, rows: Longs, spare: int) -> Layout:
     for series that do not have all of their source's.
     """
     sources = len(rows)
-    t_ms = np.empty(int(rows.sum()) + spare, np.int64)
+    t_ms = np.empty(int(np.add.reduce(rows)) + spare, np.int64)
     times_at = np.empty(sources, np.int64)
     values_at = np.empty((len(located.pieces.file), 7), np.int64)
 
@@ -165,7 +165,7 @@ def decode(
     labels = selection.labels
     assert labels is not None
     rows = most_rows(located)
-    most = int(rows[plan.sources].sum())
+    most = int(np.add.reduce(rows[plan.sources]))
     layout = lay_out(located, end_ms, rows, most)
     t_out, used = layout.t_ms, layout.used
     most_at = np.zeros(len(plan.slots) + 1, np.int64)

@@ -40,7 +40,7 @@ class BlockCatalog:
     """The blocks of `directory`. Not thread-safe: its reader holds a lock."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
+        self.directory, self._place = directory, str(directory)
         self.generation = 0  # grows with every change
         self.damaged: dict[str, str] = {}
         self._open: dict[str, tuple[int, Block]] = {}
@@ -49,10 +49,20 @@ class BlockCatalog:
         self._head_version = 0
         self.head_tombstones: Tombstones = tombstones.none()
 
+    @property
+    def version(self) -> object:
+        """Changes with the blocks, and with what is deleted of the head."""
+        return self.generation, self._head_version
+
+    @property
+    def current(self) -> tuple[Block, ...]:
+        """Blocks as they were when they were last looked at."""
+        return self._current
+
     def refresh(self) -> tuple[Block, ...]:
         """Blocks of now, oldest first; those of other resolutions are among them."""
         try:
-            changed = self.directory.stat().st_mtime_ns
+            changed = os.stat(self._place).st_mtime_ns  # noqa: PTH116 - each query asks
         except OSError:
             changed = 0
         if changed != self._seen:
