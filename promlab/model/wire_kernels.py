@@ -54,7 +54,7 @@ def little_endian(body: Bytes, at: int, size: int) -> int:
 
 
 @kernel()
-def _content(body: Bytes, at: int, end: int, wire: int) -> tuple[int, int]:
+def content(body: Bytes, at: int, end: int, wire: int) -> tuple[int, int]:
     """Where the content of a field begins and ends; an end of -1 where it is damaged."""
     stop: Any = _BAD
     if wire == 0:
@@ -120,7 +120,7 @@ def _walk(
             number, wire = _I(key >> _U(3)), _I(key & _U(7))
             if number == 0:
                 return int(here)
-        at, stop = _content(body, at, end, wire)
+        at, stop = content(body, at, end, wire)
         if stop < 0:
             return int(here)
         field = fields[message[depth], number] if number < fields.shape[1] else -1

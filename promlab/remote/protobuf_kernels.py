@@ -7,25 +7,11 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
+from promlab.model.wire_kernels import content, varint
 
 BODY = "Array(uint8, 1, 'C', readonly=True)"
 _U: Any = np.uint64
 BAD = -1
-
-
-@kernel()
-def varint(body: Any, at: Any, end: Any) -> Any:
-    """A varint as u64, and where it ends; -1 where it is damaged."""
-    value = _U(0)
-    shift = _U(0)
-    while at < end and shift < _U(64):
-        byte = body[at]
-        at += 1
-        value |= _U(byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += _U(7)
-    return value, BAD
 
 
 @kernel()
@@ -39,18 +25,8 @@ def field(body: Any, at: Any, end: Any) -> Any:
         return 0, 0, 0, BAD
     number: Any = np.int64(key >> _U(3))
     wire: Any = np.int64(key & _U(7))
-    stop: Any = BAD
-    if wire == 0:
-        _, stop = varint(body, at, end)
-    elif wire == 1:
-        stop = at + 8
-    elif wire == 5:
-        stop = at + 4
-    elif wire == 2:
-        length, at = varint(body, at, end)
-        if at >= 0 and length <= _U(end - at):
-            stop = at + np.int64(length)
-    if number == 0 or stop > end:
+    at, stop = content(body, at, end, wire)
+    if number == 0:
         stop = BAD
     return number, wire, at, stop
 

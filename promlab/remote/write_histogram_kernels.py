@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.remote.protobuf_kernels import BODY, double, field, varint, zigzag
+from promlab.model.wire_kernels import varint
+from promlab.remote.protobuf_kernels import BODY, double, field, zigzag
 
 _U: Any = np.uint64
 _COUNT, _COUNT_FLOAT, _SUM, _SCHEMA, _THRESHOLD, _ZERO, _ZERO_FLOAT = 1, 2, 3, 4, 5, 6, 7

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.remote.protobuf_kernels import BODY, double, field, varint
+from promlab.model.wire_kernels import varint
+from promlab.remote.protobuf_kernels import BODY, double, field
 from promlab.remote.series_table_kernels import sip_bytes, sip_end, sip_start
 
 _U: Any = np.uint64

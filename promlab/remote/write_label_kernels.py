@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.remote.protobuf_kernels import BAD, BODY, double, field, varint
+from promlab.model.wire_kernels import varint
+from promlab.remote.protobuf_kernels import BAD, BODY, double, field
 
 _I = "Array(int64, 1, 'C', readonly=True)"
 _U: Any = np.uint64
