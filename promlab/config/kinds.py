@@ -240,7 +240,12 @@ boolean: Kind[bool] = Kind(
 )
 integer: Kind[int] = Kind(_integer, _same, 0, shape=WHOLE)
 unsigned: Kind[int] = Kind(_unsigned, _same, 0, shape={**WHOLE, "minimum": 0})
-number: Kind[float] = Kind(_number, _same, 0.0, shape={"type": ["number", "null"]})
+number: Kind[float] = Kind(
+    _number,
+    _same,
+    0.0,
+    shape={"type": ["number", "string", "null"], "pattern": f"^{_PLAIN_FLOAT.pattern}$"},
+)
 duration: Kind[int] = Kind(_duration, format_duration_ms, 0, shape=DURATION)
 size: Kind[int] = Kind(
     _size,

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from promlab.config.alerting import AlertmanagerConfig
 from promlab.config.config import Config
+from promlab.config.discovery_sections import DiscoverySections
 from promlab.config.document import At
 from promlab.config.http_client import HttpClientConfig
 from promlab.config.remote import RemoteWriteConfig
@@ -58,6 +59,15 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
 def of_job(job: ScrapeConfig, at: At) -> Iterator[Missing]:
     """Everything in a scrape config that promlab can't do yet."""
     yield from _of_client(job.http, at)
+    yield from _of_discovery(job.discovery, at)
+
+
+def _of_discovery(discovery: DiscoverySections, at: At) -> Iterator[Missing]:
+    oracle = [each for each in discovery.mechanisms if each.mechanism == "oci"]
+    for section, place in _places(tuple(oracle), at, "oci_sd_configs"):
+        if getattr(section, "auth", "") == "instance_principal":
+            message = "instance principals are not supported yet: use api_key"
+            yield Missing(place.get("auth"), message)
 
 
 def _of_client(http: HttpClientConfig, at: At) -> Iterator[Missing]:
@@ -80,6 +90,7 @@ def _of_remote_write(endpoint: RemoteWriteConfig, at: At) -> Iterator[Missing]:
 
 def _of_alertmanagers(section: AlertmanagerConfig, at: At) -> Iterator[Missing]:
     yield from _of_client(section.http, at)
+    yield from _of_discovery(section.discovery, at)
     if section.sigv4 is not None:
         yield Missing(at.get("sigv4"), "sigv4 is not supported yet: use authorization")
 

@@ -29,7 +29,7 @@ from promlab.ruletest import file as ruletest
 from promlab.templating.prometheus import check
 
 FUZZ = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -135,6 +135,8 @@ JWT = (
     ("text", "field"),
     [
         (JOB % f"oauth2: {JWT}", "scrape_configs[0].oauth2.grant_type"),
+        (JOB % "oci_sd_configs: [{region: r, auth: instance_principal}]",
+         "scrape_configs[0].oci_sd_configs[0].auth"),
         ("remote_write: [{url: 'http://x/', sigv4: {region: a}}]", "remote_write[0].sigv4"),
         ("tracing: {endpoint: 'x:1'}", "tracing"),
         (SENDING % f"oauth2: {JWT}", "alerting.alertmanagers[0].oauth2.grant_type"),

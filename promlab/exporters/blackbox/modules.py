@@ -164,9 +164,10 @@ class ModulesFile(msgspec.Struct, forbid_unknown_fields=True):
 
 def load(path: str) -> dict[str, Module]:
     """The modules of a file. Raises ConfigError with the path of what is wrong."""
-    document = _texts(parse(read_text(path), path))
+    at = parse(read_text(path), path)
+    document = {} if at.is_null else _texts(at)
     try:
-        found = msgspec.convert(_without_empty(document or {}), ModulesFile, strict=False).modules
+        found = msgspec.convert(document, ModulesFile, strict=False).modules
     except msgspec.ValidationError as error:
         raise ConfigError(str(error), path=path) from None
     for name, module in found.items():
@@ -175,24 +176,20 @@ def load(path: str) -> dict[str, Module]:
 
 
 def _texts(at: At) -> Any:
-    """The document with all scalars as texts: a header's value `yes` or `1` is meant so."""
+    """The document with all scalars as texts: a header's value `yes` or `1` is meant so.
+
+    Sections that nothing stands in are left out.
+    """
     match at.tag:
         case "map":
-            return {key: _texts(value) for key, (_, value) in at.entries().items()}
+            return {
+                key: _texts(value)
+                for key, (_, value) in at.entries().items()
+                if not (value.is_null and key in ("modules", *PROBERS))
+            }
         case "seq":
             return [_texts(item) for item in at.items()]
     return at.text()
-
-
-def _without_empty(document: Any) -> Any:
-    """A document without the sections that nothing stands in."""
-    if not isinstance(document, dict):
-        return document
-    return {
-        key: _without_empty(value)
-        for key, value in document.items()
-        if value != "" or key not in ("modules", *PROBERS)
-    }
 
 
 def _check(module: Module, name: str, path: str) -> None:
