@@ -208,32 +208,28 @@ class App:
             raise body.BadBody(f"ttl: {error}; write a duration, as in ttl=10m") from None
 
     def _table(self) -> dict[str, Route]:
-        get, settings = self._get, self._settings
+        settings = self._settings
         routes = {
             settings.telemetry_path: Route("", {"GET": self._metrics}),
             "/-/healthy": Route("healthy", {"GET": _ok}),
             "/-/ready": Route("ready", {"GET": _ok}),
             "/-/quit": Route("quit", {"GET": self._no_get, "PUT": self._stop, "POST": self._stop}),
-            "/": Route("status", get("groups.html", HTML)),
-            "/status": Route("status", get("status.html", HTML)),
-            "/static/page.css": Route("static", get("page.css", "text/css; charset=utf-8")),
+            "/": Route("status", _shown(_page("groups", "Metrics", "./"))),
+            "/status": Route("status", _shown(_page("status", "Status", "status"))),
+            "/static/page.css": Route(
+                "static", _shown(_read("page.css"), "text/css; charset=utf-8")
+            ),
             "/api/v1/status": Route("api/v1/status", _api(self._status)),
             "/api/v1/metrics": Route("api/v1/metrics", _api(self._groups)),
         }
         for name in ("groups", "status"):
             kind = "text/javascript; charset=utf-8"
-            routes[f"/static/{name}.js"] = Route("static", get(f"{name}.js", kind))
+            routes[f"/static/{name}.js"] = Route("static", _shown(_read(f"{name}.js"), kind))
         if settings.admin_api:
             routes["/api/v1/admin/wipe"] = Route(
                 "api/v1/admin/wipe", {"PUT": self._wipe, "OPTIONS": _options}
             )
         return routes
-
-    def _get(self, name: str, kind: str) -> dict[str, Handler]:
-        async def page(_: Request) -> Response:
-            return Response(body=_read(name), content_type=kind, headers=list(_SAFE))
-
-        return {"GET": page}
 
     async def _metrics(self, request: Request) -> Response:
         self._gateway.expire()
@@ -261,6 +257,20 @@ class App:
             return text("Lifecycle API is not enabled.", 403)
         asyncio.get_running_loop().call_later(0.1, self._quit)
         return text("Requesting termination... Goodbye!")
+
+
+def _shown(body: bytes, kind: str = HTML) -> dict[str, Handler]:
+    async def page(_: Request) -> Response:
+        return Response(body=body, content_type=kind, headers=list(_SAFE))
+
+    return {"GET": page}
+
+
+def _page(script: str, title: str, link: str) -> bytes:
+    """One of the pages, with its link in the navigation as the current one."""
+    page = _read("page.html").decode().replace("TITLE", title).replace("PAGE", script)
+    current = page.replace(f'<a href="{link}">', f'<a href="{link}" aria-current="page">')
+    return current.encode()
 
 
 def _api(handler: Handler) -> dict[str, Handler]:

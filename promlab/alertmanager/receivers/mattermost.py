@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from promlab.alertmanager.receivers.attachments import FullField, without_empty
 from promlab.alertmanager.receivers.base import (
-    Integration,
     Notifier,
     both,
     cut,
     inherited,
-    path,
-    secret_or_file,
-    secret_url,
     template,
 )
 from promlab.alertmanager.receivers.client import Client
+from promlab.alertmanager.receivers.webhook_url import WebhookUrlConfig, WebhookUrlNotifier
 from promlab.config import kinds
 from promlab.config.document import At
-from promlab.config.secret import Secret
 from promlab.config.section import Section, maybe, opt, record, sections
 
 if TYPE_CHECKING:
@@ -71,11 +67,9 @@ class MattermostProps(Section):
 
 
 @record
-class MattermostConfig(Integration):
+class MattermostConfig(WebhookUrlConfig):
     """mattermost_configs."""
 
-    webhook_url: Secret = secret_url()
-    webhook_url_file: str = path()
     channel: str = opt(kinds.string, "")
     username: str = template('{{ template "mattermost.default.username" . }}')
     text: str = template('{{ template "mattermost.default.text" . }}')
@@ -102,7 +96,7 @@ class MattermostConfig(Integration):
     priority: MattermostPriority | None = opt(maybe(MattermostPriority), None)
 
     def check(self, at: At) -> None:
-        """One URL."""
+        """One URL, or that of `global`."""
         both(at, self, "webhook_url", "webhook_url_file")
 
     def _from_global(self, base: GlobalConfig, at: At) -> Mapping[str, Any]:
@@ -119,18 +113,8 @@ class MattermostConfig(Integration):
         return MattermostNotifier(self, client)
 
 
-class MattermostNotifier(Notifier):
+class MattermostNotifier(WebhookUrlNotifier[MattermostConfig]):
     """Posts messages."""
-
-    def __init__(self, config: MattermostConfig, client: Client) -> None:
-        super().__init__(client)
-        self._config = config
-
-    async def notify(self, notice: Notice) -> None:
-        """Post once."""
-        config = self._config
-        url = await secret_or_file(config.webhook_url, config.webhook_url_file)
-        await self.post(url, self.payload(notice), retry=(429,))
 
     def payload(self, notice: Notice) -> dict[str, Any]:
         """The message."""

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promlab.alertmanager.receivers.base import (
-    Integration,
-    Notifier,
-    path,
-    secret_or_file,
-    secret_url,
-    template,
-)
-from promlab.alertmanager.receivers.client import Client
-from promlab.alertmanager.receivers.discord import check_webhook_url
+from promlab.alertmanager.receivers.base import Notifier, template
+from promlab.alertmanager.receivers.client import Answer, Client
 from promlab.alertmanager.receivers.errors import NotifyError
-from promlab.config.document import At
-from promlab.config.secret import Secret
+from promlab.alertmanager.receivers.webhook_url import WebhookUrlConfig, WebhookUrlNotifier
 from promlab.config.section import record
 
 if TYPE_CHECKING:
@@ -26,36 +17,23 @@ _RED, _GREEN = "8C1A1A", "2DC72D"
 
 
 @record
-class MSTeamsConfig(Integration):
+class MSTeamsConfig(WebhookUrlConfig):
     """msteams_configs."""
 
-    webhook_url: Secret = secret_url()
-    webhook_url_file: str = path()
     title: str = template('{{ template "msteams.default.title" . }}')
     summary: str = template('{{ template "msteams.default.summary" . }}')
     text: str = template('{{ template "msteams.default.text" . }}')
-
-    def check(self, at: At) -> None:
-        """A URL."""
-        check_webhook_url(self, at)
 
     def notifier(self, client: Client) -> Notifier:
         """Posts to the connector."""
         return MSTeamsNotifier(self, client)
 
 
-class MSTeamsNotifier(Notifier):
+class MSTeamsNotifier(WebhookUrlNotifier[MSTeamsConfig]):
     """Posts cards."""
 
-    def __init__(self, config: MSTeamsConfig, client: Client) -> None:
-        super().__init__(client)
-        self._config = config
-
-    async def notify(self, notice: Notice) -> None:
-        """Post once."""
-        url = await secret_or_file(self._config.webhook_url, self._config.webhook_url_file)
-        answer = await self.post(url, self.payload(notice), retry=(429,))
-        # The connector answers 200 and says in words that Teams did not take the card.
+    def check(self, answer: Answer) -> None:
+        """The connector answers 200 and says in words that Teams did not take the card."""
         if b"Microsoft Teams endpoint returned HTTP error" in answer.body:
             raise NotifyError(answer.text[:300], retry=b"error 429" in answer.body)
 

@@ -31,7 +31,7 @@ FLAGS: Flags = {
     "history.limit": (100, "number of probes to remember (100)"),
 }
 DEFAULT_MODULE = "http_2xx"
-_SECRETS = ("password", "bearer_token")
+_SECRETS = ("password", "bearer_token", "client_secret")
 
 
 def make(flags: Mapping[str, Any]) -> Served:

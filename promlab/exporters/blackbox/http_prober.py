@@ -41,11 +41,20 @@ def _split(text: str, base: SplitResult | None = None) -> SplitResult:
         raise ProbeFailed(f"{text!r} is not an address: {error}") from None
 
 
+def _origin(url: SplitResult) -> tuple[str, str, int]:
+    """Whom a request goes to. Raises ProbeFailed."""
+    try:
+        port = url.port or (443 if url.scheme == "https" else 80)
+    except ValueError:
+        raise ProbeFailed(f"{url.geturl()!r} has no valid port") from None
+    return url.scheme, url.hostname or "", port
+
+
 class _Run:
     def __init__(self, config: HTTPProbe, probe: Probe) -> None:
         self._config, self._probe = config, probe
         self._phases = dict.fromkeys(_PHASES, 0.0)
-        self._body = b""
+        self._body, self._home = b"", ("", "", 0)
 
     def go(self, target: str) -> None:
         """Request, follow, check."""
@@ -53,6 +62,7 @@ class _Run:
         probe.measure("probe_failed_due_to_regex", _REGEX_HELP, 0)
         redirects = 0
         url = _split(target)
+        self._home = _origin(url)
         try:
             answer = self._request(url)
             follow = config.follow_redirects and not config.no_follow_redirects
@@ -78,10 +88,7 @@ class _Run:
         config, probe = self._config, self._probe
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ProbeFailed(f"{url.geturl()!r} is not an address of HTTP")
-        try:
-            port = url.port or (443 if url.scheme == "https" else 80)
-        except ValueError:
-            raise ProbeFailed(f"{url.geturl()!r} has no valid port") from None
+        port = _origin(url)[2]
         with self._timed("resolve"):
             address = probe.resolve(
                 url.hostname, config.preferred_ip_protocol, config.ip_protocol_fallback
@@ -176,6 +183,12 @@ class _Run:
 
     def _authorization(self, url: SplitResult) -> dict[str, str]:
         config = self._config
+        if _origin(url) != self._home:  # where a redirect leads, nobody has a right to them
+            return {}
+        if config.oauth2 is not None:
+            from promlab.exporters.blackbox.oauth2 import authorization
+
+            return {"Authorization": authorization(config.oauth2, self._probe)}
         try:
             if config.bearer_token or config.bearer_token_file:
                 token = config.bearer_token or Path(config.bearer_token_file).read_text().strip()

@@ -1,6 +1,6 @@
 """The file of modules: how to probe, under a name. The format of blackbox_exporter.
 
-What this exporter does not do (gRPC, CEL expressions, OAuth 2.0…) is refused by name, so that no
+What this exporter does not do (gRPC, WebSockets, CEL expressions…) is refused by name, so that no
 probe passes for want of a check.
 """
 
@@ -44,6 +44,18 @@ class BasicAuth(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     password_file: str = ""
 
 
+class OAuth2(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where to get a token, and as whom."""
+
+    client_id: str
+    token_url: str
+    client_secret: str = ""
+    client_secret_file: str = ""
+    scopes: tuple[str, ...] = ()
+    endpoint_params: dict[str, str] = {}
+    tls_config: TLSConfig = TLSConfig()
+
+
 class HTTPProbe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """An HTTP request and what its answer must be."""
 
@@ -69,6 +81,7 @@ class HTTPProbe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     basic_auth: BasicAuth | None = None
     bearer_token: str = ""
     bearer_token_file: str = ""
+    oauth2: OAuth2 | None = None
 
 
 class Exchange(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -88,6 +101,14 @@ class TCPProbe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     preferred_ip_protocol: str = "ip6"
     ip_protocol_fallback: bool = True
     source_ip_address: str = ""
+
+
+class UnixProbe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A connection to a Unix socket, and perhaps a conversation."""
+
+    query_response: tuple[Exchange, ...] = ()
+    tls: bool = False
+    tls_config: TLSConfig = TLSConfig()
 
 
 class Records(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -133,6 +154,7 @@ class Module(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     timeout: str = "0s"
     http: HTTPProbe = HTTPProbe()
     tcp: TCPProbe = TCPProbe()
+    unix: UnixProbe = UnixProbe()
     dns: DNSProbe = DNSProbe()
     icmp: ICMPProbe = ICMPProbe()
 
@@ -142,7 +164,7 @@ class Module(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return parse_duration_ms(self.timeout) / 1000
 
 
-PROBERS = ("http", "tcp", "dns", "icmp")
+PROBERS = ("http", "tcp", "unix", "dns", "icmp")
 DEFAULT = Module("http")
 _PATTERNS = (
     "fail_if_body_matches_regexp",
@@ -204,6 +226,16 @@ def _check(module: Module, name: str, path: str) -> None:
         parse_duration_ms(module.timeout)
     except ValueError as error:
         raise ConfigError(str(error), path=path, field=f"{where}.timeout") from None
+    auth = module.http
+    if (
+        sum(map(bool, (auth.basic_auth, auth.bearer_token, auth.bearer_token_file, auth.oauth2)))
+        > 1
+    ):
+        raise ConfigError(
+            "at most one of basic_auth, bearer_token, bearer_token_file and oauth2 may be given",
+            path=path,
+            field=f"{where}.http",
+        )
     if module.prober == "dns" and not module.dns.query_name:
         raise ConfigError("query_name must be given", path=path, field=f"{where}.dns")
     _check_patterns(msgspec.to_builtins(getattr(module, module.prober)), where, path)
