@@ -44,6 +44,12 @@ API = [
     _row("/query, /query_range: times, durations, limit, timeout, lookback_delta", HOLDS,
          "server/api_query: instant_vector other_kinds range limit timeout bad_requests; "
          "server/against_prometheus: same_answer"),
+    _row("what a query may cost: time, samples, its turn; it ends with its client", HOLDS,
+         "server/limits: a_query_ends_in_the_middle_when_its_time_is_over "
+         "a_client_that_goes_takes_its_query_along "
+         "queries_wait_for_their_turn_and_not_for_ever "
+         "memory_of_a_query_is_limited_and_given_back",
+         "and memory, with `--query.max-memory`"),
     _row("query statistics (`stats`)", PARTLY, "server/api_query: stats",
          "no samples per step; any value of the parameter is the same"),
     _row("/query_exemplars", HOLDS, "interop/real_clients: the_calls_of_grafana"),

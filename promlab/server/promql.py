@@ -6,10 +6,11 @@ from functools import lru_cache
 
 from promlab.errors import PromQLSyntaxError
 from promlab.model.matchers import Matcher
-from promlab.promql.ast import Expr, VectorSelector
+from promlab.promql.ast import Expr, Subquery, VectorSelector
 from promlab.server.envelope import bad_parameter
 
 _SHORT = 200
+_CONSTANT_NODES = 50
 
 
 def parse_query(text: str, features: frozenset[str] = frozenset()) -> Expr:
@@ -41,7 +42,11 @@ def _is_constant(text: str, features: frozenset[str]) -> bool:
     from promlab.promql.ast import walk
     from promlab.promql.parser import parse
 
-    return not any(isinstance(node, VectorSelector) for node in walk(parse(text, features)))
+    for n, node in enumerate(walk(parse(text, features))):
+        # A subquery has as many steps as it likes.
+        if isinstance(node, VectorSelector | Subquery) or n > _CONSTANT_NODES:
+            return False
+    return True
 
 
 def is_constant(text: str, features: frozenset[str]) -> bool:
