@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,6 +26,7 @@ from promlab.web.http import (
     text,
 )
 
+_SHORT = 200
 _CORS = [
     (b"access-control-allow-headers", b"Accept, Authorization, Content-Type, Origin"),
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -41,6 +42,7 @@ class App:
         self._prefix = context.settings.route_prefix.rstrip("/")
         self._routes = routes()
         self._patterns = [route for path, route in self._routes.items() if "{" in path]
+        self._known = lru_cache(maxsize=512)(self._match)  # paths that are asked for again
         self._origin = compile_regex(context.settings.cors_origin)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -119,7 +121,7 @@ class App:
             if not path.startswith(self._prefix + "/"):
                 return None, _not_found()
             path = path[len(self._prefix) :]
-        route = self._routes.get(path) or self._match(path, request)
+        route = self._routes.get(path) or self._variable(path, request)
         if route is None and request.method == "OPTIONS" and path.startswith("/api/v1/"):
             return None, Response(204, content_type="")
         if route is None and path.endswith("/") and path[:-1] in self._routes:
@@ -135,16 +137,22 @@ class App:
         allowed = ", ".join(sorted((route.methods - {"HEAD"}) | {"OPTIONS"}))
         return route, text("Method Not Allowed\n", 405, Allow=allowed)
 
-    def _match(self, path: str, request: Request) -> Route | None:
+    def _variable(self, path: str, request: Request) -> Route | None:
         """A route with a variable segment."""
         raw: bytes = request.scope.get("raw_path") or path.encode()
+        match = self._known if len(raw) < _SHORT else self._match
+        route, path_args = match(raw)
+        request.path_args = dict(path_args)
+        return route
+
+    def _match(self, raw: bytes) -> tuple[Route | None, dict[str, str]]:
+        """The route of a path with variable segments, and what these are."""
         segments = raw.partition(b"?")[0].decode("latin-1")[len(self._prefix) :].split("/")
         for route in self._patterns:
             found = _matched(route.name.split("/"), segments)
             if found is not None:
-                request.path_args = found
-                return route
-        return None
+                return route, found
+        return None, {}
 
     def _allow_origin(self, request: Request, response: Response) -> None:
         response.headers.append((b"vary", b"Origin"))

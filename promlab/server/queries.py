@@ -133,16 +133,22 @@ class QueryRunner:
 
     def run_inline(self, key: object, evaluate: Evaluate, timeout_s: float) -> Ran:
         """Evaluate on the event loop."""
-        # Reading the CPU's clock costs a tenth of the smallest queries. Of those any clock will
-        # do: one that seems to take long runs in a thread the next time, and is measured there.
-        tiny = self._costs.get(key, 0.0) < _TINY_S
-        cpu_started = 0.0 if tiny else time.thread_time()
         started = time.perf_counter()
-        result = evaluate(timeout_s, self._never)
-        total_s = time.perf_counter() - started
-        cpu_s = total_s if tiny else time.thread_time() - cpu_started
+        result, cpu_s = self._here(key, lambda: evaluate(timeout_s, self._never))
         self._note(key, cpu_s + _PRINT_S * result.points)
-        return Ran(result, 0.0, total_s)
+        return Ran(result, 0.0, time.perf_counter() - started)
+
+    def _here(self, key: object, work: Callable[[], T]) -> tuple[T, float]:
+        """What it gives, and what it cost.
+
+        Reading the CPU's clock costs a tenth of the smallest queries. Of those any clock will
+        do: one that seems to take long runs in a thread the next time, and is measured there.
+        """
+        if self._costs.get(key, 0.0) >= _TINY_S:
+            return _timed(work)
+        started = time.perf_counter()
+        result = work()
+        return result, time.perf_counter() - started
 
     async def run(
         self,
@@ -185,7 +191,7 @@ class QueryRunner:
         Raises MustWait instead of waiting for a thread if `at_once`.
         """
         if self.is_cheap(key):
-            result, cpu_s = _timed(work)
+            result, cpu_s = self._here(key, work)
         elif at_once:
             raise MustWait("this takes a thread")
         else:
