@@ -17,7 +17,14 @@ import zstandard
 from promlab.errors import StorageError
 from promlab.tsdb.blocks import parquet_kernels as k
 from promlab.tsdb.blocks import thrift
-from promlab.tsdb.blocks.parquet_write import DELTA, DICTIONARY_PAGE, MAGIC, PLAIN, RLE_DICTIONARY
+from promlab.tsdb.blocks.parquet_write import (
+    DATA_PAGE,
+    DELTA,
+    DICTIONARY_PAGE,
+    MAGIC,
+    PLAIN,
+    RLE_DICTIONARY,
+)
 from promlab.tsdb.files import ReadableMap
 
 Longs = npt.NDArray[np.int64]
@@ -66,6 +73,10 @@ class ParquetFile:
             self.groups = self._groups(footer)
         except (KeyError, TypeError, IndexError, ValueError, struct.error):
             raise StorageError(f"{path} is damaged: its footer makes no sense") from None
+        if any(group.rows < 0 for group in self.groups) or self.rows != sum(
+            group.rows for group in self.groups
+        ):
+            raise StorageError(f"{path} is damaged: its footer has another number of rows")
 
     @property
     def size(self) -> int:
@@ -133,10 +144,19 @@ class ParquetFile:
         try:
             header, body = thrift.decode(bytes(self._data[at : at + 128]))
             size, stored = int(header[2]), int(header[3])
-        except (KeyError, TypeError, ValueError):
+            _check_facts(header)
+        except (KeyError, TypeError, IndexError, ValueError, struct.error):
             raise self.damaged(at) from None
         if not 0 <= size <= _MAX_PAGE or at + body + stored > len(self._data) or stored < 0:
             raise StorageError(f"{self.path} is damaged: a page at byte {at} has no end")
+        # Nothing checks the header: what it says must be what the frame itself says.
+        packed = self._data[at + body : at + body + stored]
+        try:
+            told = zstandard.get_frame_parameters(packed).content_size
+        except zstandard.ZstdError:
+            raise self.damaged(at) from None
+        if told != size:
+            raise self.damaged(at)
         if len(self._headers) >= _KEPT_HEADERS:
             self._headers.clear()
         self._headers[at] = header, at + body
@@ -151,6 +171,8 @@ class ParquetFile:
     def ints(self, group: RowGroup, name: str) -> Longs:
         """An integer column."""
         chunk = group.columns[name]
+        if chunk.values != group.rows:
+            raise self.damaged(int(chunk.pages_at[0]))
         out = np.empty(group.rows, np.int64)
         ends = np.append(chunk.first_rows[1:], group.rows)
         for at, first, end in zip(
@@ -235,7 +257,7 @@ class ParquetFile:
                 raise self.damaged(at)
             return body[start:limit].copy().view(np.int64)
         self._expect(header, DELTA, at)
-        if n > _MAX_PAGE // 8:
+        if n > chunk.values:
             raise self.damaged(at)
         out = np.empty(min(n, most), np.int64)
         got = int(k.delta_decode(body, start, limit, out))
@@ -251,7 +273,7 @@ class ParquetFile:
         header, body = self._unpacked(at, unpacker)
         self._expect(header, PLAIN if chunk.name == "x" else DELTA, at)
         items = int(header[5][1])
-        if items > _MAX_PAGE // 8:
+        if items > chunk.values:
             raise self.damaged(at)
         return body, items
 
@@ -280,7 +302,7 @@ class ParquetFile:
         ):
             header, body = self._page(at)
             n = int(header[5][1])
-            if not 0 <= n <= _MAX_PAGE // 8:
+            if n > chunk.values:
                 raise self.damaged(at)
             begins, filled = np.empty(n, np.int64), np.empty(n, np.int64)
             start = 0
@@ -299,3 +321,18 @@ class ParquetFile:
     def _expect(self, header: dict[int, Any], encoding: int, at: int) -> None:
         if header.get(5, {}).get(2) != encoding:
             raise self.damaged(at)
+
+
+def _check_facts(header: dict[int, Any]) -> None:
+    """A page's header says how many values there are; raises ValueError, KeyError if not.
+
+    A dictionary's header gets the facts of a data page too: with an encoding that nobody takes.
+    """
+    kind = header[1]
+    if kind not in (DATA_PAGE, DICTIONARY_PAGE):
+        raise ValueError("a page of another kind")
+    facts = header[5 if kind == DATA_PAGE else 7]
+    if not 0 <= int(facts[1]) <= _MAX_PAGE // 8 or int(facts[2]) < 0:
+        raise ValueError("a page with an impossible number of values")
+    if kind == DICTIONARY_PAGE:
+        header[5] = {1: facts[1], 2: -1}

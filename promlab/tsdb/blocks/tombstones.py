@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from promlab.errors import StorageError
 from promlab.tsdb.blocks import layout
 from promlab.tsdb.blocks.parquet_read import ParquetFile
 from promlab.tsdb.blocks.parquet_write import ParquetWriter
@@ -84,10 +85,13 @@ def read(directory: Path) -> Tombstones:
     if not path.exists():
         return none()
     file = ParquetFile(path)
-    parts = [
-        tuple(file.ints(group, name) for name in ("series", "min_time", "max_time"))
-        for group in file.groups
-    ]
+    try:
+        parts = [
+            tuple(file.ints(group, name) for name in ("series", "min_time", "max_time"))
+            for group in file.groups
+        ]
+    except (KeyError, ValueError, IndexError):  # meta.json guards all footers but this one
+        raise StorageError(f"{path} is damaged: its footer makes no sense") from None
     if not parts:
         return none()
     series, first, last = (np.concatenate(columns) for columns in zip(*parts, strict=True))
