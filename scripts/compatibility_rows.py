@@ -96,6 +96,10 @@ API = [
          "bombs_are_refused_before_they_are_unpacked",
          "good samples of a request with bad ones are kept in 1.0, too"),
     _row("OTLP receiver", HOLDS, "server/api_otlp: what_is_pushed_can_be_queried off_by_default"),
+    _row("AWS signatures of remote write (`sigv4`)", HOLDS,
+         "transport/sigv4: a_request_is_signed a_role_is_assumed what_is_missing_is_said",
+         "with the extra `aws`; `sigv4` of Alertmanagers, `azuread`, `google_iam` and grants of "
+         "OAuth 2.0 other than client_credentials are refused"),
     _row("sending by remote write", HOLDS,
          "remote/queue: new_samples_are_sent_once a_restart_goes_on_where_it_ended refusals "
          "version_2_and_stale_markers reload_keeps_adds_and_removes "
@@ -222,8 +226,10 @@ COMMAND_LINE = [
          "cli/serve: flags_of_the_other_mode_are_refused"),
     _row("agent mode", PARTLY,
          "server/running: an_agent_takes_no_rules_and_answers_no_queries; "
-         "server/contract: an_agent_has_no_queries",
-         "scrapes and sends on; storage is that of a server, kept for the retention time"),
+         "server/contract: an_agent_has_no_queries; "
+         "cli/serve: an_agent_keeps_what_it_could_not_send_for_hours",
+         "scrapes and sends on; it keeps `--storage.agent.retention.max-time` (4 h) of the head, "
+         "without blocks, whether it was sent or not"),
     _row("SIGTERM and SIGINT stop in order", HOLDS, "server/running: stopping_is_orderly"),
     _row("promtool's commands", HOLDS,
          "cli/query: prints_what_promtool_prints; "

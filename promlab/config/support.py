@@ -79,7 +79,6 @@ def _of_client(http: HttpClientConfig, at: At) -> Iterator[Missing]:
 def _of_remote_write(endpoint: RemoteWriteConfig, at: At) -> Iterator[Missing]:
     yield from _of_client(endpoint.http, at)
     given = {
-        "sigv4": endpoint.sigv4 is not None,
         "azuread": bool(endpoint.azuread),
         "google_iam": bool(endpoint.google_iam),
     }

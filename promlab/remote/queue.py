@@ -28,6 +28,7 @@ from promlab.remote.batches import Batch, Chosen, choose, final_labels, make_bat
 from promlab.remote.encode import V1, V2, Family, Index, exemplars_request, metadata_request
 from promlab.remote.tail import Fresh, Tail
 from promlab.transport.session import HttpClient
+from promlab.transport.sigv4 import Signer
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ class Queue:
             **config.headers,
         }
         self._client = HttpClient(config.http, headers, spread=config.round_robin_dns)
+        self._signer = Signer(config.sigv4) if config.sigv4 is not None else None
         state = self._remembered()
         self._tail = Tail(querier, state[0], state[1])
         self._families: Mapping[str, Family] = {}
@@ -325,6 +327,8 @@ class Queue:
         url, client = self.config.url, self._client
         try:
             headers = dict(await client.headers(trusted=True))
+            if self._signer is not None:
+                headers |= await asyncio.to_thread(self._signer.headers, "POST", url, body)
             if attempt:
                 headers["Retry-Attempt"] = str(attempt)
             async with client.session.post(

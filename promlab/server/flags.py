@@ -14,6 +14,7 @@ from promlab.web.sockets import is_loopback
 
 # What only a server, or only an agent, can be told: the other one ends with exit code 3.
 _SERVER_ONLY = ("storage.tsdb.", "rules.", "query.", "alertmanager.", "web.enable-admin-api")
+_AGENT_LEAST_MS, _AGENT_MOST_MS = 5 * 60_000, 4 * 3_600_000
 _AGENT_ONLY = ("storage.agent.",)
 EXIT_OTHER_MODE = 3
 
@@ -166,8 +167,9 @@ def _storage(flags: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     longest_ms = duration_ms(longest, flags[longest]) if given.get(longest) is not None else 0
     if longest_ms and longest_ms < shortest_ms:
         raise ServerError(f"--{longest}: shorter than --storage.tsdb.min-block-duration")
+    retention_ms = 0 if by_size_only else duration_ms(time_flag, flags[time_flag])
     return {
-        "retention_ms": 0 if by_size_only else duration_ms(time_flag, flags[time_flag]),
+        "retention_ms": _agent_retention_ms(flags) if flags["agent"] else retention_ms,
         "retention_bytes": size,
         "wal_fsync": _one_of(
             "storage.tsdb.wal-fsync", flags["storage.tsdb.wal-fsync"], ["interval", "always"]
@@ -176,6 +178,15 @@ def _storage(flags: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
         "min_block_ms": 0 if flags["agent"] else shortest_ms,
         "max_block_ms": longest_ms,
     }
+
+
+def _agent_retention_ms(flags: dict[str, Any]) -> int:
+    """How long an agent keeps what it could not send yet: there is nothing else to keep it for."""
+    least, most = (
+        duration_ms(name, flags[name])
+        for name in ("storage.agent.retention.min-time", "storage.agent.retention.max-time")
+    )
+    return max(least or _AGENT_LEAST_MS, most or _AGENT_MOST_MS)
 
 
 def _size(flag: str, text: str) -> int:

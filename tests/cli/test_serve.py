@@ -23,6 +23,15 @@ def parse(*arguments: str) -> Settings:
     return settings_of(vars(parser.parse_args(arguments)))
 
 
+def test_an_agent_keeps_what_it_could_not_send_for_hours() -> None:
+    flag = "--storage.agent.retention"
+    hour = 3_600_000
+    assert parse("--agent").retention_ms == 4 * hour
+    assert parse("--agent", f"{flag}.max-time=2h").retention_ms == 2 * hour
+    assert parse("--agent", f"{flag}.max-time=2h", f"{flag}.min-time=3h").retention_ms == 3 * hour
+    assert parse().retention_ms == 15 * 24 * hour
+
+
 def test_defaults_are_those_of_prometheus() -> None:
     settings = parse()
     assert settings.listen_addresses == ["0.0.0.0:9090"]

@@ -137,7 +137,7 @@ JWT = (
         (JOB % f"oauth2: {JWT}", "scrape_configs[0].oauth2.grant_type"),
         (JOB % "oci_sd_configs: [{region: r, auth: instance_principal}]",
          "scrape_configs[0].oci_sd_configs[0].auth"),
-        ("remote_write: [{url: 'http://x/', sigv4: {region: a}}]", "remote_write[0].sigv4"),
+        ("remote_write: [{url: 'http://x/', google_iam: {a: b}}]", "remote_write[0].google_iam"),
         ("tracing: {endpoint: 'x:1'}", "tracing"),
         (SENDING % f"oauth2: {JWT}", "alerting.alertmanagers[0].oauth2.grant_type"),
         (SENDING % "sigv4: {region: a}", "alerting.alertmanagers[0].sigv4"),
