@@ -11,9 +11,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
+
+from tests.patience import PATIENCE_S
 
 # Kernels believe what they are given: here, and in every server that a test starts, they check.
 os.environ.setdefault("PROMLAB_CHECK_KERNELS", "1")
+
+# httpx gives up after five seconds by itself: a busy machine takes longer now and then.
+DEFAULT_TIMEOUT_CONFIG.connect = DEFAULT_TIMEOUT_CONFIG.read = PATIENCE_S
+DEFAULT_TIMEOUT_CONFIG.write = DEFAULT_TIMEOUT_CONFIG.pool = PATIENCE_S
 
 ROOT = Path(__file__).parent.parent
 REQUIRED = os.environ.get("CI") == "true"

@@ -33,7 +33,7 @@ async def test_alertmanagers_from_a_server() -> None:
         section = config.alerting.alertmanagers[0].discovery
         discovery = Discovery(providers.of(section, "config-0"), update, providers.stats)
         discovery.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(240):
             await found.wait()
         assert sorted(notifier.active_urls) == [
             "http://am1:9093/am/api/v2/alerts",

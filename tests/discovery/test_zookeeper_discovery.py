@@ -76,7 +76,7 @@ async def _reconnected(fake: FakeZooKeeper, run: Any, watched: Watched) -> None:
         fake.nodes["/s/b"] = node(host="b", port=2, name="b")
 
     run(cut())
-    await watched.until(["a:1", "b:2"], timeout_s=30)
+    await watched.until(["a:1", "b:2"])
 
 
 async def test_a_connection_that_breaks_is_made_again_and_everything_read() -> None:

@@ -50,7 +50,7 @@ def run(runner: asyncio.Runner, target: Target, check: Check) -> None:
         server = await asyncio.start_server(target.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         client = DirectClient()
-        async with server, asyncio.timeout(10):
+        async with server, asyncio.timeout(240):
             await check(client, URL(f"http://127.0.0.1:{port}/metrics?a=b"))
             client.close()
 
