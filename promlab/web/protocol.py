@@ -34,6 +34,7 @@ _STATUS_LINES = {
 _PLAIN_METHODS = (b"GET", b"POST")
 _NOT_PLAIN = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 _MAX_BODY_BYTES = 64 << 10
+_BIG_BYTES = 64 << 10
 _NEVER = math.inf
 
 
@@ -251,11 +252,16 @@ class LimitedProtocol(HttpToolsProtocol):
             if b"\n" in value or b"\r" in value:
                 raise ValueError("a header has more than one line")
             parts += (name, b": ", value, b"\r\n")
-        assert isinstance(response.body, bytes)
-        parts += (b"\r\n", response.body)
+        body = response.body
+        assert isinstance(body, bytes)
+        parts.append(b"\r\n")
         self._plain = False
         self.cycle = _ANSWERED
-        self.transport.write(b"".join(parts))
+        if len(body) < _BIG_BYTES:
+            parts.append(body)
+            self.transport.write(b"".join(parts))
+        else:
+            self.transport.writelines((b"".join(parts), body))  # not copied once more
         self.server_state.total_requests += 1
         self._idle = True
         self._due_in(self.timeout_keep_alive)

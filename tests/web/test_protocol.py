@@ -182,13 +182,20 @@ def without_time(body: bytes) -> bytes:
 
 
 def test_a_silent_connection_is_closed_after_an_answer() -> None:
-    with threaded(lambda: make_context(SETTINGS), read_timeout_s=2.0) as (address, _):
+    with threaded(lambda: make_context(SETTINGS), read_timeout_s=0.3) as (address, _):
         for request in (QUERY.format("1", "").encode(), ASK):
-            with connected(address) as client:
-                for _ in range(3):
-                    client.sendall(request)
-                    answers(client, 1)
-                assert client.recv(100) == b""
+
+            def was_closed(asked: bytes = request) -> bool:
+                with connected(address) as client:
+                    try:
+                        for _ in range(3):
+                            client.sendall(asked)
+                            answers(client, 1)
+                    except (OSError, KeyError):
+                        return False  # on a busy machine it was silent for too long already
+                    return client.recv(100) == b""
+
+            until(was_closed, "a closed connection")
 
 
 def test_only_known_small_queries_are_answered_at_once() -> None:
