@@ -104,7 +104,7 @@ def test_each_thing_that_is_missing_is_named(
     key.chmod(0o644)
     assert f"chmod 600 {key}" in course.check(3).text
     key.chmod(0o600)
-    assert course.check(3)
+    until(lambda: course.check(3), "a log-in, once the instance is on")
 
     assert "not cloned" in course.check(4).text
     sh = cloud.shell(instance)

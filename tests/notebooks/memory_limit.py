@@ -90,6 +90,13 @@ class Watch:
         self.look_at(name)
         return result
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """There is no kernel any more that could run the cells that are left."""
+        name = Path(item.path).stem
+        if name in self.killed:
+            pytest.fail(self._why(name), pytrace=False)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[Any]:
         report = yield

@@ -21,20 +21,22 @@ child.stdout.readline()
 WAIT = "import time\nfor _ in range({}): time.sleep(0.1)"
 
 
-def run(folder: Path, limit: int, *cells: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, limit: int, *cells: str, patience_s: int = 240
+) -> subprocess.CompletedProcess[str]:
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(notebook, folder / "greedy.ipynb")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.notebooks.memory_limit"]
-    command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=240"]
+    command += ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={patience_s}"]
     command += [f"--memory-limit={limit}", str(folder / "greedy.ipynb")]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ})
 
 
 @pytest.mark.slow
 def test_a_notebook_above_the_limit_is_killed_and_fails(tmp_path: Path) -> None:
-    # It would go on for minutes.
-    done = run(tmp_path, 150_000_000, GREEDY, WAIT.format(3_000))
+    # It would go on for minutes; nbval notices a kernel's death when its patience ends.
+    done = run(tmp_path, 150_000_000, GREEDY, WAIT.format(3_000), patience_s=40)
     assert done.returncode == 1, done.stdout
     assert "greedy: kernel and servers took" in done.stdout
     assert "they have 150" in done.stdout
