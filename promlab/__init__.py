@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from promlab import alerts, lab
     from promlab.frames import Source, query, query_range
     from promlab.instrument import NativeHistogram
     from promlab.lab import targets
@@ -35,12 +36,18 @@ _HOMES = {
 }
 
 # Names that are modules.
-_MODULES = {"targets": "promlab.lab.targets"}
+_MODULES = {
+    "alerts": "promlab.alerts",
+    "lab": "promlab.lab",
+    "targets": "promlab.lab.targets",
+}
 
 __all__ = [
     "NativeHistogram",
     "Source",
+    "alerts",
     "expose",
+    "lab",
     "load_ipython_extension",
     "open",
     "query",

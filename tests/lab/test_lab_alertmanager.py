@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,3 +127,9 @@ def test_a_rule_of_the_lab_arrives(am: LabAlertmanager, tmp_path: Path) -> None:
         assert {span["state"] for span in timeline.spans} <= {"pending", "firing"}
         assert timeline.end_ms > timeline.start_ms
         assert "firing" in repr(timeline)
+
+
+def test_one_import_is_enough() -> None:
+    code = "import promlab; promlab.lab.alertmanager; promlab.alerts.route; promlab.alerts.silences"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
