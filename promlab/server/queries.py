@@ -142,13 +142,14 @@ class QueryRunner:
         """What it gives, and what it cost.
 
         Reading the CPU's clock costs a tenth of the smallest queries. Of those any clock will
-        do: one that seems to take long runs in a thread the next time, and is measured there.
+        do: one that seems to take long may have waited for the CPU, and is measured the next
+        time.
         """
         if self._costs.get(key, 0.0) >= _TINY_S:
             return _timed(work)
         started = time.perf_counter()
         result = work()
-        return result, time.perf_counter() - started
+        return result, min(time.perf_counter() - started, _TINY_S)
 
     async def run(
         self,
