@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.promql.over_time_kernels import add, quantile_of
+from promlab.promql.over_time_kernels import add
+from promlab.promql.quantile_kernels import quantile_of
 
 VALUES = "Array(float64, 2, 'C', readonly=True)"
 MASK = "Array(boolean, 2, 'C', readonly=True)"

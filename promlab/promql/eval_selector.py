@@ -210,7 +210,18 @@ def without_stale(batch: SeriesBatch) -> SeriesBatch:
 def fresh_tile(tile: Tile) -> Tile:
     """The tile without its staleness markers; the very same one if it has none."""
     stale = _count_stale(tile) if tile.markers else None
-    return tile if stale is None else _drop_stale(tile, stale)
+    return tile if stale is None else _drop_stale(_with_own_times(tile), stale)
+
+
+def _with_own_times(tile: Tile) -> Tile:
+    """The tile with no more times than it needs: those of all tiles may be many."""
+    order = np.argsort(tile.times_at, kind="stable")
+    at, first = np.unique(tile.times_at[order], return_index=True)
+    longest = np.maximum.reduceat(np.diff(tile.offsets)[order], first)
+    spans = zip(at.tolist(), longest.tolist(), strict=True)
+    t_ms = np.concatenate([tile.t_ms[begin : begin + count] for begin, count in spans])
+    moved = (np.cumsum(longest) - longest)[np.searchsorted(at, tile.times_at)]
+    return tile._replace(times_at=moved.astype(np.int64), t_ms=t_ms)
 
 
 def _count_stale(columns: Tile) -> Rows | None:

@@ -14,7 +14,8 @@
     exemplar_*.py      stored exemplars
     index.py           labels → series (reader)
     reader.py, open.py `Reader`, the Querier
-    head_tiles.py      what it found, to be decoded a few series at a time ...
+    locating.py        where samples are
+    head_tiles.py      what was located, decoded a few series at a time ...
     decoding.py        ... or to a batch at once
 
 docs/reference/storage.md tells how they play together, docs/format.md what is on disk.

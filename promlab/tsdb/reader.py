@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,41 +29,19 @@ from promlab.model.storage import (
 )
 from promlab.model.tiles import TiledSeries
 from promlab.tsdb import control, loose_tail
-from promlab.tsdb.decoding import Decoded, Located, Pieces, Tails, decode, with_starts
-from promlab.tsdb.files import ReadableMap
+from promlab.tsdb.decoding import Decoded, decode, with_starts
 from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Selection
+from promlab.tsdb.locating import head_files, locate, remap
 from promlab.tsdb.mapped import Mapped
-from promlab.tsdb.piece_kernels import alive, find_pieces
+from promlab.tsdb.piece_kernels import alive
 from promlab.tsdb.plan import Plan
-from promlab.tsdb.tail_kernels import OK, REMAP, copy_tails
+from promlab.tsdb.tail_kernels import OK
 
 if TYPE_CHECKING:
     import polars as pl
 
 Longs = npt.NDArray[np.int64]
-_PIECES_A_SOURCE = 8
-
-
-class HeadFiles(NamedTuple):
-    """Maps of the table of groups, rows and rings.
-
-    Keep them while a kernel reads there: another query may map the files anew meanwhile, and a
-    map that nobody has is gone, with the addresses in it.
-    """
-
-    table: ReadableMap
-    rows: ReadableMap
-    loose: ReadableMap
-    sound: bool = True
-
-    def places(self) -> tuple[int, int, int, int, int, int]:
-        """Address and length of each, in longs; -1 if they are lost."""
-        if not self.sound:
-            return 0, -1, 0, -1, 0, -1
-        table, rows, loose = self.table, self.rows, self.loose
-        sizes = table.size // 8, rows.size // 8, loose.size // 8
-        return table.address, sizes[0], rows.address, sizes[1], loose.address, sizes[2]
 
 
 class Reader:
@@ -237,7 +215,7 @@ class Reader:
         def look(rows: Longs) -> npt.NDArray[np.bool_]:
             out = np.zeros(len(rows), np.int8)
             while True:
-                heads = self._head_files(mapped)
+                heads = head_files(mapped)
                 places = heads.places()
                 with self._lock:
                     view = mapped.chunks(start_ms, end_ms)
@@ -248,25 +226,9 @@ class Reader:
                     )  # fmt: skip
                 if state == OK:
                     return out.view(np.bool_)
-                self._remap(mapped, state)
+                remap(mapped, self._lock, state)
 
         return look
-
-    def _head_files(self, mapped: Mapped) -> HeadFiles:
-        """The head's files as they are mapped now; none of them counts if they are lost."""
-        if not mapped.head_is_sound:
-            empty = ReadableMap.empty()
-            return HeadFiles(empty, empty, empty, False)
-        return HeadFiles(mapped.table, mapped.rows, mapped.loose)
-
-    def _remap(self, mapped: Mapped, state: int) -> None:
-        """Map head files anew, as far as they reach now. Raises StorageError."""
-        with self._lock:
-            sizes = mapped.rows.size, mapped.loose.size, mapped.table.size
-            mapped.map_head()
-            now = mapped.rows.size, mapped.loose.size, mapped.table.size
-        if state == REMAP and now == sizes:
-            raise StorageError(f"head files in {mapped.path} are damaged")
 
     # --- samples ----------------------------------------------------------------------
 
@@ -307,7 +269,7 @@ class Reader:
         """Where the samples of some series are, as of now."""
         with self._lock:
             plan = mapped.index.plan(selection)
-        located = self._locate(mapped, plan, start_ms, end_ms, newest=hints.newest)
+        located = locate(mapped, self._lock, plan, start_ms, end_ms, newest=hints.newest)
 
         def finish(found: Decoded) -> Decoded:
             return self._with_starts(mapped, selection, found, start_ms, end_ms)
@@ -327,70 +289,9 @@ class Reader:
             if starts is None or starts_of is None or not found.batch.n:
                 return found
             plan = mapped.index.plan(starts)
-        located = self._locate(mapped, plan, start_ms, end_ms)
+        located = locate(mapped, self._lock, plan, start_ms, end_ms)
         own = decode(starts, located, end_ms, mapped.histograms)
         return Decoded(with_starts(found, own, starts_of), found.rows)
-
-    def _locate(
-        self, mapped: Mapped, plan: Plan, start_ms: int, end_ms: int, *, newest: bool = False
-    ) -> Located:
-        """The head's samples first, then the chunks with what is older."""
-        tails = Tails(plan)
-        if mapped.head_is_sound:
-            self._copy_tails(mapped, plan, tails, start_ms, end_ms, newest)
-        sources = len(plan.owners)
-        pieces = Pieces(sources, _PIECES_A_SOURCE * sources)
-        with self._lock:
-            view = mapped.chunks(start_ms, end_ms)
-            while True:
-                n = find_pieces(
-                    view.indexes,
-                    view.counts,
-                    view.group_chains,
-                    view.ring_chains,
-                    view.chain_sizes,
-                    plan.owners,
-                    plan.loose,
-                    tails.firsts,
-                    view.starts,
-                    end_ms,
-                    pieces.at,
-                    pieces.file,
-                    pieces.entry,
-                )
-                if n <= len(pieces.file):
-                    break
-                pieces = Pieces(sources, n)
-        pieces.file, pieces.entry = pieces.file[:n], pieces.entry[:n]
-        return Located(plan, tails, pieces, view)
-
-    def _copy_tails(
-        self, mapped: Mapped, plan: Plan, tails: Tails, start_ms: int, end_ms: int, newest: bool
-    ) -> None:
-        while True:
-            heads = self._head_files(mapped)
-            state = copy_tails(
-                *heads.places(),
-                plan.groups,
-                plan.group_places_at,
-                plan.group_places,
-                plan.slots,
-                plan.rings,
-                plan.ring_places,
-                plan.loose,
-                start_ms,
-                end_ms,
-                newest,
-                tails.firsts,
-                tails.counts,
-                tails.times_at,
-                tails.t_ms,
-                tails.values_at,
-                tails.bits,
-            )
-            if state == OK:
-                return
-            self._remap(mapped, state)
 
     def frame(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> pl.DataFrame:
         """Samples as a frame, one row a sample: timestamp (UTC), value, a column a label.

@@ -42,6 +42,33 @@ def test_every_bit_comes_back(items: list[int]) -> None:
     assert (back == values).all()
 
 
+# Runs of varints of one and of two bytes, which are read several at a time, and what is between.
+runs = st.lists(
+    st.tuples(st.sampled_from([6, 13, 20, 44]), st.integers(1, 40), st.integers(0, 2**32)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(deadline=None)
+@given(runs, st.integers(0, 2), st.sampled_from([1.0, 10.0, 1000.0]))
+def test_integers_of_all_sizes_come_back(
+    runs: list[tuple[int, int, int]], sums: int, power: float
+) -> None:
+    parts = [
+        np.random.default_rng(seed).integers(-(1 << (size - 1)), 1 << (size - 1), count)
+        for size, count, seed in runs
+    ]
+    numbers = np.concatenate(parts)[: c.MAX_ROWS]
+    for _ in range(sums):
+        numbers = np.cumsum(numbers)
+    values = (numbers / power).view(np.int64)
+    data = encoded(values)
+    back = np.zeros(len(values), np.int64)
+    assert c.decode(data, back) == len(data)
+    assert (back == values).all()
+
+
 @settings(deadline=None)
 @given(st.lists(bits, min_size=1, max_size=70), st.integers(0, 600), st.integers(0, 255))
 def test_damage_is_noticed_or_harmless(items: list[int], at: int, byte: int) -> None:

@@ -58,7 +58,7 @@ def floats_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 @implements("quantile_over_time")
 def quantile_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Quantile with linear interpolation."""
-    from promlab.promql import over_time_kernels as kernels
+    from promlab.promql import quantile_kernels as kernels
 
     q = ev.scalar(node.args[0], steps)
     window = ev.window(node.args[1], steps)

@@ -139,7 +139,7 @@ def deriv(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 @implements("predict_linear")
 def predict_linear(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """The line's value so many seconds after the step (not after the window's end)."""
-    from promlab.promql import over_time_kernels as kernels
+    from promlab.promql import moment_kernels as kernels
 
     window = ev.window(node.args[0], steps)
     ahead = ev.scalar(node.args[1], steps) + (steps.times - window.ends.times) / 1000.0
@@ -150,7 +150,7 @@ def predict_linear(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 @implements("double_exponential_smoothing")
 def double_exponential_smoothing(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Holt's linear method over each window."""
-    from promlab.promql import over_time_kernels as kernels
+    from promlab.promql import moment_kernels as kernels
 
     window = ev.window(node.args[0], steps)
     factors = [ev.scalar(argument, steps) for argument in node.args[1:]]
