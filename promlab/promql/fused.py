@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 MUCH_WORK = 300_000  # samples and points; below it there is nothing to gain
 FEW_SERIES = 16
 FEW_GROUPS = 2  # at least so many series a group: the groups have to be small
-TILE_SAMPLES = 1 << 17
+TILE_SAMPLES = 1 << 19  # of a tile at most: what the processor's caches hold
+TILES_A_THREAD = 4  # at least: so that none waits long for the others
 TILE_CELLS = 1 << 18
 
 
@@ -102,7 +103,10 @@ class _Fusion:
         self._kernel, self._mode = how.load()
         self._steps = steps = selection.ends.count
         most_at = selection.series.most_at
-        self._edges = tile_edges(most_at, steps, TILE_SAMPLES, TILE_CELLS)
+        threads = ctx.options.threads
+        samples = min(TILE_SAMPLES, int(most_at[-1]) // (TILES_A_THREAD * threads) + 1)
+        cells = min(TILE_CELLS, len(groups.of_row) * steps // (TILES_A_THREAD * threads) + 1)
+        self._edges = tile_edges(most_at, steps, samples, cells)
         self._turns = InTurn(len(self._edges) - 1)
         self._rows = self._samples = 0
         ctx.hold(groups.count * steps)

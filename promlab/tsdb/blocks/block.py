@@ -16,14 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from zstandard import ZstdDecompressor
 
 from promlab.errors import StorageError
 from promlab.model.histograms import Buckets, HistogramTable
 from promlab.tsdb.blocks import block_kernels as k
 from promlab.tsdb.blocks import layout, tombstones
 from promlab.tsdb.blocks.meta import Meta, read_meta
-from promlab.tsdb.blocks.parquet_read import Bytes, ColumnChunk, ParquetFile, RowGroup
+from promlab.tsdb.blocks.parquet_read import ColumnChunk, ParquetFile, RowGroup
 from promlab.tsdb.blocks.write import tail_checksum
 from promlab.tsdb.index import SeriesIndex, Verdicts
 
@@ -188,15 +187,9 @@ class Block:
                 self._rows.popitem(last=False)
         return rows
 
-    def items(self, group: RowGroup, column: int, page: int, most: int) -> Longs:
+    def items(self, group: RowGroup, column: int, page: int, most: int = 1 << 30) -> Longs:
         """The first `most` items (or more) of one page of n (0) or x (1)."""
         return self._samples.items(group.columns[("n", "x")[column]], page, most)
-
-    def page(
-        self, group: RowGroup, column: int, page: int, unpacker: ZstdDecompressor
-    ) -> tuple[Bytes, int]:
-        """Content of one page of n (0) or x (1), and how many items it has at most."""
-        return self._samples.content(group.columns[("n", "x")[column]], page, unpacker)
 
     def starts(self, rows: Rows, which: Longs) -> tuple[Longs, Longs]:
         """Items of start_ms, and where those of each row begin (-1: it has none)."""

@@ -114,25 +114,19 @@ class ParquetFile:
 
     def _page(self, at: int) -> tuple[dict[int, Any], Bytes]:
         """Header and content of the page at an offset; some spare bytes behind it."""
-        header, plain = self._unpacked(at, zstandard.ZstdDecompressor())
-        content = np.empty(len(plain) + _SPARE, np.uint8)
-        content[:-_SPARE] = plain
-        content[-_SPARE:] = 0
-        return header, content
-
-    def _unpacked(
-        self, at: int, unpacker: zstandard.ZstdDecompressor
-    ) -> tuple[dict[int, Any], Bytes]:
         header, body = self._header(at)
         size, stored = int(header[2]), int(header[3])
         try:
             packed = self._data[body : body + stored]
-            plain = unpacker.decompress(packed, max_output_size=size)
+            plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
         except zstandard.ZstdError:
             raise self.damaged(at) from None
         if len(plain) != size:
             raise self.damaged(at)
-        return header, np.frombuffer(plain, np.uint8)
+        content = np.empty(size + _SPARE, np.uint8)
+        content[:size] = np.frombuffer(plain, np.uint8)
+        content[size:] = 0
+        return header, content
 
     def _header(self, at: int) -> tuple[dict[int, Any], int]:
         """Header of the page at an offset, and where its content begins; read once."""
@@ -264,18 +258,6 @@ class ParquetFile:
         if got < 0:
             raise self.damaged(at)
         return out[:got]
-
-    def content(
-        self, chunk: ColumnChunk, page: int, unpacker: zstandard.ZstdDecompressor
-    ) -> tuple[Bytes, int]:
-        """Content of one page, levels first, and how many items it has at most."""
-        at = int(chunk.pages_at[page])
-        header, body = self._unpacked(at, unpacker)
-        self._expect(header, PLAIN if chunk.name == "x" else DELTA, at)
-        items = int(header[5][1])
-        if items > chunk.values:
-            raise self.damaged(at)
-        return body, items
 
     def _after_levels(self, body: Bytes, at: int) -> int:
         start = 0

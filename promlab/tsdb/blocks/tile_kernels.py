@@ -8,24 +8,7 @@ import numpy as np
 
 from promlab.jit import kernel
 from promlab.tsdb.blocks.block_kernels import SHIFTED
-from promlab.tsdb.blocks.parquet_kernels import unpack_deltas
-from promlab.tsdb.codec_kernels import POWERS, bytes_at, longs_at
-
-_LEVELS = 2  # a page begins with repetition and definition levels, a u32 of length before each
-
-
-@kernel()
-def _after_levels(body: Any) -> Any:
-    """Where the items of a page begin; -1 if it is too short."""
-    p = np.int64(0)
-    for _ in range(_LEVELS):
-        if p + 4 > len(body):
-            return -1
-        size = np.int64(0)
-        for k in range(4):
-            size |= np.int64(body[p + k]) << (8 * k)
-        p += 4 + size
-    return p if p <= len(body) else -1
+from promlab.tsdb.codec_kernels import POWERS, longs_at
 
 
 @kernel()
@@ -47,52 +30,28 @@ def _place(items: Any, at: Any, n: Any, scale: Any, out: Any, to: Any) -> None:
             out[to + i] = np.float64(np.float64(items[at + i]) / power).view(np.int64)
 
 
-@kernel(
-    "i8(u8[::1], i8[::1], u1[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8[::1])"
-)
+@kernel("i8(u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1])")
 def place_pages(
     addresses: Any,
     sizes: Any,
-    plain: Any,
     begins: Any,
     order: Any,
     from_at: Any,
     counts: Any,
     scales: Any,
     to_at: Any,
-    items: Any,
     out: Any,
 ) -> Any:
-    """Values of pieces from unpacked pages to their places; the first bad page, or -1.
+    """Values of pieces from unpacked pages to their places; the first page too short, or -1.
 
-    Page j has the bytes `sizes[j]` at `addresses[j]`, doubles if it is `plain[j]`, and the
-    pieces order[begins[j] : begins[j + 1]]: of piece i, `counts[i]` items from `from_at[i]` on,
-    for `to_at[i]` of `out`. `items` is scratch, as long as the items of any page.
+    Page j has `sizes[j]` items at `addresses[j]`, and the pieces order[begins[j] :
+    begins[j + 1]]: of piece i, `counts[i]` items from `from_at[i]` on, for `to_at[i]` of `out`.
     """
     for j in range(len(addresses)):
-        body = bytes_at(addresses[j], sizes[j])
-        p = _after_levels(body)
-        if p < 0:
-            return np.int64(j)
-        most = np.int64(0)
-        for k in range(begins[j], begins[j + 1]):
-            most = max(most, from_at[order[k]] + counts[order[k]])
-        if most > len(items):
-            return np.int64(j)
-        if plain[j]:
-            if p + 8 * most > sizes[j]:
-                return np.int64(j)
-            source = longs_at(addresses[j] + np.uint64(p), most)
-            for k in range(begins[j], begins[j + 1]):
-                i = order[k]
-                _place(source, from_at[i], counts[i], scales[i], out, to_at[i])
-            continue
-        if unpack_deltas(body, p, sizes[j], items[:most]) < most:
-            return np.int64(j)
+        items = longs_at(addresses[j], sizes[j])
         for k in range(begins[j], begins[j + 1]):
             i = order[k]
-            if scales[i] < 0 or (scales[i] < SHIFTED and scales[i] >= len(POWERS)):
+            if from_at[i] + counts[i] > sizes[j]:
                 return np.int64(j)
             _place(items, from_at[i], counts[i], scales[i], out, to_at[i])
     return np.int64(-1)

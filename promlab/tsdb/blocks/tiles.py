@@ -7,13 +7,14 @@ turns out to be damaged included, is left to the way that reads all at once.
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
 from promlab.errors import StorageError
 from promlab.model.labels import LabelTable
@@ -21,12 +22,13 @@ from promlab.model.samples import SeriesBatch
 from promlab.model.tiles import BatchTiles, Tile, TileReader
 from promlab.tsdb.blocks import tile_kernels as k
 from promlab.tsdb.blocks.block import Block, DamagedBlock, Rows
-from promlab.tsdb.blocks.block_kernels import copy_pieces
-from promlab.tsdb.blocks.layout import HISTOGRAM_ROW
+from promlab.tsdb.blocks.block_kernels import FLOATS, SHIFTED, copy_pieces
 from promlab.tsdb.blocks.merge import Gathering, HeadPart, in_order
+from promlab.tsdb.codec_kernels import POWERS
 from promlab.tsdb.head_tiles import HeadTiles
 
 Longs = npt.NDArray[np.int64]
+_KEPT_PAGES = 64  # rows of neighbours are scattered over some pages: they are unpacked once
 
 
 class BlockTiles:
@@ -97,11 +99,30 @@ class BlockTiles:
             return [_nothing] * readers
         rows_of = BlockRows(self._gathering, self._labels.n)
         biggest = int(np.diff(self.most_at[edges]).max(initial=0))
-        return [_Reader(rows_of, edges, biggest, head).read for head in heads]
+        return [
+            _Reader(rows_of, edges, biggest, own, backwards=number % 2 > 0).read
+            for number, own in enumerate(heads)
+        ]
 
 
 def _nothing(_number: int) -> Tile | None:
     return None
+
+
+def _are_numbers(scales: Longs) -> bool:
+    """Whether rows of these scales are doubles, or integers with a scale that is known."""
+    known = (scales == FLOATS) | (scales >= SHIFTED) | ((scales >= 0) & (scales < len(POWERS)))
+    return bool(known.all())
+
+
+class _Page:
+    """Items of a page, once somebody has unpacked it."""
+
+    __slots__ = ("items", "lock")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.items: Longs | None = None
 
 
 class BlockRows:
@@ -115,6 +136,8 @@ class BlockRows:
         n = len(self.pieces.series)
         self.from_at, self.scales, self.page = (np.zeros(n, np.int64) for _ in range(3))
         self._sources = gathering.sources
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, _Page] = OrderedDict()
         self._first_page, pages = [0], 0
         for number, source in enumerate(gathering.sources):
             assert source.rows is not None
@@ -127,7 +150,20 @@ class BlockRows:
             pages += int(source.rows.page.max(initial=0)) + 1
             self._first_page.append(pages)
 
-    def block_of(self, page: int) -> tuple[Block, Rows, int]:
+    def items(self, page: int) -> Longs:
+        """Items of a page, kept for the tiles that come next. Raises StorageError."""
+        with self._lock:
+            kept = self._kept.setdefault(page, _Page())
+            self._kept.move_to_end(page)
+            while len(self._kept) > _KEPT_PAGES:
+                self._kept.popitem(last=False)
+        with kept.lock:  # whoever comes second waits for the first
+            if kept.items is None:
+                block, rows, number = self._block_of(page)
+                kept.items = block.items(rows.group, page & 1, number)
+            return kept.items
+
+    def _block_of(self, page: int) -> tuple[Block, Rows, int]:
         """The block of a page, its row group, and the page's number there."""
         number = bisect_right(self._first_page, page >> 1) - 1
         source = self._sources[number]
@@ -140,12 +176,17 @@ class _Reader:
     """Puts tiles together, each in the memory of the one before."""
 
     def __init__(
-        self, rows: BlockRows, edges: Longs, biggest: int, head: TileReader | None
+        self,
+        rows: BlockRows,
+        edges: Longs,
+        biggest: int,
+        head: TileReader | None,
+        *,
+        backwards: bool,
     ) -> None:
         self._rows, self._edges, self._head = rows, edges, head
+        self._backwards = backwards
         self._bits, self._t_ms = np.empty(biggest, np.int64), np.empty(biggest, np.int64)
-        self._items = np.empty(0, np.int64)
-        self._unpacker = zstandard.ZstdDecompressor()
 
     def read(self, number: int) -> Tile | None:
         """The tile of this number; None if it is not a usual one."""
@@ -160,7 +201,7 @@ class _Reader:
             head = found
         low, high = int(rows.pieces_at[first]), int(rows.pieces_at[last])
         scales = rows.scales[low:high]
-        if (scales == HISTOGRAM_ROW).any():
+        if not _are_numbers(scales):
             return None
         pieces_at = rows.pieces_at[first : last + 1] - low
         offsets, times_at = np.empty(n + 1, np.int64), np.empty(n, np.int64)
@@ -186,23 +227,20 @@ class _Reader:
         order = np.argsort(page, kind="stable")
         pages, begins = np.unique(page[order], return_index=True)
         try:
-            bodies = [self._body(number) for number in pages.tolist()]
+            items = self._items(pages.tolist())
         except StorageError:
             return False
         bad = k.place_pages(
-            np.array([body.__array_interface__["data"][0] for body in bodies], np.uint64),
-            np.array([len(body) for body in bodies], np.int64),
-            (pages & 1).astype(np.uint8),
+            np.array([each.__array_interface__["data"][0] for each in items], np.uint64),
+            np.array([len(each) for each in items], np.int64),
             np.append(begins, len(order)).astype(np.int64),
             order, rows.from_at[low:high], rows.pieces.samples[low:high], rows.scales[low:high],
-            to_at, self._items, self._bits,
+            to_at, self._bits,
         )  # fmt: skip
         return int(bad) < 0
 
-    def _body(self, page: int) -> npt.NDArray[np.uint8]:
-        """Content of a page. Raises StorageError."""
-        block, rows, number = self._rows.block_of(page)
-        body, items = block.page(rows.group, page & 1, number, self._unpacker)
-        if items > len(self._items):
-            self._items = np.empty(items, np.int64)
-        return body
+    def _items(self, pages: list[int]) -> list[Longs]:
+        """Items of some pages. Raises StorageError."""
+        # Two readers at the same pages begin at both ends, and meet.
+        found = {page: self._rows.items(page) for page in pages[:: -1 if self._backwards else 1]}
+        return [found[page] for page in pages]
