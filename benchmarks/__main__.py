@@ -12,6 +12,7 @@ import sys
 ALL = (
     "startup",
     "ingest",
+    "newcomer",
     "interference",
     "exposition",
     "tsdb",

@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 COMMIT_S = 0.1
 _GATHER_S = 0.005
 _TELL_EVERY_S = 30.0
+_TELL_REPLAY_S = 2.0
 EXEMPLARS = "exemplar-storage"
 
 
@@ -63,6 +64,7 @@ class Writer:
         self._loaded: Checked | None = None
         self._loads = 0
         self._replayed = 0.0
+        self._told_s = time.monotonic()
         self._reload_lock = asyncio.Lock()
         self._lab = LabFiles(settings.data_path, self.reload)
         self._lab_lock = asyncio.Lock()
@@ -98,9 +100,12 @@ class Writer:
         gc.freeze()
         log.info("Scraping", extra=facts(jobs=len(loaded.config.jobs)))
 
-    def _progress(self, _what: str, share: float) -> None:
+    def _progress(self, what: str, share: float) -> None:
         """How far opening the data directory is; called from the thread that opens it."""
         self._replayed = share
+        if share < 1 and time.monotonic() - self._told_s > _TELL_REPLAY_S:
+            self._told_s = time.monotonic()
+            log.info("Opening the data directory", extra=facts(at=what, percent=int(100 * share)))
 
     async def stop(self) -> None:
         """Stop scraping, commit, close the head."""

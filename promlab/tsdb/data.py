@@ -28,6 +28,7 @@ from promlab.tsdb.blocks.catalog import BlockCatalog
 from promlab.tsdb.blocks.choice import chosen
 from promlab.tsdb.blocks.merge import BlockPart, Gathering, assemble, without_deleted
 from promlab.tsdb.blocks.tiles import BlockTiles
+from promlab.tsdb.blocks.touched import TouchedIndexes
 from promlab.tsdb.blocks.union import Union, unite
 from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Verdicts
@@ -55,6 +56,7 @@ class DataReader(Reader):
     def __init__(self, path: str | Path) -> None:
         self.blocks = BlockCatalog(Path(path))
         self._verdicts: Verdicts | None = None
+        self._indexes = TouchedIndexes()
         self._unions: OrderedDict[object, tuple[tuple[LabelTable, ...], Union]] = OrderedDict()
         self._closed = False
         try:
@@ -224,6 +226,7 @@ class DataReader(Reader):
             for block, first, last in chosen(blocks, start_ms, end_ms, hints):
                 with blaming(block):
                     selection = block.index(verdicts).select(matchers)
+                self._indexes.touch(block)
                 assert selection.labels is not None
                 if len(selection.series):
                     found.append(_Found(block, selection.series, selection.labels, first, last))

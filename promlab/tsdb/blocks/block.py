@@ -115,6 +115,10 @@ class Block:
             self._index = index
         return self._index
 
+    def forget_index(self) -> None:
+        """Free the memory of the index: the next that wants it reads it again."""
+        self._index = None
+
     @property
     def numbers(self) -> Longs:
         """The number, in the block's files, of each series of the index; ascending."""
