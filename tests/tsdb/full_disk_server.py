@@ -1,6 +1,6 @@
 """A real server on a disk that fills up: `python full_disk_server.py FOLDER`, FOLDER being small.
 
-Run by test_full_disk.py where a small file system can be mounted. Prints what happened.
+Run by test_real_full_disk.py where a small file system can be mounted. Prints what happened.
 """
 
 from __future__ import annotations
