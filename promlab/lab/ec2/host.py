@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -72,6 +73,8 @@ class Host:
         await asyncio.gather(*(running.halt() for running in self._running.values()))
         git.shutdown()
         self._aws.stop()
+        # A kernel that was killed removes nothing.
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _say_ready(self, repository_url: str) -> None:
         ready = {
