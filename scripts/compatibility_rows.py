@@ -257,7 +257,8 @@ SECURITY = [
          "scrape/fetch: gzip_bomb_without_a_configured_limit; "
          "remote/write: snappy_checks_the_size_first"),
     _row("clients, Alertmanagers and discovery that misbehave cost nothing that stays", HOLDS,
-         "interop/soak: nothing_leaks; web/protocol: a_client_that_vanishes_leaves_nothing_behind"),
+         "interop/soak: nothing_leaks a_reload_leaves_nothing_open; "
+         "web/protocol: a_client_that_vanishes_leaves_nothing_behind"),
     _row("credentials do not follow redirects to other hosts", HOLDS,
          "scrape/fetch: credentials_stay_with_the_host; "
          "discovery/http_discovery: credentials_do_not_follow_to_another_host"),

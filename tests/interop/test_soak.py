@@ -134,3 +134,62 @@ def test_nothing_leaks(tmp_path: Path) -> None:
             assert server.value('count_over_time(up{job="t"}[5m]) > 0') is not None
             assert server.value('up{job="stuck"}') == 0
     target.close()
+
+
+RELOADS = 12
+VARIANT = """\
+global: {{scrape_interval: {interval}, scrape_timeout: 50ms, external_labels: {{n: '{n}'}}}}
+alerting: {{alertmanagers: [{{timeout: 500ms, static_configs: [{{targets: ['{target}']}}]}}]}}
+rule_files: [r.yml]
+remote_write: [{{url: 'http://{target}/', name: w, queue_config: {{batch_send_deadline: 50ms}}}}]
+remote_read: [{{url: 'http://{target}/', name: r, read_recent: true}}]
+scrape_configs:
+- job_name: t
+  static_configs: [{{targets: ['{target}'], labels: {{n: '{n}'}}}}]
+- job_name: f
+  file_sd_configs: [{{files: [sd*.json]}}]
+  params: {{n: ['{n}']}}
+- job_name: h
+  http_sd_configs: [{{url: 'http://{target}/?{n}', refresh_interval: 100ms}}]
+"""
+
+
+def reload_often(server: Running, folder: Path, address: str, times: int) -> None:
+    """Take over a configuration in which everything is another, again and again."""
+    for n in range(times):
+        interval = "100ms" if n % 2 else "150ms"
+        text = VARIANT.format(interval=interval, target=address, n=n)
+        (folder / "p.yml").write_text(text)
+        assert server.client.post("/-/reload").status_code == 200
+        wanted = f'n: "{n}"', f"n: '{n}'", f"n: {n}"
+
+        def shown(wanted: tuple[str, ...] = wanted) -> bool:
+            found = server.client.get("/api/v1/status/config").json()["data"]["yaml"]
+            return any(each in found for each in wanted)
+
+        until(shown, "the new configuration")
+        # Everything is used: what is not opened can't be left open.
+        assert server.client.get("/api/v1/query", params={"query": "up"}).status_code == 200
+
+
+def test_a_reload_leaves_nothing_open(tmp_path: Path) -> None:
+    """One file, thread or connection that a reload leaves behind would be seen."""
+    target = Target()
+    (tmp_path / "sd.json").write_text(f'[{{"targets": ["{target.address}"]}}]')
+    (tmp_path / "r.yml").write_text("groups: [{name: g, rules: [{alert: A, expr: level < 1}]}]\n")
+    (tmp_path / "p.yml").write_text("{}")
+    with running(tmp_path, "--web.enable-lifecycle") as server:
+        reload_often(server, tmp_path, target.address, 3)
+        until(lambda: server.value('up{job="f"}') == 1, "a sample")
+        before = resources(server)
+        reload_often(server, tmp_path, target.address, RELOADS)
+
+        def settled() -> bool:
+            now = resources(server)
+            limit = RELOADS // 2
+            return now["fds"] <= before["fds"] + limit and now["threads"] <= (
+                before["threads"] + limit
+            )
+
+        until(settled, "as few files and threads as before")
+    target.close()
