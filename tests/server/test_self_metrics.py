@@ -84,7 +84,12 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.client.get("/api/v1/query", params={"query": "up"})
             until(lambda: server.value("ALERTS") == 1, "an alert")
             until(lambda: server.value("up") == 0, "a scrape")
-            yield server.client.get("/metrics").text
+
+            def scraped_twice() -> str:
+                found = server.client.get("/metrics").text
+                return found if "prometheus_target_interval_length_seconds{" in found else ""
+
+            yield until(scraped_twice, "metrics of two scrapes")
 
 
 def types(text: str) -> dict[str, str]:
