@@ -5,9 +5,11 @@ What a user's clone lacks is skipped with a message; where CI=true it is require
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -51,7 +53,10 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def peers(shared: Path) -> Path:
     """The folder with the binaries of the real Prometheus and its friends."""
-    done = subprocess.run([shared / "tools" / "peers"], capture_output=True, text=True)
+    # Several processes run the tests: one gets the binaries, the others find them.
+    with (Path(tempfile.gettempdir()) / f"promlab-peers-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run([shared / "tools" / "peers"], capture_output=True, text=True)
     if done.returncode:
         _missing(f"the real binaries can't be had: {done.stderr.strip()[-300:]}")
     return Path(done.stdout.strip().splitlines()[-1])

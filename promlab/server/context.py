@@ -79,9 +79,13 @@ class Context:
 
     async def evaluated(self) -> Rules:
         """The rules, which come a moment after queries can be answered. Raises NotReady."""
-        if self.rules is None and self.is_ready:
+        if self.is_ready:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._rules_there.wait(), _RULES_S)
+                async with asyncio.timeout(_RULES_S):
+                    if self.rules is None:
+                        await self._rules_there.wait()
+                    if self.rules is not None:
+                        await self.rules.settled()
         if self.rules is None:
             raise NotReady("the server has not finished starting")
         return self.rules

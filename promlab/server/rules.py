@@ -114,6 +114,7 @@ class Rules:
         self._discoveries: list[Discovery] = []
         self._applying = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
+        self._looked = asyncio.Event()  # at the first configuration, whatever came of it
 
     @property
     def config(self) -> Config:
@@ -130,6 +131,11 @@ class Rules:
     def start(self) -> None:
         """Follow the writer's configuration from now on."""
         self._following = asyncio.create_task(self._follow(), name="rules follow the writer")
+
+    async def settled(self) -> None:
+        """Wait until the first configuration is taken over, or refused, if one is to come."""
+        if self._following is not None:
+            await self._looked.wait()
 
     async def stop(self) -> None:
         """Finish what is being evaluated, and send what is queued."""
@@ -180,6 +186,9 @@ class Rules:
                 pass  # The writer is being started again.
             except PromlabError as error:
                 log.error("Loading rules failed", extra=facts(err=str(error)))
+                self._looked.set()
+            else:
+                self._looked.set()
             await asyncio.sleep(_FOLLOW_S)
 
     async def _discover(self, config: Config) -> None:
