@@ -6,6 +6,7 @@ import gc
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from promlab.model.labels import LabelTable
 from promlab.model.matchers import Matcher, MatchType
+from promlab.tsdb import locating
 from promlab.tsdb import reader as reader_module
 from promlab.tsdb.head import Head
 from promlab.tsdb.reader import Reader
@@ -30,9 +32,9 @@ def is_mapped(address: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is mapped")
-@pytest.mark.parametrize("name", ["copy_tails", "alive"])
+@pytest.mark.parametrize(("home", "name"), [(locating, "copy_tails"), (reader_module, "alive")])
 def test_files_that_are_mapped_anew_stay_for_who_reads_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: ModuleType, name: str
 ) -> None:
     with closing(Head.open(tmp_path)) as head:
         table = LabelTable.from_dicts([{"__name__": "up", "job": "j"}], head.symbols)
@@ -40,7 +42,7 @@ def test_files_that_are_mapped_anew_stay_for_who_reads_them(
         head.commit()
         reader = Reader(tmp_path)
         seen: list[int] = []
-        kernel = getattr(reader_module, name)
+        kernel = getattr(home, name)
 
         def amid_another_query(*arguments: Any) -> Any:
             mapped = reader._mapped
@@ -52,7 +54,7 @@ def test_files_that_are_mapped_anew_stay_for_who_reads_them(
             seen.extend(addresses)
             return kernel(*arguments)
 
-        monkeypatch.setattr(reader_module, name, amid_another_query)
+        monkeypatch.setattr(home, name, amid_another_query)
         assert reader.select(UP, 0, 2_000).values.tolist() == [1.0]
         assert reader.label_values("job", UP, 0, 2_000) == ["j"]
         assert seen
