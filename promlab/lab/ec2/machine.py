@@ -29,6 +29,7 @@ _STAND_INS = Path(__file__).parent / "stand_ins"
 _SAME = {"systemctl": "service", "apt-get": "service", "apt": "service", "pip3": "pip"}
 _ASK = Path(__file__).parent / "ask.py"
 _STOP_S = 8.0
+_LOOK_AGAIN_S = 0.02
 _KEPT_LINES = 200
 _CLOUD_LOG = "var/log/cloud-init-output.log"
 _FIRST_START_S = 30.0
@@ -225,11 +226,24 @@ class Machine:
         await asyncio.to_thread(self._end_leftovers)
 
     def _end_leftovers(self) -> None:
-        """Programs of this instance are known by their environment, however they were started."""
+        """Programs of this instance are known by their environment, however they were started.
+
+        One that is being started has none to read for a moment: so they are looked for again
+        until twice there was none.
+        """
+        end, quiet = time.monotonic() + _STOP_S, 0
+        while quiet < 2 and time.monotonic() < end:
+            quiet = 0 if self._kill_all() else quiet + 1
+            time.sleep(_LOOK_AGAIN_S)
+
+    def _kill_all(self) -> int:
+        found = 0
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 if process.environ().get("LAB_CONTROL") == str(self.control):
                     process.kill()
+                    found += 1
+        return found
 
     def remove(self) -> None:
         """Delete the disk of an instance that was terminated."""
