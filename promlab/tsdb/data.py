@@ -121,19 +121,6 @@ class DataReader(Reader):
 
     # --- selecting ----------------------------------------------------------------------
 
-    def select(
-        self,
-        matchers: Sequence[Matcher],
-        start_ms: int,
-        end_ms: int,
-        hints: SelectHints = NO_HINTS,
-    ) -> SeriesBatch:
-        """Samples with start_ms <= t <= end_ms of all series that pass every matcher.
-
-        Series without samples there are left out. Raises TooManySamples, StorageError.
-        """
-        return self.tiles(matchers, start_ms, end_ms, hints).whole()
-
     def tiles(
         self,
         matchers: Sequence[Matcher],
@@ -141,7 +128,7 @@ class DataReader(Reader):
         end_ms: int,
         hints: SelectHints = NO_HINTS,
     ) -> TiledSeries:
-        """The same, to be read later, a few series at a time; see `TiledQuerier`."""
+        """What `select` gives, to be read later, a few series at a time; see `TiledQuerier`."""
         head, blocks = self._before_blocks(
             lambda: self._head_tiles(matchers, start_ms, end_ms, hints)
         )

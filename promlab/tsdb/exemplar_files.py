@@ -137,31 +137,25 @@ class ExemplarFiles:
                 continue
             if each > number:
                 number, at = each, 0
-            try:
-                with file_path(self._directory, number).open("rb") as file:
-                    file.seek(at)
-                    data = file.read()
-            except OSError:
-                continue  # dropped a moment ago
-            end = 0
-            for batch, end in frames(data):  # noqa: B007 - the last end is used
-                found.append(batch)
-            at += end
+            at = self._behind(number, at, found)
         return (number, at), found
 
     def _read_on(self, number: int) -> None:
         at, found = self._read.get(number, (0, []))
+        self._read[number] = (self._behind(number, at, found), found)
+
+    def _behind(self, number: int, at: int, found: list[Exemplars]) -> int:
+        """Add a file's frames from a byte on; the byte behind them."""
         try:
             with file_path(self._directory, number).open("rb") as file:
                 file.seek(at)
                 data = file.read()
         except OSError:
-            return  # dropped a moment ago
+            return at  # dropped a moment ago
         end = 0
-        for batch, behind in frames(data):
+        for batch, end in frames(data):  # noqa: B007 - the last end is used
             found.append(batch)
-            end = behind
-        self._read[number] = (at + end, found)
+        return at + end
 
 
 def _without_first(batch: Exemplars, n: int) -> Exemplars:

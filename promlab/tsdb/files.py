@@ -34,6 +34,22 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a small file in the place of an older one, all of it or nothing, and force it and
+    its name to the disk. Raises StorageError.
+    """
+    aside = path.with_suffix(".tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise failed("write", path, error) from None
+
+
 def reserve(fd: int, size: int) -> None:
     """Extend a file to `size` bytes with real disk space behind them."""
     if hasattr(os, "posix_fallocate"):

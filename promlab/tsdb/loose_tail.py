@@ -7,17 +7,15 @@ meanwhile is passed over.
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
 from promlab.model.storage import Position
 from promlab.tsdb import head_kernels as k
-from promlab.tsdb.wal import HEADER, MAX_BUFFER, segments
+from promlab.tsdb.wal import segments, whole_frames
 
 Longs = npt.NDArray[np.int64]
 U32 = npt.NDArray[np.uint32]
@@ -69,19 +67,10 @@ def read_loose(directory: Path, position: Position) -> LooseSamples:
 
 def _read(data: bytes, rings: list[U32], times: list[Longs]) -> int:
     """Take the loose samples of all whole frames; the number of bytes that these have."""
-    inflate = zstandard.ZstdDecompressor()
-    at = 0
-    while at + HEADER.size <= len(data):
-        stored, size, crc = HEADER.unpack_from(data, at)
-        body = data[at + HEADER.size : at + HEADER.size + stored]
-        if not body or len(body) < stored or size > MAX_BUFFER:
-            break
-        if zlib.crc32(body, zlib.crc32(data[at : at + 8])) != crc:
-            break
-        at += HEADER.size + stored
-        records = np.frombuffer(bytearray(inflate.decompress(body, max_output_size=size)), np.uint8)
+    end = 0
+    for records, end in whole_frames(data):  # noqa: B007 - the last end is used
         _take(records, rings, times)
-    return at
+    return end
 
 
 def _take(records: npt.NDArray[np.uint8], rings: list[U32], times: list[Longs]) -> None:

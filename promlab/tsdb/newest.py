@@ -7,7 +7,6 @@ stay in one small file. Chunks that are there tell newer ones; a lost file costs
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from promlab.tsdb.files import Longs, failed, sync_directory
+from promlab.tsdb.files import Longs, replace_file
 
 _MAGIC = b"PRMLnewt"
 _HEADER = struct.Struct("<8sQII")  # magic, series, bytes of the frame, CRC-32 of it
@@ -30,20 +29,11 @@ def path_of(directory: Path) -> Path:
 
 def write_newest(directory: Path, t_ms: Longs, bits: Longs) -> None:
     """Replace the file, and force it to the disk. Raises StorageError."""
-    path = path_of(directory)
     # Byte planes of differences: most series were last seen at the same few moments.
     planes = [_planes(np.diff(column, prepend=np.int64(0))) for column in (t_ms, bits)]
     body = zstandard.ZstdCompressor(3).compress(b"".join(planes))
     head = _HEADER.pack(_MAGIC, len(t_ms), len(body), zlib.crc32(body))
-    try:
-        with path.with_suffix(".tmp").open("wb") as file:
-            file.write(head + body)
-            file.flush()
-            os.fsync(file.fileno())
-        path.with_suffix(".tmp").replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise failed("write", path, error) from None
+    replace_file(path_of(directory), head + body)
 
 
 def read_newest(directory: Path) -> tuple[Longs, Longs] | None:

@@ -36,26 +36,34 @@ def segments(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob("[0-9]*") if path.name.isdigit())
 
 
+def whole_frames(data: bytes) -> Iterator[tuple[Bytes, int]]:
+    """Records of the frames at the beginning of `data` that are whole and sound, each with the
+    offset behind it.
+    """
+    inflate = zstandard.ZstdDecompressor()
+    at = 0
+    while at + HEADER.size <= len(data):
+        stored, size, crc = HEADER.unpack_from(data, at)
+        body = data[at + HEADER.size : at + HEADER.size + stored]
+        if not body or len(body) < stored or size > MAX_BUFFER:
+            return
+        if zlib.crc32(body, zlib.crc32(data[at : at + 8])) != crc:
+            return
+        at += HEADER.size + stored
+        records = bytearray(inflate.decompress(body, max_output_size=size))
+        yield np.frombuffer(records, np.uint8), at
+
+
 def frames(path: Path, warn: Callable[[str], None]) -> Iterator[Bytes]:
     """Records of each frame of a segment, up to the first damage, which is told and cut off."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise failed("read", path, error) from None
-    inflate = zstandard.ZstdDecompressor()
     at = 0
-    while at < len(data):
-        body = b""
-        if at + HEADER.size <= len(data):
-            stored, size, crc = HEADER.unpack_from(data, at)
-            body = data[at + HEADER.size : at + HEADER.size + stored]
-        if not body or len(body) < stored or size > MAX_BUFFER:
-            break
-        if zlib.crc32(body, zlib.crc32(data[at : at + 8])) != crc:
-            break
-        records = bytearray(inflate.decompress(body, max_output_size=size))
-        yield np.frombuffer(records, np.uint8)
-        at += HEADER.size + stored
+    for records, behind in whole_frames(data):
+        yield records
+        at = behind
     if at < len(data):
         warn(f"WAL segment {path.name} is damaged at byte {at}: {len(data) - at} bytes cut off")
         cut_file(path, at)

@@ -8,12 +8,11 @@ any chunk file goes.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 from promlab.errors import StorageError
-from promlab.tsdb.files import failed, sync_directory
+from promlab.tsdb.files import failed, replace_file
 
 NEVER = -(2**63)
 
@@ -52,13 +51,4 @@ def read_cut(directory: Path) -> Cut:
 
 def write_cut(directory: Path, cut: Cut) -> None:
     """Replace the record, and force it to the disk."""
-    path = path_of(directory)
-    try:
-        with path.with_suffix(".tmp").open("w") as file:
-            json.dump(cut._asdict(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        path.with_suffix(".tmp").replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise failed("write", path, error) from None
+    replace_file(path_of(directory), json.dumps(cut._asdict()).encode())

@@ -17,7 +17,7 @@ from typing import Any
 
 from promlab.errors import StorageError
 from promlab.tsdb.blocks.layout import FORMAT, META
-from promlab.tsdb.files import failed, sync_directory
+from promlab.tsdb.files import failed, replace_file
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _NAME = re.compile(f"^[0-7][{_ALPHABET}]{{25}}$", re.ASCII)
@@ -105,17 +105,8 @@ def _checksum(content: dict[str, Any]) -> int:
 def write_meta(directory: Path, meta: Meta) -> None:
     """Write a folder's meta.json, and force it and the folder to the disk."""
     content = meta.as_json()
-    path = directory / META
     text = json.dumps({**content, "crc32": _checksum(content)}, indent=2)
-    try:
-        with path.with_suffix(".tmp").open("w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        path.with_suffix(".tmp").replace(path)
-        sync_directory(directory)
-    except OSError as error:
-        raise failed("write", path, error) from None
+    replace_file(directory / META, f"{text}\n".encode())
 
 
 def read_meta(directory: Path) -> Meta:
