@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from promlab.errors import ConfigError
 from promlab.model.matchers import BadRegex, compile_regex
@@ -84,6 +84,15 @@ class Host:
     def flag(self, collector: str, name: str, default: Any) -> Any:
         """What the user set `--collector.<collector>.<name>` to."""
         return self.flags.get(f"collector.{collector}.{name}", default)
+
+
+class OfHost:
+    """What most collectors begin with: no flags, and the host that they read."""
+
+    flags: ClassVar[Mapping[str, Flag]] = {}
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
 
 
 class Chosen:

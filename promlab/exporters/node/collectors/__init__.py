@@ -1,8 +1,9 @@
 """Collectors: one module each, named like the collector.
 
-A module has a class `Collector` with `flags`, a constructor that takes the `Host`, and
-`collect()`, which yields families. It may raise OSError or ValueError, or `NoData` where the
-machine has nothing of the kind: the exporter then reports it as failed and goes on.
+A module has a class `Collector` with `flags`, a constructor that takes the `Host` (both from
+`OfHost` where it has no flags), and `collect()`, which yields families. It may raise OSError or
+ValueError, or `NoData` where the machine has nothing of the kind: the exporter then reports it
+as failed and goes on.
 """
 
 from __future__ import annotations

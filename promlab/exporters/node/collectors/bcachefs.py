@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _SIZE = re.compile(r"([\d.]+)([kKMGTPE]?)(?:i?B)?")
 _POWERS = {unit: power for power, unit in enumerate(" KMGTPE")}
 _SINCE_EVER = "since filesystem creation"
 
 
-class Collector:
+class Collector(OfHost):
     """node_bcachefs_*{uuid} from /sys/fs/bcachefs."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """File systems, then their devices."""

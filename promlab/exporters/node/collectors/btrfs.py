@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData, key_values
+from promlab.exporters.node.host import NoData, OfHost, key_values
 
 _GROUPS = ("data", "metadata", "system")
 _COPIES = {"dup": 2.0, "raid1": 2.0, "raid10": 2.0, "raid1c3": 3.0, "raid1c4": 4.0}
@@ -29,13 +28,8 @@ _HELPS = {
 }
 
 
-class Collector:
+class Collector(OfHost):
     """node_btrfs_*{uuid}."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """Gauges of each file system that is mounted."""

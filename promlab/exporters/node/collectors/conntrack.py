@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, gauge
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _STATS = {
     "found": "Entries that were looked for and found.",
@@ -20,13 +19,8 @@ _STATS = {
 }
 
 
-class Collector:
+class Collector(OfHost):
     """Gauges from /proc/sys/net/netfilter and /proc/net/stat."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """node_nf_conntrack_*."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, gauge
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _FILES = (
     ("cpuinfo_cur_freq", "frequency_hertz", "Frequency."),
@@ -18,13 +17,8 @@ _FILES = (
 )
 
 
-class Collector:
+class Collector(OfHost):
     """Gauges from /sys/devices/system/cpu."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """node_cpu_frequency_*, node_cpu_scaling_*."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, info
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _LABELS = {"sys_vendor": "system_vendor"}
 _NAMES = frozenset(
@@ -17,13 +16,8 @@ _NAMES = frozenset(
 ) | {"sys_vendor"}  # fmt: skip
 
 
-class Collector:
+class Collector(OfHost):
     """One info metric from /sys/class/dmi/id."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """node_dmi_info."""

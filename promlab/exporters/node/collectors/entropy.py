@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, gauge
-from promlab.exporters.node.host import Flag, Host
+from promlab.exporters.node.host import OfHost
 
 _FOLDER = "sys/kernel/random"
 
 
-class Collector:
+class Collector(OfHost):
     """Two gauges."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """node_entropy_available_bits, node_entropy_pool_size_bits."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _COUNTERS = {
     "dumped_frames": "dumped_frames",
@@ -40,13 +39,8 @@ _INFO = (
 _NOT_COUNTED = 2**64 - 1
 
 
-class Collector:
+class Collector(OfHost):
     """node_fibrechannel_*{fc_host} from /sys/class/fc_host."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """Counters that the adapter keeps, and what it is."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _COUNTERS = {
     "counters/excessive_buffer_overrun_errors": "excessive_buffer_overrun_errors",
@@ -74,13 +73,8 @@ _WORD_BYTES = 4  # the specification counts data in words of four bytes
 _GBIT_BYTES = 1e9 / 8
 
 
-class Collector:
+class Collector(OfHost):
     """node_infiniband_*{device,port} from /sys/class/infiniband."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """Adapters, then the state and the counters of their ports."""

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, gauge
-from promlab.exporters.node.host import Flag, Host
+from promlab.exporters.node.host import OfHost
 
 
-class Collector:
+class Collector(OfHost):
     """Three gauges."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """node_load1, node_load5, node_load15."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _STATES = ("active", "inactive", "recovering", "resync", "check")
 _HEAD = re.compile(r"(\S+) : (active|inactive)(?: \([a-z-]+\))?(.*)")
@@ -44,13 +43,8 @@ class Array:
     synced: int = 0
 
 
-class Collector:
+class Collector(OfHost):
     """node_md_*{device}."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """Arrays of /proc/mdstat, and what /sys adds."""

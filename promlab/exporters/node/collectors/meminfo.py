@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 import psutil
 
 from promlab.exporters.families import Family, gauge
-from promlab.exporters.node.host import Flag, Host
+from promlab.exporters.node.host import OfHost
 
 _NAME = str.maketrans({"(": "_", ")": None})
 
 
-class Collector:
+class Collector(OfHost):
     """node_memory_*, named like the kernel's fields."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """A gauge a line; lines with the unit kB become bytes."""

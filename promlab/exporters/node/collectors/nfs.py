@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import Host, NoData, OfHost
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -35,13 +34,8 @@ V4 = words_of(
 VERSIONS = {"proc2": ("2", V2), "proc3": ("3", V3), "proc4": ("4", V4)}
 
 
-class Collector:
+class Collector(OfHost):
     """node_nfs_*."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """Counters of the client."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.collectors.nfs import V2, V3, count_requests, table, words_of
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host
+from promlab.exporters.node.host import OfHost
 
 # Operations of NFS 4.0 by their number, from 3 on; the lower ones are not used.
 _V4_OPS = words_of(
@@ -30,13 +29,8 @@ _LINES = {
 _RPC_ERRORS = {2: "fmt", 3: "auth", 4: "cInt"}
 
 
-class Collector:
+class Collector(OfHost):
     """node_nfsd_*."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """Counters of the server, and how many threads it has."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _INFO = {
     "cntlid": "cntlid",
@@ -29,13 +28,8 @@ _HELPS = {
 }
 
 
-class Collector:
+class Collector(OfHost):
     """node_nvme_*{device} from /sys/class/nvme."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """Controllers, and gauges of their namespaces."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import platform
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import ClassVar
 
 from promlab.exporters.families import Family, gauge, info
-from promlab.exporters.node.host import Flag, Host, NoData, read
+from promlab.exporters.node.host import NoData, OfHost, read
 
 _FILES = ("/etc/os-release", "/usr/lib/os-release")
 _FIELDS = (
@@ -29,13 +28,8 @@ _FIELDS = (
 )
 
 
-class Collector:
+class Collector(OfHost):
     """node_os_info, node_os_version, and the end of support where it is known."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """One sample a family."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, counter
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _WAITING = "Seconds in which at least one process waited for {}."
 _STALLED = "Seconds in which every process waited for {}."
@@ -14,13 +13,8 @@ _STALLED = "Seconds in which every process waited for {}."
 _KINDS = {"cpu": ("some",), "io": ("some", "full"), "memory": ("some", "full"), "irq": ("full",)}
 
 
-class Collector:
+class Collector(OfHost):
     """node_pressure_*_seconds_total."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """A counter for each resource and each of `some` (waiting) and `full` (stalled)."""

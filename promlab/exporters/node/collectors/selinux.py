@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, gauge
-from promlab.exporters.node.host import Flag, Host, NoData, read
+from promlab.exporters.node.host import NoData, OfHost, read
 
 _MODES = {"enforcing": 1, "permissive": 0, "disabled": -1}
 
 
-class Collector:
+class Collector(OfHost):
     """Up to three gauges."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """node_selinux_*."""

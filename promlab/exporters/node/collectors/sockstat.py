@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, gauge
-from promlab.exporters.node.host import Flag, Host
+from promlab.exporters.node.host import OfHost
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-class Collector:
+class Collector(OfHost):
     """node_sockstat_<protocol>_<field>."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """A gauge a field; `mem`, which counts pages, also in bytes."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, counter, gauge
-from promlab.exporters.node.host import Flag, Host
+from promlab.exporters.node.host import OfHost
 
 _COLUMNS = {
     0: ("processed", "Packets that were processed."),
@@ -18,13 +17,8 @@ _COLUMNS = {
 }
 
 
-class Collector:
+class Collector(OfHost):
     """Counters from /proc/net/softnet_stat."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """node_softnet_*{cpu}."""

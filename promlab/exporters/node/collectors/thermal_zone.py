@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, gauge
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 
-class Collector:
+class Collector(OfHost):
     """Gauges from /sys/class/thermal."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """node_thermal_zone_temp, node_cooling_device_*."""

@@ -6,21 +6,15 @@ Compared with the scraper's own `timestamp()`, node_time_seconds shows a clock t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
 from promlab.exporters.families import Family, gauge
-from promlab.exporters.node.host import Flag, Host, read
+from promlab.exporters.node.host import OfHost, read
 
 
-class Collector:
+class Collector(OfHost):
     """node_time_*."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """Clock, zone, clock sources."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family, counter, gauge
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _NANOSECONDS = 0x2000  # STA_NANO: offset and jitter are in nanoseconds
 _TIME_ERROR = 5
@@ -41,13 +40,8 @@ class _Timex(ctypes.Structure):
     )
 
 
-class Collector:
+class Collector(OfHost):
     """Gauges and counters of the clock."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """node_timex_*."""

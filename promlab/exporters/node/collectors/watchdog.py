@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 _NUMBERS = {
     "access_cs0": "access_cs0",
@@ -21,13 +20,8 @@ _NUMBERS = {
 _WORDS = ("identity", "options", "pretimeout_governor", "state", "status")
 
 
-class Collector:
+class Collector(OfHost):
     """node_watchdog_*{name} from /sys/class/watchdog."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """A gauge for each number, and what is said in words."""

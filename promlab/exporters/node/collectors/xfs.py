@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData
+from promlab.exporters.node.host import NoData, OfHost
 
 # A line's name to what its numbers count, in their order.
 _LINES = {
@@ -57,13 +56,8 @@ _LINES = {
 }
 
 
-class Collector:
+class Collector(OfHost):
     """node_xfs_*_total{device}."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """A counter for each number of the lines above; 0 where a kernel leaves a line out."""

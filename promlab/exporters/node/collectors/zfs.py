@@ -6,13 +6,12 @@ whether they are counters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
 from promlab.exporters.families import Family
 from promlab.exporters.node.gathered import Gathered
-from promlab.exporters.node.host import Flag, Host, NoData, read
+from promlab.exporters.node.host import NoData, OfHost, read
 
 _KSTAT = "spl/kstat/zfs"
 _TABLES = {
@@ -32,13 +31,8 @@ _STATES = ("degraded", "faulted", "offline", "online", "removed", "suspended", "
 _NUMERIC = ("3", "4")  # KSTAT_DATA_INT64, KSTAT_DATA_UINT64
 
 
-class Collector:
+class Collector(OfHost):
     """node_zfs_*."""
-
-    flags: ClassVar[Mapping[str, Flag]] = {}
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     def collect(self) -> Iterator[Family]:
         """Tables of the module, then of each pool."""
