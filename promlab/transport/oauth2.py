@@ -7,17 +7,15 @@ where the token server does not take that. A secret that is a file is read for e
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus, urlencode
 
 import aiohttp
-import msgspec
 
 from promlab.config.http_client import OAuth2
 from promlab.errors import ScrapeError
+from promlab.transport.client_credentials import question, token_of
 from promlab.transport.failures import describe
 
 if TYPE_CHECKING:
@@ -72,37 +70,27 @@ class TokenSource:
 
     def _take(self, answer: bytes) -> None:
         try:
-            found = msgspec.json.decode(answer)
-            token, kind = found["access_token"], found.get("token_type") or "Bearer"
-            lasting = float(found.get("expires_in") or 0.0)
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
+            header, said = token_of(answer)
+        except ValueError as error:
+            raise ScrapeError(f"oauth2: {error}") from None
+        try:
+            lasting = float(said or 0.0)  # type: ignore[arg-type]  # whatever it is
+        except (TypeError, ValueError):
             raise ScrapeError("oauth2: the token server's answer has no access_token") from None
-        if not isinstance(token, str) or not token or not isinstance(kind, str):
-            raise ScrapeError("oauth2: the token server's answer has no access_token")
-        if any(char <= " " for char in token + kind):
-            raise ScrapeError("oauth2: the token has a blank or control character")
-        self._header = f"{'Bearer' if kind.lower() == 'bearer' else kind} {token}"
+        self._header = header
         # Without a lifetime it is good until the end.
         self._ends = time.monotonic() + (lasting - _EARLY_S if lasting else float("inf"))
 
     async def _ask(self, secret: str, *, in_form: bool) -> tuple[int, bytes]:
         config = self._config
-        form = {"grant_type": "client_credentials"}
-        if config.scopes:
-            form["scope"] = " ".join(config.scopes)
-        form |= config.endpoint_params
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        if in_form:
-            form |= {"client_id": config.client_id, "client_secret": secret}
-        else:
-            user, password = quote_plus(config.client_id), quote_plus(secret)
-            pair = base64.b64encode(f"{user}:{password}".encode()).decode()
-            headers["Authorization"] = f"Basic {pair}"
+        body, headers = question(
+            config.client_id, secret, config.scopes, config.endpoint_params, in_form=in_form
+        )
         url = config.token_url
         try:
             async with self._client.session.post(
                 url,
-                data=urlencode(sorted(form.items())),
+                data=body,
                 headers=headers,
                 proxy=self._client.proxy_for(url),
                 timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
