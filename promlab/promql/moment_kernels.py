@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.promql.window_kernels import WINDOW, windows
+from promlab.promql.window_kernels import WINDOW, most_samples, windows
 
 VARIANCE, DEVIATION, SLOPE, PREDICT = range(4)
 
@@ -74,11 +74,8 @@ def moments(
     steps = out.shape[1]
     first = np.empty(steps, np.int64)
     end = np.empty(steps, np.int64)
-    seen_at = -1
-    seen_n = -1
-    longest = 0
-    for k in range(a, b):
-        longest = max(longest, offsets[order[k] + 1] - offsets[order[k]])
+    seen = np.full(2, -1)
+    longest = most_samples(order, a, b, offsets)
     left = np.empty((longest, 6))
     changed = np.empty(longest, np.int64)
     line = mode in (SLOPE, PREDICT)
@@ -87,10 +84,7 @@ def moments(
         base = offsets[s]
         n = offsets[s + 1] - base
         at = times_at[s]
-        if at != seen_at or n != seen_n:
-            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
-            seen_at = at
-            seen_n = n
+        windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end, seen)
         for i in range(n):
             same = i > 0 and values[base + i] == values[base + i - 1]
             changed[i] = changed[i - 1] if same else i
@@ -175,10 +169,12 @@ def smoothed(
     steps = out.shape[1]
     first = np.empty(steps, np.int64)
     end = np.empty(steps, np.int64)
+    seen = np.full(2, -1)
     for k in range(a, b):
         s = order[k]
         base = offsets[s]
-        windows(t_ms, times_at[s], offsets[s + 1] - base, start_ms, step_ms, range_ms, first, end)
+        n = offsets[s + 1] - base
+        windows(t_ms, times_at[s], n, start_ms, step_ms, range_ms, first, end, seen)
         for t in range(steps):
             lo = base + first[t]
             hi = base + end[t]

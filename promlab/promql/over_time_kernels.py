@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.promql.window_kernels import WINDOW, windows
+from promlab.promql.window_kernels import WINDOW, most_samples, windows
 
 SUM, AVG = range(2)
 MAX, MIN, MAX_TIME, MIN_TIME = range(4)
@@ -78,11 +78,8 @@ def sums(
     steps = out.shape[1]
     first = np.empty(steps, np.int64)
     end = np.empty(steps, np.int64)
-    seen_at = -1
-    seen_n = -1
-    longest = 0
-    for k in range(a, b):
-        longest = max(longest, offsets[order[k] + 1] - offsets[order[k]])
+    seen = np.full(2, -1)
+    longest = most_samples(order, a, b, offsets)
     left_total = np.empty(longest)
     left_rest = np.empty(longest)
     for k in range(a, b):
@@ -90,10 +87,7 @@ def sums(
         base = offsets[s]
         n = offsets[s + 1] - base
         at = times_at[s]
-        if at != seen_at or n != seen_n:
-            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
-            seen_at = at
-            seen_n = n
+        windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end, seen)
         huge = False
         for i in range(base, base + n):
             huge |= abs(values[i]) > _HUGE
@@ -154,11 +148,8 @@ def extremes(
     steps = out.shape[1]
     first = np.empty(steps, np.int64)
     end = np.empty(steps, np.int64)
-    seen_at = -1
-    seen_n = -1
-    longest = 0
-    for k in range(a, b):
-        longest = max(longest, offsets[order[k] + 1] - offsets[order[k]])
+    seen = np.full(2, -1)
+    longest = most_samples(order, a, b, offsets)
     queue = np.empty(longest, np.int64)
     sign = -1.0 if mode in (MIN, MIN_TIME) else 1.0
     for k in range(a, b):
@@ -166,10 +157,7 @@ def extremes(
         base = offsets[s]
         n = offsets[s + 1] - base
         at = times_at[s]
-        if at != seen_at or n != seen_n:
-            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
-            seen_at = at
-            seen_n = n
+        windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end, seen)
         head = 0
         tail = 0
         added = 0

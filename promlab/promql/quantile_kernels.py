@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.promql.window_kernels import WINDOW, windows
+from promlab.promql.window_kernels import WINDOW, most_samples, windows
 
 QUANTILE, MAD = range(2)
 
@@ -75,11 +75,8 @@ def quantiles(
     steps = out.shape[1]
     first = np.empty(steps, np.int64)
     end = np.empty(steps, np.int64)
-    seen_at = -1
-    seen_n = -1
-    longest = 0
-    for k in range(a, b):
-        longest = max(longest, offsets[order[k] + 1] - offsets[order[k]])
+    seen = np.full(2, -1)
+    longest = most_samples(order, a, b, offsets)
     ordered = np.empty(longest)
     apart = np.empty(longest)
     for k in range(a, b):
@@ -87,10 +84,7 @@ def quantiles(
         base = offsets[s]
         n = offsets[s + 1] - base
         at = times_at[s]
-        if at != seen_at or n != seen_n:
-            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
-            seen_at = at
-            seen_n = n
+        windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end, seen)
         count = 0
         removed = 0
         added = 0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.promql.window_kernels import WINDOW, windows
+from promlab.promql.window_kernels import WINDOW, most_samples, windows
 
 DELTA, INCREASE, RATE = range(3)
 IDELTA, IRATE = range(2)
@@ -47,22 +47,16 @@ def extrapolated(
     to_start = np.empty(steps)
     to_end = np.empty(steps)
     factor = np.empty(steps)
-    seen_at = -1
-    seen_n = -1
+    seen = np.full(2, -1)
     range_s = range_ms / 1000.0
-    longest = 0
-    for k in range(a, b):
-        longest = max(longest, offsets[order[k] + 1] - offsets[order[k]])
+    longest = most_samples(order, a, b, offsets)
     resets = np.empty(longest, np.int64)
     for k in range(a, b):
         s = order[k]
         base = offsets[s]
         n = offsets[s + 1] - base
         at = times_at[s]
-        if at != seen_at or n != seen_n:
-            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
-            seen_at = at
-            seen_n = n
+        if windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end, seen):
             for t in range(steps):
                 lo = first[t]
                 hi = end[t] - 1
@@ -143,17 +137,13 @@ def last_two(
     steps = out.shape[1]
     first = np.empty(steps, np.int64)
     end = np.empty(steps, np.int64)
-    seen_at = -1
-    seen_n = -1
+    seen = np.full(2, -1)
     for k in range(a, b):
         s = order[k]
         base = offsets[s]
         n = offsets[s + 1] - base
         at = times_at[s]
-        if at != seen_at or n != seen_n:
-            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
-            seen_at = at
-            seen_n = n
+        windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end, seen)
         for t in range(steps):
             hi = end[t] - 1
             if hi - first[t] < 1:

@@ -36,9 +36,25 @@ CHANGES, RESETS = range(2)
 
 @kernel()
 def windows(
-    t_ms: Any, at: int, n: int, start_ms: int, step_ms: int, range_ms: int, first: Any, end: Any
-) -> None:
-    """For each step, the samples first[t] <= i < end[t] that its window holds."""
+    t_ms: Any,
+    at: int,
+    n: int,
+    start_ms: int,
+    step_ms: int,
+    range_ms: int,
+    first: Any,
+    end: Any,
+    seen: Any,
+) -> bool:
+    """For each step, the samples first[t] <= i < end[t] that its window holds.
+
+    `seen` (i64[2], -1 at first) remembers whose times these are: nothing is done for a series
+    that has the times of the one before. Whether anything was.
+    """
+    if at == seen[0] and n == seen[1]:
+        return False
+    seen[0] = at
+    seen[1] = n
     lo = 0
     hi = 0
     for t in range(len(first)):
@@ -50,6 +66,16 @@ def windows(
             lo += 1
         first[t] = lo
         end[t] = hi
+    return True
+
+
+@kernel()
+def most_samples(order: Any, a: int, b: int, offsets: Any) -> int:
+    """The samples of the longest of the series order[a:b]."""
+    longest = 0
+    for k in range(a, b):
+        longest = max(longest, offsets[order[k] + 1] - offsets[order[k]])
+    return longest
 
 
 @kernel(WINDOW)
@@ -77,17 +103,13 @@ def edges(
     first = np.empty(steps, np.int64)
     end = np.empty(steps, np.int64)
     bits = values.view(np.uint64)
-    seen_at = -1
-    seen_n = -1
+    seen = np.full(2, -1)
     for k in range(a, b):
         s = order[k]
         base = offsets[s]
         n = offsets[s + 1] - base
         at = times_at[s]
-        if at != seen_at or n != seen_n:
-            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
-            seen_at = at
-            seen_n = n
+        windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end, seen)
         for t in range(steps):
             lo = first[t]
             hi = end[t]
@@ -134,21 +156,15 @@ def step_counts(
     steps = out.shape[1]
     first = np.empty(steps, np.int64)
     end = np.empty(steps, np.int64)
-    seen_at = -1
-    seen_n = -1
-    longest = 1
-    for k in range(a, b):
-        longest = max(longest, offsets[order[k] + 1] - offsets[order[k]])
+    seen = np.full(2, -1)
+    longest = max(1, most_samples(order, a, b, offsets))
     before = np.zeros(longest, np.int64)
     for k in range(a, b):
         s = order[k]
         base = offsets[s]
         n = offsets[s + 1] - base
         at = times_at[s]
-        if at != seen_at or n != seen_n:
-            windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end)
-            seen_at = at
-            seen_n = n
+        windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end, seen)
         for i in range(1, n):
             old = values[base + i - 1]
             new = values[base + i]
