@@ -22,6 +22,7 @@ from promlab.alertmanager.receivers.pagerduty import PagerdutyNotifier
 from promlab.alertmanager.receivers.pushover import PushoverNotifier
 from promlab.config.http_client import HttpClientConfig
 from tests.alertmanager.alertmanager_process import Call, Reply, Sink, sink
+from tests.moto_aws import moto_server
 
 NOW_MS = 1_800_000_000_000
 TEMPLATES = Templates()
@@ -317,13 +318,7 @@ def test_cutting() -> None:
 def test_sns_signs_what_moto_takes() -> None:
     """A topic of a simulated AWS gets the message, with attributes; a FIFO topic gets its keys."""
     boto3 = pytest.importorskip("boto3")
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        url = f"http://{host}:{port}"
+    with moto_server() as url:
         keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "eu-west-1"}
         sns = boto3.client("sns", endpoint_url=url, **keys)
         sqs = boto3.client("sqs", endpoint_url=url, **keys)
@@ -338,8 +333,6 @@ def test_sns_signs_what_moto_takes() -> None:
         )
         send(section.notifier, notice())
         (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
-    finally:
-        server.stop()
     body = json.loads(message["Body"])
     assert body["Subject"] == "[FIRING:1] Down "
     assert "it is <down>" in body["Message"]

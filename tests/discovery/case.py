@@ -11,6 +11,8 @@ from typing import Any
 from fake_api import FakeApi, Routes, serving
 from fake_cloud import cloud, server_tls
 
+from tests.moto_aws import KEYS, moto_server
+
 
 @dataclass
 class Case:
@@ -67,23 +69,15 @@ class MotoCase(Case):
     def served(self, folder: Path) -> Iterator[tuple[str, FakeApi]]:
         """The section, while moto runs."""
         import boto3
-        from moto.server import ThreadedMotoServer
 
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        url = f"http://{host}:{port}"
-        keys = {"aws_access_key_id": "key", "aws_secret_access_key": "s3cret"}
-        # A region of its own: all tests of a run share moto's memory.
-        ec2: Any = boto3.client("ec2", region_name="us-west-2", endpoint_url=url, **keys)
-        image = ec2.describe_images()["Images"][0]["ImageId"]
-        tags = [{"Key": "team name", "Value": "lab"}]
-        for _ in range(self.targets):
-            ec2.run_instances(
-                ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.micro",
-                TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-            )  # fmt: skip
-        try:
+        with moto_server() as url:
+            # A region of its own: all tests of a run share moto's memory.
+            ec2: Any = boto3.client("ec2", region_name="us-west-2", endpoint_url=url, **KEYS)
+            image = ec2.describe_images()["Images"][0]["ImageId"]
+            tags = [{"Key": "team name", "Value": "lab"}]
+            for _ in range(self.targets):
+                ec2.run_instances(
+                    ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.micro",
+                    TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+                )  # fmt: skip
             yield self.section.replace("BASE", url), FakeApi({})
-        finally:
-            server.stop()

@@ -11,25 +11,19 @@ import pytest
 from cases_aws import ecs
 from discovering import discovered
 from fake_api import serving
-from moto.server import ThreadedMotoServer
 
 from promlab.config import load_text
 from promlab.discovery.aws_databases import _serverless, fields, shown, snake
 from promlab.errors import ConfigError
+from tests.moto_aws import KEYS, moto_server
 
 REGION = "ap-south-1"
-KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "s3cret"}
 
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    with moto_server() as url:
+        yield url
 
 
 def client(moto: str, service: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import boto3
@@ -12,20 +13,14 @@ import pytest
 from aiohttp import web
 from discovering import discovered, discovering
 from fake_api import serving
-from moto.server import ThreadedMotoServer
 
-KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "s3cret"}
+from tests.moto_aws import KEYS, moto_server
 
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -94,23 +89,18 @@ async def test_a_role_is_assumed(
 async def test_new_instances_are_found_and_a_cloud_that_fails_keeps_them(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    ec2: Any = boto3.client("ec2", region_name="eu-west-1", endpoint_url=url, **KEYS)
-    try:
+    with ExitStack() as cloud:
+        url = cloud.enter_context(moto_server())
+        ec2: Any = boto3.client("ec2", region_name="eu-west-1", endpoint_url=url, **KEYS)
         async with discovering(section(url, ", refresh_interval: 100ms")) as watched:
             before = await watched.next()
             image = ec2.describe_images()["Images"][0]["ImageId"]
             ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)
             after = await watched.next()
             assert len(after) == len(before) + 1
-            server.stop()
+            cloud.close()
             await watched.failed("ec2")
             assert watched.updates.empty()
-    finally:
-        server.stop()
     assert "keeps what it had" in caplog.text
     assert "s3cret" not in caplog.text
 
