@@ -130,18 +130,7 @@ def _sample(out: Any, at: int, value: float, t_ms: int, start_ms: int, write: bo
 
 
 @kernel()
-def _metadata(out: Any, at: int, kind: int, help_ref: int, unit_ref: int, write: bool) -> int:
-    """Type, and references to help and unit, of a series of version 2.0; nothing of nothing."""
-    if kind == 0 and help_ref == 0 and unit_ref == 0:
-        return at
-    size = 0
-    if kind != 0:
-        size = _number(out, size, 1, _U(kind), False)
-    if help_ref != 0:
-        size = _number(out, size, 3, _U(help_ref), False)
-    if unit_ref != 0:
-        size = _number(out, size, 4, _U(unit_ref), False)
-    at = _head(out, at, _METADATA, size, write)
+def _metadata_body(out: Any, at: int, kind: int, help_ref: int, unit_ref: int, write: bool) -> int:
     if kind != 0:
         at = _number(out, at, 1, _U(kind), write)
     if help_ref != 0:
@@ -149,6 +138,16 @@ def _metadata(out: Any, at: int, kind: int, help_ref: int, unit_ref: int, write:
     if unit_ref != 0:
         at = _number(out, at, 4, _U(unit_ref), write)
     return at
+
+
+@kernel()
+def _metadata(out: Any, at: int, kind: int, help_ref: int, unit_ref: int, write: bool) -> int:
+    """Type, and references to help and unit, of a series of version 2.0; nothing of nothing."""
+    size = _metadata_body(out, 0, kind, help_ref, unit_ref, False)
+    if size == 0:
+        return at
+    at = _head(out, at, _METADATA, size, write)
+    return _metadata_body(out, at, kind, help_ref, unit_ref, write)
 
 
 @kernel()
