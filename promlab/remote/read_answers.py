@@ -29,11 +29,16 @@ from promlab.model.wire import (
     decode,
     varint_bytes,
 )
-from promlab.remote.read import SAMPLES, STREAMED
+from promlab.remote.read import CONTENT_TYPES, SAMPLES, STREAMED
 from promlab.remote.snappy import BadSnappy, uncompress
 from promlab.remote.write import BadWriteRequest, SeriesCache, texts_of
 
 MOST_BYTES = 1 << 30  # of one answer, unpacked
+REQUEST_HEADERS = {
+    "Content-Type": "application/x-protobuf",
+    "Content-Encoding": "snappy",
+    "X-Prometheus-Remote-Read-Version": "0.1.0",
+}
 _TYPES = {
     MatchType.EQUAL: 0, MatchType.NOT_EQUAL: 1, MatchType.REGEX: 2, MatchType.NOT_REGEX: 3,
 }  # fmt: skip
@@ -135,6 +140,18 @@ def _left_out(problems: dict[int, str]) -> str:
     if not problems:
         return ""
     return f"{len(problems):,} native histograms left out: {next(iter(problems.values()))}"
+
+
+def answer_of(content_type: str, body: bytes, frame_limit: int = 0) -> Found | None:
+    """The answer in the form that its type names; None if that is no form of an answer.
+
+    Raises BadReadAnswer, and OtherChunks.
+    """
+    if content_type.startswith(CONTENT_TYPES[STREAMED].partition(";")[0]):
+        return streamed_answer(body, frame_limit)
+    if content_type.startswith(CONTENT_TYPES[SAMPLES]):
+        return samples_answer(body)
+    return None
 
 
 def streamed_answer(body: bytes, frame_limit: int) -> Found:

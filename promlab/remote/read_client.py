@@ -22,14 +22,14 @@ from promlab.config.remote import RemoteReadConfig
 from promlab.errors import PromlabError, QueryCanceled, QueryTimeout, ScrapeError
 from promlab.model.matchers import Matcher, MatchType
 from promlab.model.storage import QueryScope, SelectHints
-from promlab.remote.read import CONTENT_TYPES, SAMPLES, STREAMED
+from promlab.remote.read import SAMPLES, STREAMED
 from promlab.remote.read_answers import (
     MOST_BYTES,
+    REQUEST_HEADERS,
     Found,
     OtherChunks,
+    answer_of,
     read_request,
-    samples_answer,
-    streamed_answer,
 )
 from promlab.transport.failures import describe
 from promlab.transport.redirects import MAX_REDIRECTS, joined, trusted
@@ -72,10 +72,8 @@ class RemoteReader:
         self.stats = ReadStats()
         headers = {
             "User-Agent": f"promlab/{version}",
-            "Content-Type": "application/x-protobuf",
-            "Content-Encoding": "snappy",
             "Accept-Encoding": "snappy",
-            "X-Prometheus-Remote-Read-Version": "0.1.0",
+            **REQUEST_HEADERS,
             **config.headers,
         }
         self._client = HttpClient(config.http, headers)
@@ -142,11 +140,10 @@ class RemoteReader:
         body = read_request(matchers, start_ms, end_ms, hints, accepted)
         running = asyncio.run_coroutine_threadsafe(self._counted(body), self._loop)
         kind, answer = _awaited(running, scope)
-        if kind.startswith(CONTENT_TYPES[STREAMED].partition(";")[0]):
-            return streamed_answer(answer, self.config.chunked_read_limit)
-        if kind.startswith(CONTENT_TYPES[SAMPLES]):
-            return samples_answer(answer)
-        raise ReadFailed(f"unsupported content type: {kind[:100]}")
+        found = answer_of(kind, answer, self.config.chunked_read_limit)
+        if found is None:
+            raise ReadFailed(f"unsupported content type: {kind[:100]}")
+        return found
 
     async def _counted(self, body: bytes) -> tuple[str, bytes]:
         stats, started = self.stats, time.monotonic()

@@ -20,14 +20,14 @@ from promlab.cli.tsdb.shared import progress
 from promlab.errors import ClientError, StorageError
 from promlab.model.matchers import Matcher
 from promlab.model.storage import NO_HINTS
-from promlab.remote.read import CONTENT_TYPES, SAMPLES, STREAMED
+from promlab.remote.read import SAMPLES, STREAMED
 from promlab.remote.read_answers import (
+    REQUEST_HEADERS,
     BadReadAnswer,
     Found,
     OtherChunks,
+    answer_of,
     read_request,
-    samples_answer,
-    streamed_answer,
 )
 from promlab.stored.selectors import matchers_of
 from promlab.tsdb.blocks.importing import BLOCK_MS, BlockImporter
@@ -36,9 +36,7 @@ if TYPE_CHECKING:
     import httpx
 
 _HEADERS = [
-    ("Content-Type", "application/x-protobuf"),
-    ("Content-Encoding", "snappy"),
-    ("X-Prometheus-Remote-Read-Version", "0.1.0"),
+    *REQUEST_HEADERS.items(),
     ("User-Agent", f"promlab/{__version__}"),
 ]
 _DEFAULT_MS = 15 * 86_400_000  # imported if no range is given: what a Prometheus keeps
@@ -125,12 +123,11 @@ class _Reader:
             raise kind(f"{self._url} answered {answer.status_code}: {text or answer.reason_phrase}")
         kind = answer.headers.get("Content-Type", "")
         try:
-            if kind.startswith(CONTENT_TYPES[STREAMED].partition(";")[0]):
-                return streamed_answer(answer.content, 0)
-            if kind.startswith(CONTENT_TYPES[SAMPLES]):
-                return samples_answer(answer.content)
+            found = answer_of(kind, answer.content)
         except BadReadAnswer as error:
             raise ClientError(f"{self._url}: {error}") from None
+        if found is not None:
+            return found
         raise ClientError(
             f"{self._url} does not answer remote read, but with {printable(kind[:80])!r}: "
             "a Prometheus has it at /api/v1/read"
