@@ -15,11 +15,12 @@ _SUBSCRIBERS = ("dispatcher", "inhibitor")
 
 def page(context: Context) -> str:
     """The whole page."""
-    parts = [*_core(context), *_notifications(context), *stores(context), *http(context)]
+    parts = [*_alerts(context), *_routing(context), *_configuration(context)]
+    parts += [*_notifications(context), *stores(context), *http(context)]
     return "".join([*parts, *cluster(context), *process()])
 
 
-def _core(context: Context) -> Iterable[str]:
+def _alerts(context: Context) -> Iterable[str]:
     am = context.am
     now_ms = am.clock.now_ms()
     states = {"active": 0, "suppressed": 0, "unprocessed": 0}
@@ -53,6 +54,10 @@ def _core(context: Context) -> Iterable[str]:
         "Most alerts of one name.",
         one(context.settings.per_alertname_limit),
     )
+
+
+def _routing(context: Context) -> Iterable[str]:
+    am = context.am
     pipeline, dispatcher = am.running.pipeline, am.running.dispatcher
     yield family(
         "alertmanager_silences",
@@ -101,6 +106,9 @@ def _core(context: Context) -> Iterable[str]:
         "Time that alerts took to get into their groups.",
         [("_sum", {}, am.counters.processing_s), ("_count", {}, am.counters.processing_count)],
     )
+
+
+def _configuration(context: Context) -> Iterable[str]:
     yield family(
         "alertmanager_config_hash", "gauge", "Hash of the configuration.", one(context.config_hash)
     )
