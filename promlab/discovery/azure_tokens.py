@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlencode
 from promlab.config.mechanisms.clouds import Azure
 from promlab.discovery.answers import Answer
 from promlab.discovery.asking import Asker
+from promlab.discovery.kept_token import KeptToken
 from promlab.errors import DiscoveryError
 from promlab.transport.session import read_secret
 
@@ -56,23 +56,15 @@ class Tokens:
 
     def __init__(self, config: Azure, asker: Asker) -> None:
         self._config, self._asker = config, asker
-        self._token, self._until_s = "", 0.0
+        self._kept = KeptToken(_MARGIN_S)
 
     async def token(self) -> str:
         """A token that is good now. Raises DiscoveryError if none is given."""
-        if not self._token or time.monotonic() >= self._until_s:
-            answer = await self._ask()
-            token = answer.text("access_token")
-            if not token:
-                raise DiscoveryError("no access token was given")
-            good_s = float(answer.shown("expires_in") or 0)
-            self._token = token
-            self._until_s = time.monotonic() + max(0.0, good_s - _MARGIN_S)
-        return self._token
+        return self._kept.good or self._kept.take(await self._ask())
 
     def forget(self) -> None:
         """Ask for a new token next time: the old one may have been revoked."""
-        self._token = ""
+        self._kept.forget()
 
     async def _ask(self) -> Answer:
         config = self._config

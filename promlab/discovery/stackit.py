@@ -14,6 +14,7 @@ from promlab.config.mechanisms.hosters import Stackit
 from promlab.discovery.answers import Answer
 from promlab.discovery.aside import aside
 from promlab.discovery.base import ADDRESS, META, Surroundings, TargetGroup, label_name
+from promlab.discovery.kept_token import KeptToken
 from promlab.discovery.simple import Simple, target
 from promlab.errors import DiscoveryError
 from promlab.transport.session import read_secret
@@ -32,7 +33,7 @@ class StackitDiscovery(Simple[Stackit]):
 
     def __init__(self, config: Stackit, around: Surroundings) -> None:
         super().__init__(config, around)
-        self._token, self._until_s = "", 0.0
+        self._kept = KeptToken(_MARGIN_S)
 
     async def refresh(self) -> Sequence[TargetGroup]:
         """Targets of all servers, or of all databases."""
@@ -97,22 +98,18 @@ class StackitDiscovery(Simple[Stackit]):
         ]
 
     async def _own_token(self) -> str:
-        if not self._token or time.monotonic() >= self._until_s:
-            account, key = await self._key()
-            claim = await aside(lambda: _claim(account, key), "stackit discovery")
-            grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-            answer = await self.asker.json(
-                TOKENS,
-                method="POST",
-                headers={"Content-Type": "application/x-www-form-urlencoded"},
-                body=urlencode({"grant_type": grant, "assertion": claim}).encode(),
-            )
-            if not answer.text("access_token"):
-                raise DiscoveryError(f"{TOKENS}: no access token was given")
-            self._token = answer.text("access_token")
-            good_s = float(answer.shown("expires_in") or 0)
-            self._until_s = time.monotonic() + max(0.0, good_s - _MARGIN_S)
-        return self._token
+        if token := self._kept.good:
+            return token
+        account, key = await self._key()
+        claim = await aside(lambda: _claim(account, key), "stackit discovery")
+        grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+        answer = await self.asker.json(
+            TOKENS,
+            method="POST",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=urlencode({"grant_type": grant, "assertion": claim}).encode(),
+        )
+        return self._kept.take(answer, f"{TOKENS}: ")
 
     async def _key(self) -> tuple[Answer, str]:
         """The credentials of the service account, and its private key."""
