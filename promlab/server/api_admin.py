@@ -29,8 +29,7 @@ async def reload(context: Context, request: Request) -> Response:
         return refused
     try:
         await context.writer.ask("reload")
-        if context.rules is not None:
-            await context.rules.refresh()
+        await context.following.refresh()
     except PromlabError as error:
         message = str(error).partition(": ")[2] or str(error)
         return text(f"failed to reload config: {message}\n", 500)

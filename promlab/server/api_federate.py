@@ -53,7 +53,7 @@ async def federate(context: Context, request: Request) -> Response:
         context.metrics.federation_errors.inc()
         return text(f"{error.message}\n", 400)
     sets = [matchers for matchers in sets if matchers]  # `{}` is nothing here, not everything
-    querier, external = context.stored(), (await context.evaluated()).external_labels
+    querier, external = context.stored(), (await context.config()).global_.external_labels
     now_ms = time.time_ns() // 1_000_000
     lookback_ms = context.settings.lookback_ms
     form = negotiated(request.header("accept"))

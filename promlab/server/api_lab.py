@@ -161,8 +161,7 @@ async def _remove(context: Context, request: Request, kind: str) -> Response:
 async def _changed(context: Context, kind: str, body: Any) -> Any:
     try:
         found = await context.writer.ask(kind, body)
-        if context.rules is not None:
-            await context.rules.refresh()
+        await context.following.refresh()
     except PromlabError as error:
         # The other process's error comes as its class and text.
         message = str(error).partition(": ")[2] or str(error)

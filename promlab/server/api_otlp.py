@@ -45,7 +45,7 @@ async def metrics(context: Context, request: Request) -> Response:
     if encoding not in ("gzip", "none", "identity"):
         return text(f"unsupported compression: {encoding}. Only gzip or none is supported\n", 400)
     body = await request.body(MAX_BYTES)
-    config = (await context.evaluated()).config
+    config = await context.config()
     try:
         if encoding == "gzip":
             body = _unpacked(body)

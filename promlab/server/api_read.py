@@ -31,7 +31,7 @@ async def read(context: Context, request: Request) -> Response:
         return text(f"{error}\n", 400)
     symbols = context.stored().symbols.overlay()
     querier = context.within(ApiScope(symbols, time.monotonic() + _PATIENCE_S))
-    external = (await context.evaluated()).external_labels
+    external = (await context.config()).global_.external_labels
 
     def select(query: remote.ReadQuery) -> SeriesBatch:
         matchers = remote.without_external(query.matchers, external)

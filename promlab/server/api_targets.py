@@ -58,7 +58,7 @@ async def scrape_pool_config(context: Context, request: Request) -> Response:
     pool = await request.param("scrapePool")
     if not pool:
         raise ApiError("bad_data", "scrapePool parameter is required")
-    job = _job((await context.evaluated()).config, pool)
+    job = _job(await context.config(), pool)
     return success({"yaml": yaml.safe_dump(job.plain(), sort_keys=False, allow_unicode=True)})
 
 
@@ -68,7 +68,7 @@ async def relabel_steps(context: Context, request: Request) -> Response:
     if not pool:
         raise ApiError("bad_data", "no scrapePool parameter provided")
     labels = _labels(await request.param("labels"))
-    job = _job((await context.evaluated()).config, pool)
+    job = _job(await context.config(), pool)
     steps = []
     for rule in job.relabel_configs:
         table, _ = relabel(LabelTable.from_dicts([labels], Symbols()), [rule])

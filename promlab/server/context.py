@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from promlab.config import Config
 from promlab.errors import NotReady
 from promlab.model.storage import Querier, QueryScope
 from promlab.promql.memo import TableMemo
 from promlab.server.channel import ChannelClient
+from promlab.server.following import Following
 from promlab.server.label_text import LabelText
 from promlab.server.notifications import STARTING, Notifications
 from promlab.server.queries import QueryEngine, QueryRunner
@@ -27,12 +29,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _REMEMBERED_ROWS = 200_000  # of answers whose order is kept
-_RULES_S = 10.0  # longest wait for the rules to be there
+_CONFIG_S = 10.0  # longest wait for the first configuration
 
 
 @dataclass
 class Context:
-    """One reader's state; `querier` and `engine` are there once it is ready."""
+    """One reader's state; `querier` is there once it is ready, and but in an agent `engine`."""
 
     settings: Settings
     runner: QueryRunner
@@ -49,20 +51,21 @@ class Context:
     stopping: bool = False
     features: frozenset[str] = field(init=False)  # names given with --enable-feature
     notifications: Notifications = field(init=False)
+    following: Following = field(init=False)
     started_s: float = field(default_factory=time.time)
-    _rules_there: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.features = frozenset(self.settings.features)
         self.notifications = Notifications(self.settings.max_subscribers)
+        self.following = Following(self.settings, self.writer)
 
     @property
     def is_ready(self) -> bool:
-        """Whether queries can be answered."""
-        return self.querier is not None and self.engine is not None
+        """Whether requests that need what is stored can be answered."""
+        return self.querier is not None
 
-    def become_ready(self, querier: Querier, engine: QueryEngine) -> None:
-        """Queries can be answered from now on."""
+    def become_ready(self, querier: Querier, engine: QueryEngine | None) -> None:
+        """Queries can be answered from now on; without an engine, all else."""
         self.label_text = LabelText(querier.symbols)
         self.querier, self.engine = querier, engine
         self.notifications.set(STARTING, False)
@@ -77,24 +80,26 @@ class Context:
         """The querier of one request, other servers included. Raises NotReady."""
         return self.stored() if self.sources is None else self.sources.within(scope)
 
+    async def config(self) -> Config:
+        """The configuration, which comes a moment after queries can be answered.
+
+        Raises NotReady.
+        """
+        await self._settled()
+        return self.following.config
+
     async def evaluated(self) -> Rules:
-        """The rules, which come a moment after queries can be answered. Raises NotReady."""
-        if self.is_ready:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_RULES_S):
-                    if self.rules is None:
-                        await self._rules_there.wait()
-                    if self.rules is not None:
-                        await self.rules.settled()
+        """The rules, as the configuration has them. Raises NotReady."""
+        await self._settled()
         if self.rules is None:
             raise NotReady("the server has not finished starting")
         return self.rules
 
-    def begin_rules(self, rules: Rules) -> None:
-        """Rules are evaluated from now on."""
-        self.rules = rules
-        rules.start()
-        self._rules_there.set()
+    async def _settled(self) -> None:
+        if self.is_ready:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CONFIG_S):
+                    await self.following.settled()
 
     async def in_pool(self, work: Callable[[], T]) -> T:
         """The result of what is worked out in a thread that is there for queries."""

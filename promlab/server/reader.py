@@ -15,6 +15,7 @@ import logging
 import signal
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promlab import __version__
 from promlab.config import Config
@@ -31,6 +32,11 @@ from promlab.web.guard import Guard
 from promlab.web.log import facts
 from promlab.web.serving import GuardedServer
 from promlab.web.sockets import is_loopback
+
+if TYPE_CHECKING:
+    from promlab.promql.engine import Engine
+    from promlab.promql.options import EngineOptions
+    from promlab.tsdb.data import DataReader
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +71,7 @@ async def main(settings: Settings, listeners: list[socket.socket]) -> int:
     for task in (getting_ready, looking):
         task.cancel()
     await asyncio.gather(getting_ready, looking, return_exceptions=True)
+    await context.following.stop()
     if context.rules is not None:
         await context.rules.stop()
     if context.remote_write is not None:
@@ -111,17 +118,50 @@ def _ready_or_over(task: asyncio.Task[None], server: GuardedServer) -> None:
 
 
 async def _become_ready(context: Context) -> None:
-    """Load the kernels, wait for the writer, map its files."""
-    await process.off_loop(_load)
+    """Load the kernels, wait for the writer, map its files; an agent needs less of it."""
+    await process.off_loop(_load, context.settings.agent)
     await _writer_is_open(context)
-    from promlab.promql.engine import Engine
-    from promlab.promql.options import EngineOptions
-    from promlab.server.sources import QuerySources
     from promlab.tsdb.open import open as open_reader
 
+    querier = await asyncio.to_thread(open_reader, context.settings.data_path)
+    if context.settings.agent:
+        _tell_ready(context, querier, None)
+    else:
+        await _evaluate(context, querier)
+    context.following.listeners.append(lambda config: _send_on(context, config))
+    context.following.start()
+    # What is loaded by now stays: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+
+
+async def _evaluate(context: Context, querier: DataReader) -> None:
+    """Answer queries from now on, and evaluate rules a moment later."""
+    from promlab.promql.engine import Engine
+    from promlab.server.sources import QuerySources
+
     settings = context.settings
-    querier = await asyncio.to_thread(open_reader, settings.data_path)
-    options = EngineOptions(
+    context.sources = sources = QuerySources(querier, context.runner, settings)
+    engine = Engine(querier, _engine_options(settings), sources.within)
+    context.runner.listed.open(settings.data_path)
+    _tell_ready(context, querier, engine)
+    # Templates, alerts and notifications take a while to import: queries need none of them.
+    await process.off_loop(importlib.import_module, "promlab.server.rules")
+    from promlab.server.rules import Rules
+
+    context.rules = Rules(settings, context.writer, querier, engine)
+    context.following.listeners += [context.rules.apply, sources.apply]
+
+
+def _tell_ready(context: Context, querier: DataReader, engine: Engine | None) -> None:
+    context.become_ready(querier, engine)
+    log.info("Server is ready to receive web requests.")
+
+
+def _engine_options(settings: Settings) -> EngineOptions:
+    from promlab.promql.options import EngineOptions
+
+    return EngineOptions(
         lookback_ms=settings.lookback_ms,
         timeout_s=settings.query_timeout_s,
         max_samples=_max_samples(settings),
@@ -130,22 +170,6 @@ async def _become_ready(context: Context) -> None:
         features=frozenset(settings.features),
         threads=THREADS,
     )
-    context.sources = sources = QuerySources(querier, context.runner, settings)
-    engine = Engine(querier, options, sources.within)
-    context.runner.listed.open(settings.data_path)
-    context.become_ready(querier, engine)
-    log.info("Server is ready to receive web requests.")
-    # Templates, alerts and notifications take a while to import: queries need none of them.
-    await process.off_loop(importlib.import_module, "promlab.server.rules")
-    from promlab.server.rules import Rules
-
-    rules = Rules(settings, context.writer, querier, engine)
-    rules.listeners.append(sources.apply)
-    rules.listeners.append(lambda config: _send_on(context, config))
-    context.begin_rules(rules)
-    # What is loaded by now stays: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
 
 
 def _max_samples(settings: Settings) -> int:
@@ -176,11 +200,14 @@ async def _send_on(context: Context, config: Config) -> None:
     await context.remote_write.apply(config)
 
 
-def _load() -> None:
-    process.load_kernels(
-        ["promlab.promql", "promlab.server", "promlab.model", "promlab.remote", "promlab.tsdb"],
-        ["promlab.server.json_kernels", "promlab.promql.engine", "promlab.tsdb.open"],
-    )
+def _load(agent: bool) -> None:
+    """Kernels and modules; an agent needs none of those that evaluate and print."""
+    rooms = ["promlab.model", "promlab.remote", "promlab.tsdb"]
+    modules = ["promlab.tsdb.open"]
+    if not agent:
+        rooms += ["promlab.promql", "promlab.server"]
+        modules += ["promlab.server.json_kernels", "promlab.promql.engine"]
+    process.load_kernels(rooms, modules)
 
 
 async def _writer_is_open(context: Context) -> None:

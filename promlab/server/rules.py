@@ -1,15 +1,13 @@
 """Rules in the process that answers: evaluated on its engine, stored by the writer.
 
-The writer reads the configuration and says which one counts; this follows it, so that rules
-and scraping never have two. Groups are evaluated in threads of their own: neither a request
-nor a query waits for a rule, nor a rule for them.
+Groups are evaluated in threads of their own: neither a request nor a query waits for a rule,
+nor a rule for them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from promlab import __version__
@@ -18,7 +16,6 @@ from promlab.config.alerting import AlertmanagerConfig
 from promlab.config.http_client import HttpClientConfig
 from promlab.discovery import Discovery, DiscoveryStats, Providers, TargetGroup
 from promlab.discovery.providers import Provider
-from promlab.errors import NotReady, PromlabError, ServerError
 from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable
 from promlab.model.samples import Times, Values
@@ -33,7 +30,6 @@ from promlab.rules.restore import RestoreOptions
 from promlab.rules.seams import Evaluator, SystemClock
 from promlab.server.alert_log import StoredHistory
 from promlab.server.channel import ChannelClient
-from promlab.server.checked_config import load_settled
 from promlab.server.discovery_metrics import Row, discovery_rows
 from promlab.server.queries import THREADS, query_stats
 from promlab.server.query_log import QueryLog
@@ -44,7 +40,6 @@ from promlab.web.log import facts
 
 log = logging.getLogger(__name__)
 
-_FOLLOW_S = 1.0
 # Less than what the supervisor waits before it kills.
 _DRAIN_S = 20.0
 
@@ -104,44 +99,13 @@ class Rules:
         self.manager = RuleManager(
             options, settings.external_url, features=features, history=history
         )
-        self._config: Config | None = None
-        # What else follows the configuration.
-        self.listeners: list[Callable[[Config], Awaitable[None]]] = []
-        self._version = ""
         self._alertmanagers: tuple[AlertmanagerConfig, ...] = ()
         self._discovered: dict[str, int] = {}
         self._providers = Providers(DiscoveryStats(), __version__)
         self._discoveries: list[Discovery] = []
-        self._applying = asyncio.Lock()
-        self._following: asyncio.Task[None] | None = None
-        self._looked = asyncio.Event()  # at the first configuration, whatever came of it
-
-    @property
-    def config(self) -> Config:
-        """The configuration that counts. Raises NotReady."""
-        if self._config is None:
-            raise NotReady("the configuration is not loaded yet")
-        return self._config
-
-    @property
-    def external_labels(self) -> Mapping[str, str]:
-        """Labels that are added to what is sent to others."""
-        return self.config.global_.external_labels
-
-    def start(self) -> None:
-        """Follow the writer's configuration from now on."""
-        self._following = asyncio.create_task(self._follow(), name="rules follow the writer")
-
-    async def settled(self) -> None:
-        """Wait until the first configuration is taken over, or refused, if one is to come."""
-        if self._following is not None:
-            await self._looked.wait()
 
     async def stop(self) -> None:
         """Finish what is being evaluated, and send what is queued."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
         await self.manager.stop()
         for discovery in self._discoveries:
             await discovery.stop()
@@ -149,47 +113,16 @@ class Rules:
         await self.notifier.stop()
         self._pool.shutdown(wait=False)
 
-    async def refresh(self) -> None:
-        """Take over the writer's configuration if it is another. Raises PromlabError."""
-        async with self._applying:
-            answer = await self._writer.ask("config_text", self._version)
-            if answer is None:
-                return
-            # Noted first: one that can't be applied is not tried again each second.
-            self._version = answer["version"]
-            try:
-                await self._take_over(answer["text"])
-            except (NotReady, ServerError):
-                self._version = ""  # The writer went meanwhile: once more, then.
-                raise
-
-    async def _take_over(self, text: str) -> None:
-        """All that follows the configuration does what this one says. Raises PromlabError."""
-        config = await asyncio.to_thread(load_settled, text, self._settings)
+    async def apply(self, config: Config) -> None:
+        """Evaluate and notify as this configuration says from now on. Raises PromlabError."""
         self.notifier.apply(config)
         await self._discover(config)
         await self.manager.apply(config)
-        self._config = config
-        for listener in self.listeners:
-            await listener(config)
         self.query_log.use(config.global_.query_log_file)
 
     def discovery_rows(self) -> list[Row]:
         """What the discovery of Alertmanagers counts."""
         return discovery_rows(self._providers.stats, "notify", self._discovered)
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                await self.refresh()
-            except (NotReady, ServerError):
-                pass  # The writer is being started again.
-            except PromlabError as error:
-                log.error("Loading rules failed", extra=facts(err=str(error)))
-                self._looked.set()
-            else:
-                self._looked.set()
-            await asyncio.sleep(_FOLLOW_S)
 
     async def _discover(self, config: Config) -> None:
         """Look for the Alertmanagers of each section, unless they are the same as before."""

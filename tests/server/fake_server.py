@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from promlab.config import load_text
 from promlab.errors import ServerError
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
@@ -20,6 +21,7 @@ from promlab.promql.engine import Engine
 from promlab.promql.options import EngineOptions
 from promlab.server.app import App
 from promlab.server.context import Context
+from promlab.server.following import Following
 from promlab.server.queries import QueryRunner
 from promlab.server.rules import Rules
 from promlab.server.self_metrics import ReaderMetrics
@@ -116,7 +118,7 @@ class FakeWriter:
         return answer(body, columns) if callable(answer) else answer
 
 
-def make_context(settings: Settings, series: Any = SERIES) -> Context:
+def make_context(settings: Settings, series: Any = SERIES, config: str = "") -> Context:
     writer: Any = FakeWriter()
     context = Context(
         settings,
@@ -129,6 +131,7 @@ def make_context(settings: Settings, series: Any = SERIES) -> Context:
     engine = Engine(querier, options)
     context.become_ready(querier, engine)
     context.rules = Rules(settings, writer, querier, engine)
+    context.following = Following(settings, writer, load_text(config))
     return context
 
 

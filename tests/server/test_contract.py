@@ -10,7 +10,6 @@ import pytest
 import yaml
 from fake_server import client_of, make_context
 
-from promlab.config import load_text
 from promlab.errors import NotReady
 from promlab.server.context import Context
 from promlab.server.routes import routes
@@ -47,9 +46,7 @@ def settings() -> Settings:
 
 @pytest.fixture
 def context(settings: Settings) -> Context:
-    context = make_context(settings)
-    assert context.rules is not None
-    context.rules._config = load_text(CONFIG)
+    context = make_context(settings, config=CONFIG)
     answers: dict[str, Any] = {
         "targets": {"active": [TARGET], "dropped": [], "dropped_counts": {"j": 0}},
         "scrape_pools": ["j"],

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from fake_server import FakeQuerier, client_of, make_context
 
-from promlab.config import load_text
 from promlab.model.histograms import Buckets, HistogramColumn, HistogramTable
 from promlab.model.labels import LabelTable
 from promlab.model.samples import STALE_NAN, SeriesBatch
@@ -39,10 +38,7 @@ CONFIG = "global: {external_labels: {region: eu, zone: z}}"
 
 
 def make(settings: Settings, series: Any = SERIES) -> Context:
-    context = make_context(settings, series)
-    assert context.rules is not None
-    context.rules._config = load_text(CONFIG)
-    return context
+    return make_context(settings, series, config=CONFIG)
 
 
 async def ask(context: Context, *matchers: str, accept: str = "") -> httpx.Response:
