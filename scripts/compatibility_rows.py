@@ -50,8 +50,10 @@ API = [
          "queries_wait_for_their_turn_and_not_for_ever "
          "memory_of_a_query_is_limited_and_given_back",
          "and memory, with `--query.max-memory`"),
-    _row("query statistics (`stats`)", PARTLY, "server/api_query: stats",
-         "no samples per step; any value of the parameter is the same"),
+    _row("query statistics (`stats`)", HOLDS,
+         "server/api_query: stats statistics_of_each_step other_values_of_stats_are_deprecated; "
+         "promql/step_counts: as_prometheus_counts what_is_read",
+         "samples that a subquery reads count once"),
     _row("/query_exemplars", HOLDS, "interop/real_clients: the_calls_of_grafana"),
     _row("/format_query, /parse_query", HOLDS,
          "server/api_query: format_query; server/against_prometheus: same_tree"),

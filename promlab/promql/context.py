@@ -22,6 +22,7 @@ from promlab.promql.ast import Node
 from promlab.promql.memo import TableMemo
 from promlab.promql.options import EngineOptions
 from promlab.promql.plan import Plan
+from promlab.promql.step_counts import StepCounts
 from promlab.promql.steps import Steps
 
 T = TypeVar("T")
@@ -50,7 +51,9 @@ class QueryContext:
     peak: int = 0
     samples_read: int = 0
     statistics: bool = False
+    counts: StepCounts | None = None  # where somebody asked for samples by step
     results: dict[Hashable, Any] = field(default_factory=dict)
+    counts_of: dict[Hashable, StepCounts] = field(default_factory=dict)  # of `results`
     _base: Symbols | None = None
     _symbols: Symbols | None = None
 

@@ -46,6 +46,7 @@ from promlab.promql.result import (
 )
 from promlab.promql.running import RunningQueries
 from promlab.promql.sample_windows import SampleClock
+from promlab.promql.step_counts import StepCounts
 from promlab.promql.steps import Steps
 from promlab.promql.valuetype import ValueType
 from promlab.promql.vector import Mask, Rows, Vector, single_vector
@@ -98,14 +99,16 @@ class Engine:
         timeout_s: float | None = None,
         max_samples: int | None = None,
         cancel: threading.Event | None = None,
+        by_step: bool = False,
     ) -> QueryResult:
         """Value of a query at `t_ms` (ms UTC).
 
         `timeout_s` and `max_samples` only lower what the options say; setting `cancel` from
-        another thread ends the query. Raises PromQLSyntaxError and QueryError with its kin.
+        another thread ends the query; `by_step` counts samples for each step (`stats.by_step`).
+        Raises PromQLSyntaxError and QueryError with its kin.
         """
         steps = Steps(t_ms, 1, 1)
-        return self._run(text, steps, True, lookback_ms, timeout_s, max_samples, cancel)
+        return self._run(text, steps, True, lookback_ms, timeout_s, max_samples, cancel, by_step)
 
     def range(
         self,
@@ -118,6 +121,7 @@ class Engine:
         timeout_s: float | None = None,
         max_samples: int | None = None,
         cancel: threading.Event | None = None,
+        by_step: bool = False,
     ) -> QueryResult:
         """Values of a query from `start_ms` to `end_ms`, both included, each `step_ms`.
 
@@ -128,7 +132,7 @@ class Engine:
         if end_ms < start_ms:
             raise QueryError("end must not be before start", query=text)
         steps = Steps(start_ms, step_ms, (end_ms - start_ms) // step_ms + 1)
-        return self._run(text, steps, False, lookback_ms, timeout_s, max_samples, cancel)
+        return self._run(text, steps, False, lookback_ms, timeout_s, max_samples, cancel, by_step)
 
     def close(self) -> None:
         """Let the pool's threads end."""
@@ -146,6 +150,7 @@ class Engine:
         timeout_s: float | None,
         max_samples: int | None,
         cancel: threading.Event | None,
+        by_step: bool,
     ) -> QueryResult:
         load_kernels()
         started = time.monotonic()
@@ -172,6 +177,8 @@ class Engine:
             )
             if self._within is not None:
                 ctx.querier = self._within(ctx)
+            if by_step:
+                ctx.counts = StepCounts.none(steps.count)
             return _evaluated(ctx, instant, started)
 
     def _threads(self) -> ThreadPoolExecutor | None:
@@ -189,7 +196,8 @@ def _evaluated(ctx: QueryContext, instant: bool, started: float) -> QueryResult:
         if not error.query:
             error.query, error.end = ctx.plan.text, len(ctx.plan.text)
         raise
-    stats = QueryStats(ctx.samples_read, ctx.peak, prepared - started, time.monotonic() - prepared)
+    ended = time.monotonic()
+    stats = QueryStats(ctx.samples_read, ctx.peak, prepared - started, ended - prepared, ctx.counts)
     return QueryResult(value, ctx.annotations.warnings, ctx.annotations.infos, stats)
 
 

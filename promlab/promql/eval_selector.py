@@ -21,6 +21,7 @@ from promlab.model.tiles import BatchTiles, Tile, TiledQuerier, TiledSeries
 from promlab.promql.ast import At, AtBound, Duration, MatrixSelector, VectorSelector
 from promlab.promql.context import QueryContext
 from promlab.promql.durations import duration_ms
+from promlab.promql.step_counts import Stored
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Mask, Rows, Vector
 
@@ -63,19 +64,27 @@ def select_instant(
     if node.smoothed:
         from promlab.promql.smoothed_selector import smoothed_vector
 
-        return smoothed_vector(ctx, node, without_stale(batch), ends, timestamps=timestamps)
+        found = smoothed_vector(ctx, node, without_stale(batch), ends, timestamps=timestamps)
+        return _counted(ctx, found)
     window = Window(batch, ends, ctx.lookback_ms)
     mode = kernels.LAST_TIME if timestamps else kernels.LAST
     values, present = run(ctx, kernels.edges, window, mode)
     vector = Vector(batch.labels, values, present)
     if batch.histograms is None or timestamps:
-        return vector
+        return _counted(ctx, vector)
     from promlab.promql.sample_windows import SampleClock, pick
 
     # The newest sample of each window, as the kernel found it.
     at = SampleClock(batch).windows(ends, ctx.lookback_ms).end - 1
     index = np.where(present, pick(batch.histograms.index, at), -1)
-    return vector.with_histograms(HistogramColumn(batch.histograms.table, index))
+    column = HistogramColumn(batch.histograms.table, index)
+    return _counted(ctx, vector.with_histograms(column))
+
+
+def _counted(ctx: QueryContext, vector: Vector) -> Vector:
+    if ctx.counts is not None:
+        ctx.counts.add_values(vector.present, vector.histograms)
+    return vector
 
 
 def select_window(ctx: QueryContext, node: MatrixSelector, steps: Steps) -> Window:
@@ -107,6 +116,8 @@ class RangeSelection:
     def window(self) -> Window:
         """All samples at once."""
         batch = without_stale(accounted(self.ctx, self.series.whole()))
+        if self.ctx.counts is not None:
+            self.ctx.counts.add_windows(Stored.of(batch), self.ends, self.range_ms)
         kind = (self.anchored, self.smoothed, self.ctx.lookback_ms)
         return Window(batch, self.ends, self.range_ms, None, *kind)
 

@@ -14,6 +14,7 @@ from promlab.model.histograms import GAUGE, UNKNOWN, HistogramColumn
 from promlab.model.samples import SeriesBatch
 from promlab.promql.ast import Subquery
 from promlab.promql.eval_selector import Window, at_ms, length_ms, offset_ms
+from promlab.promql.step_counts import StepCounts, Stored, counted_apart
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Vector, single_vector
 
@@ -33,10 +34,22 @@ def subquery_window(ev: Evaluator, node: Subquery, steps: Steps) -> Window:
         return Window(SeriesBatch.empty(ctx.base), ends, range_ms)
     ctx.hold(count)
     grid = Steps(first, step_ms, count)
-    value = ev.value(node.expr, grid)
+    counts = ctx.counts
+    if counts is None:
+        value = ev.value(node.expr, grid)
+    else:
+        with counted_apart(ctx, grid.count) as inner:
+            value = ev.value(node.expr, grid)
+        counts.add_subquery(inner, grid, ends)
     assert not isinstance(value, str)
     vector = value if isinstance(value, Vector) else single_vector(value, ctx.base)
-    return Window(as_batch(vector, grid), ends, range_ms, vector.unnamed)
+    batch = as_batch(vector, grid)
+    if counts is not None:
+        # The windows look at the subquery's values: nothing more is read.
+        seen = StepCounts.none(len(counts.read))
+        seen.add_windows(Stored.of(batch), ends, range_ms)
+        counts.queryable += seen.queryable
+    return Window(batch, ends, range_ms, vector.unnamed)
 
 
 def as_batch(vector: Vector, grid: Steps) -> SeriesBatch:

@@ -7,6 +7,7 @@ samples that a range function looks at. What a kind of node means is in its own 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import cast
 
@@ -34,6 +35,7 @@ from promlab.promql.eval_selector import Window, select_instant, select_window
 from promlab.promql.eval_subquery import subquery_window
 from promlab.promql.functions import call
 from promlab.promql.naming import drop_name
+from promlab.promql.step_counts import counted_apart
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Vector
 
@@ -51,15 +53,34 @@ class Evaluator:
         """Value of any expression but a range vector."""
         plan = self.ctx.plan
         if steps.count > 1 and id(node) in plan.invariant:
-            return _widened(self.value(node, steps.first()), steps.count)
+            return _widened(self._once(node, steps.first()), steps.count)
         number = plan.shared.get(id(node))
         if number is None:
             return self._evaluate(node, steps)
         key = (number, steps, self.ctx.statistics)
         found = self.ctx.results.get(key)
         if found is None:
-            found = self.ctx.results[key] = self._evaluate(node, steps)
+            found = self.ctx.results[key] = self._kept(key, node, steps)
+        if self.ctx.counts is not None:
+            self.ctx.counts.add(self.ctx.counts_of[key])
         return cast(StepValue, found)
+
+    def _once(self, node: Expr, first: Steps) -> StepValue:
+        counts = self.ctx.counts
+        if counts is None:
+            return self.value(node, first)
+        with counted_apart(self.ctx, 1) as inner:
+            value = self.value(node, first)
+        counts.add_once(inner)
+        return value
+
+    def _kept(self, key: Hashable, node: Expr, steps: Steps) -> StepValue:
+        if self.ctx.counts is None:
+            return self._evaluate(node, steps)
+        with counted_apart(self.ctx, steps.count) as inner:
+            value = self._evaluate(node, steps)
+        self.ctx.counts_of[key] = inner
+        return value
 
     def vector(self, node: Expr, steps: Steps) -> Vector:
         """Value of an expression that the checker found to be an instant vector."""

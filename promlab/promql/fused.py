@@ -22,6 +22,7 @@ from promlab.promql.grouping import Groups, grouped
 from promlab.promql.in_turn import InTurn
 from promlab.promql.naming import keeps_apart, without_name
 from promlab.promql.reductions import REDUCING, Reduction
+from promlab.promql.step_counts import StepCounts, Stored
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Vector
 from promlab.promql.window_calls import WINDOW_CALLS, WindowCall
@@ -109,6 +110,7 @@ class _Fusion:
         self._edges = tile_edges(most_at, steps, samples, cells)
         self._turns = InTurn(len(self._edges) - 1)
         self._rows = self._samples = 0
+        self._counts = StepCounts.none(steps)
         ctx.hold(groups.count * steps)
         self._reduction = Reduction(op, groups.count, steps)
 
@@ -124,6 +126,8 @@ class _Fusion:
             ctx.cells -= groups.count * self._steps
             return None
         ctx.read(self._samples)
+        if ctx.counts is not None:
+            ctx.counts.add(self._counts)
         vector = Vector(groups.labels, self._reduction.result(), self._reduction.seen)
         there = np.logical_or.reduce(vector.present, axis=1)
         return vector if there.all() else vector.take(np.flatnonzero(there))
@@ -147,12 +151,16 @@ class _Fusion:
                     fresh.t_ms, fresh.values, at.ends.start_ms, at.ends.step_ms, at.range_ms,
                     self._mode, NO_PARAMS, values, present,
                 )  # fmt: skip
+                counts = StepCounts.none(steps)
+                if self._ctx.counts is not None:
+                    counts.add_windows(Stored(*fresh[:3]), at.ends, at.range_ms)
                 group = self._groups.of_row[edges[number] : edges[number + 1]]
                 with self._turns.turn(number) as on:
                     if not on:
                         return
                     there = int(np.count_nonzero(tile.offsets[1:] > tile.offsets[:-1]))
                     self._account(there, tile.sample_count)
+                    self._counts.add(counts)
                     self._reduction.add(values, present, group, tile.n)
 
     def _account(self, rows: int, samples: int) -> None:

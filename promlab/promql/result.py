@@ -15,6 +15,7 @@ import numpy.typing as npt
 from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch, Times, Values
+from promlab.promql.step_counts import StepCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,13 @@ Value = InstantVector | Matrix | RawMatrix | Scalar | String
 
 @dataclass(frozen=True, slots=True)
 class QueryStats:
-    """What a query cost."""
+    """What a query cost. `samples_read` counts what came from storage, markers too."""
 
     samples_read: int = 0
     peak_samples: int = 0
     prepare_s: float = 0.0
     eval_s: float = 0.0
+    by_step: StepCounts | None = None  # only where it was asked for
 
 
 @dataclass(frozen=True, slots=True)

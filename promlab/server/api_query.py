@@ -22,7 +22,8 @@ from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter, kind_of
 from promlab.server.json_answer import encode_answer
 from promlab.server.params import limit_param, parse_step_ms, required_time, time_param
 from promlab.server.promql import is_constant, parse_query
-from promlab.server.queries import Evaluate, Ran, query_stats
+from promlab.server.queries import Evaluate, Ran
+from promlab.server.query_statistics import PER_STEP, deprecated, query_stats, samples_per_step
 from promlab.web.http import Form, MustWait, Request, Response
 
 MAX_POINTS = 11_000
@@ -39,13 +40,17 @@ async def query(context: Context, request: Request) -> Response:
     text = form.first("query")
     parse_query(text, context.features)
     engine, _ = context.evaluator()
+    by_step = bool(form.first("stats"))
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
-        return engine.instant(text, t_ms, lookback_ms=lookback_ms, timeout_s=left_s, cancel=cancel)
+        return engine.instant(
+            text, t_ms,
+            lookback_ms=lookback_ms, timeout_s=left_s, cancel=cancel, by_step=by_step,
+        )  # fmt: skip
 
     asked = Asked(text, (t_ms, t_ms, 0), (text, 0), timeout_s)
     ran = await _run(context, request, asked, evaluate)
-    return _answer(context, request, form, ran, limit)
+    return _answer(context, request, form, asked, ran, limit)
 
 
 async def query_range(context: Context, request: Request) -> Response:
@@ -70,17 +75,18 @@ async def query_range(context: Context, request: Request) -> Response:
     if expr.value_type not in (ValueType.SCALAR, ValueType.VECTOR):
         raise _no_range_query(expr, text)
     engine, _ = context.evaluator()
+    by_step = bool(form.first("stats"))
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
         return engine.range(
             text, start_ms, end_ms, step_ms,
-            lookback_ms=lookback_ms, timeout_s=left_s, cancel=cancel,
+            lookback_ms=lookback_ms, timeout_s=left_s, cancel=cancel, by_step=by_step,
         )  # fmt: skip
 
     key = text, (end_ms - start_ms) // step_ms, step_ms
     asked = Asked(text, (start_ms, end_ms, step_ms), key, timeout_s)
     ran = await _run(context, request, asked, evaluate)
-    return _answer(context, request, form, ran, limit)
+    return _answer(context, request, form, asked, ran, limit)
 
 
 class Asked(NamedTuple):
@@ -140,17 +146,33 @@ def _timing(ran: Ran) -> tuple[bytes, bytes]:
     return b"server-timing", b"queue;dur=%.3f, prepare;dur=%.3f, eval;dur=%.3f" % parts_ms
 
 
-def _answer(context: Context, request: Request, form: Form, ran: Ran, limit: int) -> Response:
+def _answer(
+    context: Context, request: Request, form: Form, asked: Asked, ran: Ran, limit: int
+) -> Response:
     _, label_text = context.evaluator()
-    result = _limited(ran.result, limit)
+    result, stats = _with_stats(context, ran, asked, form.first("stats"))
+    result = _limited(result, limit)
     if ARROW in request.header("accept") and not isinstance(result.value, String):
         body = encode_arrow(result)
         return Response(body=body, content_type=ARROW, headers=[_timing(ran)], threaded=True)
-    stats = _shown(ran) if form.first("stats") else None
     chunks: Iterator[bytes] = encode_answer(result, label_text, stats)
     if result.points > _THREADED_POINTS and not request.at_once:
         return Response(body=chunks, headers=[_timing(ran)], threaded=True)
     return Response(body=b"".join(chunks), headers=[_timing(ran)])
+
+
+def _with_stats(
+    context: Context, ran: Ran, asked: Asked, wanted: str
+) -> tuple[QueryResult, dict[str, Any] | None]:
+    """The statistics that are wanted, and the result with what there is to say about that."""
+    result = ran.result
+    if not wanted:
+        return result, None
+    stats = _shown(ran)
+    if wanted == "all" and PER_STEP in context.features:
+        start_ms, _, step_ms = asked.times_ms
+        stats["samples"] |= samples_per_step(result.stats, start_ms, step_ms)
+    return replace(result, warnings=(*deprecated(wanted), *result.warnings)), stats
 
 
 def _no_range_query(expr: Expr, text: str) -> ApiError:

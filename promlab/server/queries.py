@@ -16,10 +16,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from promlab.errors import QueryTimeout
-from promlab.promql.result import QueryResult, QueryStats
+from promlab.promql.result import QueryResult
 from promlab.promql.running import RunningQueries
 from promlab.server.active_queries import ActiveQueries
 from promlab.web.http import MustWait
@@ -48,6 +48,7 @@ class QueryEngine(Protocol):
         lookback_ms: int | None = None,
         timeout_s: float | None = None,
         cancel: threading.Event | None = None,
+        by_step: bool = False,
     ) -> QueryResult:
         """Evaluate at one time."""
 
@@ -61,6 +62,7 @@ class QueryEngine(Protocol):
         lookback_ms: int | None = None,
         timeout_s: float | None = None,
         cancel: threading.Event | None = None,
+        by_step: bool = False,
     ) -> QueryResult:
         """Evaluate at each step."""
 
@@ -74,25 +76,6 @@ class Ran(NamedTuple):
     result: QueryResult
     queue_s: float
     total_s: float
-
-
-def query_stats(stats: QueryStats, queue_s: float = 0.0, total_s: float = 0.0) -> dict[str, Any]:
-    """What a query cost, as the API and the query log show it."""
-    return {
-        "timings": {
-            "evalTotalTime": stats.prepare_s + stats.eval_s,
-            "resultSortTime": 0,
-            "queryPreparationTime": stats.prepare_s,
-            "innerEvalTime": stats.eval_s,
-            "execQueueTime": queue_s,
-            "execTotalTime": total_s or stats.prepare_s + stats.eval_s,
-        },
-        "samples": {
-            "totalQueryableSamples": stats.samples_read,
-            "samplesRead": stats.samples_read,
-            "peakSamples": stats.peak_samples,
-        },
-    }
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

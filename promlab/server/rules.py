@@ -31,8 +31,9 @@ from promlab.rules.seams import Evaluator, SystemClock
 from promlab.server.alert_log import StoredHistory
 from promlab.server.channel import ChannelClient
 from promlab.server.discovery_metrics import Row, discovery_rows
-from promlab.server.queries import THREADS, query_stats
+from promlab.server.queries import THREADS
 from promlab.server.query_log import QueryLog
+from promlab.server.query_statistics import query_stats
 from promlab.server.sample_frames import sample_frame
 from promlab.server.settings import Settings
 from promlab.transport.session import HttpClient

@@ -18,7 +18,7 @@ from promlab.promqltest.histograms import Plain
 from promlab.promqltest.memory import Key, MemoryQuerier, Sample
 from tests.real_programs import prometheus
 
-FEATURES = "--enable-feature=promql-experimental-functions,native-histograms"
+FEATURES = "--enable-feature=promql-experimental-functions,native-histograms,promql-per-step-stats"
 
 
 class RealPrometheus:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx
+import msgspec
 import polars as pl
 import pytest
 from fake_server import SERIES, client_of, make_context
@@ -130,6 +131,35 @@ async def test_stats(client: httpx.AsyncClient, valid: Any) -> None:
     found = valid(await client.get("/api/v1/query", params=params), "/query")
     assert found["data"]["stats"]["samples"]["samplesRead"] >= 2
     assert found["data"]["stats"]["timings"]["execTotalTime"] > 0
+    assert "samplesReadPerStep" not in found["data"]["stats"]["samples"]
+    assert "warnings" not in found
+
+
+async def test_other_values_of_stats_are_deprecated(client: httpx.AsyncClient, valid: Any) -> None:
+    params = {"query": "up", "time": 60, "stats": 'a"b'}
+    found = valid(await client.get("/api/v1/query", params=params), "/query")
+    assert found["data"]["stats"]["samples"]["samplesRead"] >= 2
+    assert found["warnings"] == [
+        'value "a\\"b" for parameter "stats" is deprecated and will be rejected in the next '
+        'major release, use "true" or "all"'
+    ]
+
+
+async def test_statistics_of_each_step(settings: Settings, valid: Any) -> None:
+    context = make_context(msgspec.structs.replace(settings, features=["promql-per-step-stats"]))
+    params = {"query": "sum_over_time(up[1m])", "start": 0.5, "end": 120.5, "step": 60}
+    async with client_of(context) as client:
+        found = {}
+        for stats in ("true", "all"):
+            asked = params | {"stats": stats}
+            answer = valid(await client.get("/api/v1/query_range", params=asked), "/query_range")
+            found[stats] = answer["data"]["stats"]["samples"]
+    per_step = {name: found["all"].pop(name) for name in list(found["all"]) if "Per" in name}
+    assert found["all"] == found["true"]
+    assert per_step.keys() == {"totalQueryableSamplesPerStep", "samplesReadPerStep"}
+    for name, pairs in per_step.items():
+        assert [t for t, _ in pairs] == [0.5, 60.5, 120.5]
+        assert sum(n for _, n in pairs) == found["true"][name.removesuffix("PerStep")] > 0
 
 
 async def test_annotations(client: httpx.AsyncClient, valid: Any) -> None:
