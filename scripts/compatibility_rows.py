@@ -97,9 +97,10 @@ API = [
          "version_2_brings_everything content_types only_accepted_messages "
          "bombs_are_refused_before_they_are_unpacked",
          "good samples of a request with bad ones are kept in 1.0, too"),
-    _row("OTLP receiver", PARTLY, "server/api_otlp: what_is_pushed_can_be_queried off_by_default",
-         "the feature `otlp-deltatocumulative` has no effect: differences are left out, or stored "
-         "as they are with `otlp-native-delta-ingestion`"),
+    _row("OTLP receiver", HOLDS,
+         "server/api_otlp: what_is_pushed_can_be_queried differences_are_added_up off_by_default; "
+         "remote/cumulative: differences_add_up_since_the_first exponential_histograms",
+         "sums of differences (`otlp-deltatocumulative`) begin anew when the server does"),
     _row("AWS signatures of remote write (`sigv4`)", HOLDS,
          "transport/sigv4: a_request_is_signed a_role_is_assumed what_is_missing_is_said",
          "with the extra `aws`; `sigv4` of Alertmanagers, `azuread`, `google_iam` and grants of "

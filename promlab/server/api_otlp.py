@@ -1,8 +1,9 @@
 """/api/v1/otlp/v1/metrics: receives OTLP metrics, in protobuf or JSON, plain or gzip.
 
-What can't be a series here (differences, scales that are too wide) is left out with a line in
-the log and no error, as an exporter could do nothing about it. Samples that can't be stored are
-named in a 400; the good ones of the same request are kept.
+Differences are added up (`otlp-deltatocumulative`), stored as they are
+(`otlp-native-delta-ingestion`), or left out. What is left out, scales that are too wide as well,
+is told in the log and is no error: an exporter could do nothing about it. Samples that can't be
+stored are named in a 400; the good ones of the same request are kept.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import logging
 import time
 import zlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 from isal import isal_zlib
@@ -23,36 +25,82 @@ from promlab.server.sample_frames import Frame, sample_frame
 from promlab.web.http import Request, Response, text
 from promlab.web.log import facts
 
+if TYPE_CHECKING:
+    from promlab.remote.otlp.cumulative import RunningSums
+
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 64 << 20  # packed and unpacked alike
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
+_ADDED_UP, _AS_THEY_ARE = "otlp-deltatocumulative", "otlp-native-delta-ingestion"
 _FUTURE_MS = 600_000
 _WARN_EVERY_S = 10.0
 _warned_at = -_WARN_EVERY_S
 
 
-async def metrics(context: Context, request: Request) -> Response:
-    """Handle one request."""
-    if not context.settings.enable_otlp:
-        return text(
-            "otlp write receiver needs to be enabled with --web.enable-otlp-receiver\n", 404
-        )
-    kind = request.header("content-type").partition(";")[0].strip().lower()
-    if kind not in (_PROTOBUF, _JSON):
-        return text(f"unsupported content type: {kind}, supported: [{_JSON}, {_PROTOBUF}]\n", 400)
-    encoding = request.header("content-encoding") or "none"
-    if encoding not in ("gzip", "none", "identity"):
-        return text(f"unsupported compression: {encoding}. Only gzip or none is supported\n", 400)
-    body = await request.body(MAX_BYTES)
-    config = await context.config()
-    try:
-        if encoding == "gzip":
-            body = _unpacked(body)
-        problem = await _store(context, config, body, is_json=kind == _JSON)
-    except BadMessage as error:
-        return text(f"{error}\n", 400)
-    return text(problem + "\n", 400) if problem else Response(200, content_type="")
+class OtlpReceiver:
+    """The receiver of one reader: what adds up differences, where that is asked for."""
+
+    def __init__(self) -> None:
+        self._sums: RunningSums | None = None
+
+    async def __call__(self, context: Context, request: Request) -> Response:
+        """Handle one request."""
+        if not context.settings.enable_otlp:
+            return text(
+                "otlp write receiver needs to be enabled with --web.enable-otlp-receiver\n", 404
+            )
+        kind = request.header("content-type").partition(";")[0].strip().lower()
+        if kind not in (_PROTOBUF, _JSON):
+            return text(
+                f"unsupported content type: {kind}, supported: [{_JSON}, {_PROTOBUF}]\n", 400
+            )
+        encoding = request.header("content-encoding") or "none"
+        if encoding not in ("gzip", "none", "identity"):
+            return text(
+                f"unsupported compression: {encoding}. Only gzip or none is supported\n", 400
+            )
+        body = await request.body(MAX_BYTES)
+        config = await context.config()
+        try:
+            if encoding == "gzip":
+                body = _unpacked(body)
+            problem = await self._store(context, config, body, is_json=kind == _JSON)
+        except BadMessage as error:
+            return text(f"{error}\n", 400)
+        return text(problem + "\n", 400) if problem else Response(200, content_type="")
+
+    async def _store(self, context: Context, config: Config, body: bytes, *, is_json: bool) -> str:
+        """Hand samples over; returns what is wrong with some, or ""."""
+        from promlab.remote.otlp.cumulative import RunningSums
+        from promlab.remote.otlp.json_body import protobuf
+        from promlab.remote.otlp.rows import OtlpSamples
+        from promlab.remote.otlp.series import read_request
+
+        if _ADDED_UP in context.features and self._sums is None:
+            self._sums = RunningSums()
+        sums = self._sums
+        delta = sums is not None or _AS_THEY_ARE in context.features
+
+        def read() -> tuple[OtlpSamples, Frame]:
+            found = read_request(protobuf(body) if is_json else body, config.otlp, delta=delta)
+            if sums is not None:
+                found = sums.totals(found)
+            starts = found.start_ms if "st-storage" in context.features else None
+            extras = SampleExtras(found.histograms, starts)
+            frame = sample_frame(found.labels, found.t_ms, found.values, extras, found.exemplars)
+            return found, frame
+
+        found, frame = await asyncio.to_thread(read)
+        if found.skipped:
+            _warn("; ".join(found.skipped))
+        if not found.n:
+            return ""
+        if int(np.max(found.t_ms)) > time.time_ns() // 1_000_000 + _FUTURE_MS:
+            return "out of bounds: a timestamp is more than 10 minutes in the future"
+        outcome = AppendOutcome(**await context.writer.ask("record", *frame))
+        context.metrics.received.inc(outcome.appended)
+        return refused(outcome)
 
 
 def _unpacked(body: bytes) -> bytes:
@@ -67,32 +115,6 @@ def _unpacked(body: bytes) -> bytes:
     if not stream.eof:
         raise BadMessage("gzip: unexpected EOF")
     return found
-
-
-async def _store(context: Context, config: Config, body: bytes, *, is_json: bool) -> str:
-    """Hand samples over; returns what is wrong with some, or ""."""
-    from promlab.remote.otlp.json_body import protobuf
-    from promlab.remote.otlp.series import OtlpSamples, read_request
-
-    delta = "otlp-native-delta-ingestion" in context.features
-
-    def read() -> tuple[OtlpSamples, Frame]:
-        found = read_request(protobuf(body) if is_json else body, config.otlp, delta=delta)
-        starts = found.start_ms if "st-storage" in context.features else None
-        extras = SampleExtras(found.histograms, starts)
-        frame = sample_frame(found.labels, found.t_ms, found.values, extras, found.exemplars)
-        return found, frame
-
-    found, frame = await asyncio.to_thread(read)
-    if found.skipped:
-        _warn("; ".join(found.skipped))
-    if not found.n:
-        return ""
-    if int(np.max(found.t_ms)) > time.time_ns() // 1_000_000 + _FUTURE_MS:
-        return "out of bounds: a timestamp is more than 10 minutes in the future"
-    outcome = AppendOutcome(**await context.writer.ask("record", *frame))
-    context.metrics.received.inc(outcome.appended)
-    return refused(outcome)
 
 
 def refused(outcome: AppendOutcome) -> str:

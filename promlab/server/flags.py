@@ -57,7 +57,7 @@ def settings_of(given: dict[str, Any]) -> Settings:
     defaults = {flag.name: flag.default for flag in (*ACTIVE, *HARMLESS)}
     flags = {name: given[name] if given.get(name) is not None else defaults[name]
              for name in defaults}  # fmt: skip
-    features = [part for text in flags["enable-feature"] for part in text.split(",") if part]
+    features = _features(flags["enable-feature"])
     listen = flags["web.listen-address"]
     url = external_url(flags["web.external-url"], listen[0])
     prefix = route_prefix(flags["web.route-prefix"], url)
@@ -87,6 +87,17 @@ def settings_of(given: dict[str, Any]) -> Settings:
         **_durations(flags),
         **_storage(flags, given),
     )
+
+
+def _features(given: list[str]) -> list[str]:
+    features = [part for text in given for part in text.split(",") if part]
+    both = {"otlp-deltatocumulative", "otlp-native-delta-ingestion"}
+    if both <= set(features):
+        raise ServerError(
+            "--enable-feature: otlp-deltatocumulative and otlp-native-delta-ingestion exclude each "
+            "other: leave one of them out"
+        )
+    return features
 
 
 def _check_mode(given: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ from promlab.server import (
     api_lab,
     api_labels,
     api_notifications,
-    api_otlp,
     api_parse,
     api_query,
     api_read,
@@ -26,6 +25,7 @@ from promlab.server import (
     api_tsdb,
     pages,
 )
+from promlab.server.api_otlp import OtlpReceiver
 from promlab.server.api_write import WriteReceiver
 from promlab.server.context import Context
 from promlab.web.http import Request, Response
@@ -151,14 +151,22 @@ _OTHER: dict[str, tuple[Handler, Methods]] = {
     "/user/{path*}": (api_assets.user_asset, GET),
 }
 _RECEIVED: dict[str, tuple[Handler, Methods]] = {
-    "otlp/v1/metrics": (api_otlp.metrics, POST),
     "read": (api_read.read, POST),
 }
 
 
 def routes() -> dict[str, Route]:
     """All paths. `{name}` stands for one variable segment, `{name*}` for all that follow."""
-    api = _QUERIES | _STATE | _CHANGES | _RECEIVED | {"write": (WriteReceiver(), POST)}
+    api = (
+        _QUERIES
+        | _STATE
+        | _CHANGES
+        | _RECEIVED
+        | {
+            "write": (WriteReceiver(), POST),
+            "otlp/v1/metrics": (OtlpReceiver(), POST),
+        }
+    )
     api |= {f"lab/{path}": found for path, found in _LAB.items()}
     everything = {f"/api/v1/{path}": found for path, found in api.items()} | _OTHER
     everything |= {path: (handler, GET) for path, handler in pages.PAGES.items()}

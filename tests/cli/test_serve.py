@@ -95,6 +95,11 @@ def test_flags_of_the_other_mode_are_refused(arguments: list[str], words: str) -
         parse(*arguments)
 
 
+def test_differences_are_added_up_or_kept_but_not_both() -> None:
+    with pytest.raises(ServerError, match="exclude each other"):
+        parse("--enable-feature=otlp-deltatocumulative,otlp-native-delta-ingestion")
+
+
 def test_the_lab_api_is_on_only_where_nobody_else_can_reach_it() -> None:
     assert not parse().enable_lab
     assert parse("--web.listen-address=127.0.0.1:0", "--web.listen-address=[::1]:0").enable_lab

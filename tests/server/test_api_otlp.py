@@ -40,6 +40,20 @@ def test_what_is_pushed_can_be_queried(tmp_path: Path) -> None:
             assert words in answer.text
 
 
+def test_differences_are_added_up(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    headers = {"Content-Type": "application/json"}
+    t_ms = time.time_ns() // 1_000_000 - 10_000
+    flags = "--web.enable-otlp-receiver", "--enable-feature=otlp-deltatocumulative"
+    with running(tmp_path, *flags) as server:
+        for i in range(3):
+            body = json.dumps(everything(t_ms + 1000 * i)).encode()
+            answer = server.client.post(PATH, content=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+        assert server.value("lost_total") == 9.0  # a counter of differences
+        assert server.value("requests_total") == 8.0
+
+
 @pytest.mark.parametrize("path", [PATH])
 def test_off_by_default(tmp_path: Path, path: str) -> None:
     write_config(tmp_path)

@@ -2,120 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import numpy.typing as npt
 
 from promlab.config.otlp import OTLPConfig
 from promlab.model.float_text import format_plain
-from promlab.model.histograms import HistogramColumn, HistogramTable
-from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
-from promlab.model.samples import STALE_BITS, Times, Values
+from promlab.model.histograms import HistogramTable
+from promlab.model.labels import METRIC_NAME, Codes, Symbols
+from promlab.model.samples import STALE_BITS, Values
 from promlab.model.wire import Decoded, decode
 from promlab.remote.otlp.exemplars import PointExemplar, RowOf, read_exemplars
 from promlab.remote.otlp.histograms import explicit_table, exponential_table, read_classic
 from promlab.remote.otlp.names import Style
 from promlab.remote.otlp.points import KINDS, Index, Metrics, Points, read_metrics, read_points
+from promlab.remote.otlp.rows import OtlpSamples, Rows
 from promlab.remote.otlp.schema import REQUEST
 
 _INFO_EVERY_MS = 150_000  # half of the default lookback: target_info is never missing
 
 
-@dataclass(frozen=True, slots=True)
-class OtlpSamples:
-    """What a request stores; `skipped` says why some of it is left out."""
-
-    labels: LabelTable
-    t_ms: Times
-    values: Values
-    histograms: HistogramColumn | None
-    start_ms: Times
-    exemplars: list[PointExemplar]
-    skipped: list[str] = field(default_factory=list)
-
-    @property
-    def n(self) -> int:
-        """Number of samples."""
-        return self.labels.n
-
-
-class _Rows:
-    """Rows as they come together."""
-
-    def __init__(self, symbols: Symbols) -> None:
-        self.symbols = symbols
-        self.n = 0
-        self._columns: list[tuple[int, dict[str, Codes], int]] = []
-        self._t_ms: list[Index] = []
-        self._values: list[Values] = []
-        self._start_ms: list[Index] = []
-        self._tables: list[tuple[int, HistogramTable, Index]] = []
-
-    def add(
-        self,
-        labels: dict[str, Codes],
-        names: Codes,
-        t_ms: Index,
-        values: Values,
-        start_ms: Index,
-    ) -> Index:
-        """Rows with these labels; returns their numbers."""
-        count = len(t_ms)
-        self._columns.append((self.n, {**labels, METRIC_NAME: names}, count))
-        self._t_ms.append(t_ms)
-        self._values.append(values)
-        self._start_ms.append(start_ms)
-        self.n += count
-        return np.arange(self.n - count, self.n)
-
-    def add_histograms(self, first: int, table: HistogramTable, index: Index) -> None:
-        """Rows from `first` on are histograms where `index` says so."""
-        self._tables.append((first, table, index))
-
-    def table(self) -> LabelTable:
-        """Labels of all rows."""
-        names = {name for _, columns, _ in self._columns for name in columns}
-        whole = {name: np.zeros(self.n, np.uint32) for name in names}
-        for first, columns, count in self._columns:
-            for name, codes in columns.items():
-                whole[name][first : first + count] = codes
-        return LabelTable(self.n, whole, self.symbols)
-
-    def histograms(self) -> HistogramColumn | None:
-        """The histograms among the rows."""
-        if not self._tables:
-            return None
-        index = np.full(self.n, -1, np.int64)
-        before = 0
-        for first, table, own in self._tables:
-            index[first : first + len(own)] = np.where(own >= 0, own + before, -1)
-            before += table.n
-        return HistogramColumn(HistogramTable.stack([table for _, table, _ in self._tables]), index)
-
-    def done(self, exemplars: list[PointExemplar], skipped: list[str]) -> OtlpSamples:
-        """All of it."""
-        none = np.zeros(0, np.int64)
-        return OtlpSamples(
-            self.table(),
-            np.concatenate([none, *self._t_ms]),
-            np.concatenate([np.zeros(0), *self._values]),
-            self.histograms(),
-            np.concatenate([none, *self._start_ms]),
-            exemplars,
-            skipped,
-        )
-
-
 def read_request(body: bytes, config: OTLPConfig, *, delta: bool = False) -> OtlpSamples:
     """The samples of a protobuf request. Raises BadMessage.
 
-    With `delta` points that are differences are stored as they are.
+    With `delta` points that are differences are among them, and marked.
     """
     found = decode(body, REQUEST)
     symbols = Symbols()
     metrics = read_metrics(found, config, symbols)
-    rows, skipped, exemplars = _Rows(symbols), list[str](), list[PointExemplar]()
+    rows, skipped, exemplars = Rows(symbols), list[str](), list[PointExemplar]()
     times = []
     for kind in KINDS:
         points = read_points(found, kind, metrics, config, symbols, delta=delta)
@@ -132,7 +46,7 @@ def read_request(body: bytes, config: OTLPConfig, *, delta: bool = False) -> Otl
     return rows.done([e for e in exemplars if e.row >= 0], skipped)
 
 
-def _names(rows: _Rows, metrics: Metrics, metric: Index, suffix: str = "") -> Codes:
+def _names(rows: Rows, metrics: Metrics, metric: Index, suffix: str = "") -> Codes:
     distinct, which = np.unique(metric, return_inverse=True)
     codes = rows.symbols.codes(metrics.names[i] + suffix for i in distinct.tolist())
     return codes[which] if len(metric) else np.zeros(0, np.uint32)
@@ -148,7 +62,7 @@ def _row_of(rows: Index) -> RowOf:
 
 
 def _add_numbers(
-    rows: _Rows, body: Decoded, metrics: Metrics, points: Points, _config: OTLPConfig
+    rows: Rows, body: Decoded, metrics: Metrics, points: Points, _config: OTLPConfig
 ) -> RowOf:
     n = body.count(f"{points.kind}.point")
     doubles = body.floats(f"{points.kind}_point.double", n)
@@ -157,11 +71,13 @@ def _add_numbers(
     values = np.where(given, whole, doubles)[points.at]
     names = _names(rows, metrics, points.metric)
     values = _ended(values, points)
-    return _row_of(rows.add(points.labels, names, points.t_ms, values, points.start_ms))
+    return _row_of(
+        rows.add(points.labels, names, points.t_ms, values, points.start_ms, points.delta)
+    )
 
 
 def _add_summaries(
-    rows: _Rows, body: Decoded, metrics: Metrics, points: Points, _config: OTLPConfig
+    rows: Rows, body: Decoded, metrics: Metrics, points: Points, _config: OTLPConfig
 ) -> RowOf:
     n = body.count("summary.point")
     counts = body.words("summary_point.count", n).astype(np.float64)[points.at]
@@ -180,14 +96,15 @@ def _add_summaries(
 
 
 def _add_suffixed(
-    rows: _Rows, metrics: Metrics, points: Points, suffix: str, values: Values
+    rows: Rows, metrics: Metrics, points: Points, suffix: str, values: Values
 ) -> Index:
     names = _names(rows, metrics, points.metric, suffix)
-    return rows.add(points.labels, names, points.t_ms, _ended(values, points), points.start_ms)
+    values = _ended(values, points)
+    return rows.add(points.labels, names, points.t_ms, values, points.start_ms, points.delta)
 
 
 def _add_bounded(
-    rows: _Rows,
+    rows: Rows,
     metrics: Metrics,
     points: Points,
     owner: Index,
@@ -204,11 +121,13 @@ def _add_bounded(
     stale = points.ended[owner]
     bits = np.where(stale, np.uint64(STALE_BITS), values.view(np.uint64)).view(np.float64)
     names = _names(rows, metrics, points.metric[owner], suffix)
-    return rows.add(labels, names, points.t_ms[owner], bits, points.start_ms[owner])
+    return rows.add(
+        labels, names, points.t_ms[owner], bits, points.start_ms[owner], points.delta[owner]
+    )
 
 
 def _add_explicit(
-    rows: _Rows, body: Decoded, metrics: Metrics, points: Points, config: OTLPConfig
+    rows: Rows, body: Decoded, metrics: Metrics, points: Points, config: OTLPConfig
 ) -> RowOf:
     classic = read_classic(body, points)
     if config.convert_histograms_to_nhcb:
@@ -241,10 +160,10 @@ def _part(points: Points, which: npt.NDArray[np.bool_]) -> Points:
     )
 
 
-def _add_native(rows: _Rows, metrics: Metrics, points: Points, table: HistogramTable) -> Index:
+def _add_native(rows: Rows, metrics: Metrics, points: Points, table: HistogramTable) -> Index:
     names = _names(rows, metrics, points.metric)
     values = _ended(np.zeros(points.n), points)
-    row_of = rows.add(points.labels, names, points.t_ms, values, points.start_ms)
+    row_of = rows.add(points.labels, names, points.t_ms, values, points.start_ms, points.delta)
     if points.n:
         index = np.where(points.ended, -1, np.arange(points.n))
         rows.add_histograms(int(row_of[0]), table, index)
@@ -252,7 +171,7 @@ def _add_native(rows: _Rows, metrics: Metrics, points: Points, table: HistogramT
 
 
 def _add_exponential(
-    rows: _Rows, body: Decoded, metrics: Metrics, points: Points, _config: OTLPConfig
+    rows: Rows, body: Decoded, metrics: Metrics, points: Points, _config: OTLPConfig
 ) -> RowOf:
     table, fits = exponential_table(body, points)
     row_of = np.full(points.n, -1, np.int64)
@@ -261,7 +180,7 @@ def _add_exponential(
 
 
 def _add_target_info(
-    rows: _Rows, metrics: Metrics, config: OTLPConfig, times: list[tuple[Index, Index]]
+    rows: Rows, metrics: Metrics, config: OTLPConfig, times: list[tuple[Index, Index]]
 ) -> None:
     """What else is known of each resource, for as long as its points reach."""
     resources = metrics.resources
@@ -283,7 +202,8 @@ def _add_target_info(
     labels = resources.info_labels(config, Style.of(config), rows.symbols)
     taken = {name: codes[resource] for name, codes in labels.items()}
     names = taken.pop(METRIC_NAME)
-    rows.add(taken, names, t_ms, np.ones(len(t_ms)), np.zeros(len(t_ms), np.int64))
+    n = len(t_ms)
+    rows.add(taken, names, t_ms, np.ones(n), np.zeros(n, np.int64), np.zeros(n, np.bool_))
 
 
 _ADDERS = {
