@@ -101,10 +101,14 @@ API = [
          "server/api_otlp: what_is_pushed_can_be_queried differences_are_added_up off_by_default; "
          "remote/cumulative: differences_add_up_since_the_first exponential_histograms",
          "sums of differences (`otlp-deltatocumulative`) begin anew when the server does"),
-    _row("AWS signatures of remote write (`sigv4`)", HOLDS,
-         "transport/sigv4: a_request_is_signed a_role_is_assumed what_is_missing_is_said",
-         "with the extra `aws`; `sigv4` of Alertmanagers, `azuread`, `google_iam` and grants of "
-         "OAuth 2.0 other than client_credentials are refused"),
+    _row("AWS signatures of remote write and Alertmanagers (`sigv4`)", HOLDS,
+         "transport/sigv4: a_request_is_signed a_role_is_assumed what_is_missing_is_said; "
+         "rules/notifier: alerts_are_signed_for_aws", "with the extra `aws`"),
+    _row("tokens of Azure and Google for remote write (`azuread`, `google_iam`)", HOLDS,
+         "transport/cloud_auth: azure_gives_an_application_a_token other_clouds_and_scopes "
+         "azure_gives_a_machine_a_token azure_gives_a_workload_a_token "
+         "the_sdk_takes_what_the_environment_has azure_gives_none google_gives_a_key_a_token",
+         "`google_iam` with the extra `google`; no `az` login"),
     _row("sending by remote write", HOLDS,
          "remote/queue: new_samples_are_sent_once a_restart_goes_on_where_it_ended refusals "
          "version_2_and_stale_markers reload_keeps_adds_and_removes "
@@ -171,9 +175,12 @@ SCRAPING = [
     _row("moments aligned and spread", HOLDS,
          "scrape/scrape_manager: a_scrape_each_interval_at_aligned_times "
          "moments_are_the_same_after_a_restart timestamps_stick_to_the_schedule"),
-    _row("TLS, client certificates, proxies, redirects, OAuth 2.0", HOLDS,
+    _row("OAuth 2.0: credentials of a client, or its signature (`jwt-bearer`)", HOLDS,
+         "transport/oauth2: token_is_fetched_once_and_kept a_signature_instead_of_a_secret "
+         "a_key_that_is_none", "signatures with the extra `clouds`"),
+    _row("TLS, client certificates, proxies, redirects", HOLDS,
          "scrape/fetch: tls client_certificates proxy redirects credentials_stay_with_the_host; "
-         "transport/oauth2: token_is_fetched_once_and_kept", "HTTP/1.1 only"),
+         "transport/proxies: exceptions the_environment", "HTTP/1.1 only"),
     _row("native histograms, exemplars, start times", HOLDS,
          "scrape/extras: histograms_are_stored_and_end start_times_and_zeros exemplars_once_each"),
     _row("log of failed scrapes", HOLDS, "scrape/scrape_manager: failed_scrapes_are_written_down"),

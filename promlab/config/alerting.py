@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from promlab.config import kinds
+from promlab.config.cloud_auth import SigV4
 from promlab.config.discovery_sections import DiscoverySections
 from promlab.config.document import At
 from promlab.config.http_client import HttpClientConfig
 from promlab.config.kinds import Kind
 from promlab.config.relabel import RelabelConfig
-from promlab.config.remote import SigV4
 from promlab.config.section import Section, inline, maybe, opt, record, sections
 
 

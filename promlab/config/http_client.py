@@ -7,6 +7,7 @@ as files are read when they are used, so that they can be rotated.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from promlab.config import kinds
 from promlab.config.document import At
@@ -15,6 +16,8 @@ from promlab.config.secret import Secret
 from promlab.config.section import Section, inline, maybe, opt, record, section
 
 _NO_SECRET = Secret("")
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_SIGNATURES = ("RS256", "RS384", "RS512")
 TLS_VERSIONS = ("TLS10", "TLS11", "TLS12", "TLS13")
 _RESERVED = {
     "authorization", "host", "content-encoding", "content-length", "content-type",
@@ -157,7 +160,7 @@ class ProxyConfig(Section):
 
 @record
 class OAuth2(Section):
-    """Client credentials of OAuth 2.0."""
+    """OAuth 2.0: the credentials of a client, or its signature."""
 
     client_id: str = opt(kinds.string, "")
     client_secret: Secret = opt(kinds.secret, _NO_SECRET)
@@ -165,13 +168,11 @@ class OAuth2(Section):
     client_certificate_key_id: str = opt(kinds.string, "")
     client_certificate_key: Secret = opt(kinds.secret, _NO_SECRET)
     client_certificate_key_file: str = opt(kinds.path, "")
-    signature_algorithm: str = opt(kinds.one_of("RS256", "RS384", "RS512"), "")
+    signature_algorithm: str = opt(kinds.offered(*_SIGNATURES), "")
     iss: str = opt(kinds.string, "")
     audience: str = opt(kinds.string, "")
-    claims: Mapping[str, str] = opt(kinds.map_of(kinds.string, kinds.string), {})
-    grant_type: str = opt(
-        kinds.one_of("client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ""
-    )
+    claims: Mapping[str, Any] = opt(kinds.map_of(kinds.string, kinds.anything), {})
+    grant_type: str = opt(kinds.offered("client_credentials", JWT_BEARER), "")
     scopes: tuple[str, ...] = opt(kinds.strings, ())
     token_url: str = opt(kinds.url, "")
     endpoint_params: Mapping[str, str] = opt(kinds.map_of(kinds.string, kinds.string), {})
@@ -179,14 +180,26 @@ class OAuth2(Section):
     proxy: ProxyConfig = inline(ProxyConfig)
 
     def check(self, at: At) -> None:
-        """What a token request can't do without."""
-        at_most_one(
-            at, client_secret=self.client_secret, client_secret_file=self.client_secret_file
-        )
+        """What a token request can't do without; fields of the other grant have no meaning."""
+        if self.signs:
+            key, file = self.client_certificate_key, self.client_certificate_key_file
+            at_most_one(at, client_certificate_key=key, client_certificate_key_file=file)
+            if self.signature_algorithm not in ("", *_SIGNATURES):
+                what = "valid signature algorithms are RS256, RS384 and RS512"
+                at.get("signature_algorithm").fail(what)
+        else:
+            at_most_one(
+                at, client_secret=self.client_secret, client_secret_file=self.client_secret_file
+            )
         if not self.client_id:
             at.fail("oauth2 client_id must be configured")
         if not self.token_url:
             at.fail("oauth2 token_url must be configured")
+
+    @property
+    def signs(self) -> bool:
+        """Whether the client shows itself by a signature; any grant but this has a secret."""
+        return self.grant_type == JWT_BEARER
 
 
 @record

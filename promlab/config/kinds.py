@@ -231,6 +231,15 @@ def multi_line_free(at: At) -> str:
     return text
 
 
+def _anything(at: At) -> Any:
+    if at.tag == "map":
+        return {name: anything(value) for name, (_, value) in at.entries().items()}
+    if at.tag == "seq":
+        return [anything(item) for item in at.items()]
+    readers: Mapping[str, Kind[Any]] = {"bool": boolean, "int": integer, "float": number}
+    return readers.get(at.tag, string)(at)
+
+
 string: Kind[str] = Kind(At.text, _same, "", shape=TEXT)
 header_value: Kind[str] = Kind(multi_line_free, _same, "", shape=TEXT)
 secret: Kind[Secret] = Kind(lambda at: Secret(at.text()), str, Secret(""), shape=TEXT)
@@ -256,5 +265,6 @@ size: Kind[int] = Kind(
 url: Kind[str] = Kind(_url, show_url, "", hidden=True, shape=TEXT)
 path: Kind[str] = Kind(_path, _same, "", shape=TEXT)
 label_name: Kind[str] = Kind(_label_name, _same, "", shape=TEXT)
+anything: Kind[Any] = Kind(_anything, _same, None, shape={})
 strings: Kind[tuple[str, ...]] = list_of(string)
 labels: Kind[Mapping[str, str]] = map_of(label_name, string)

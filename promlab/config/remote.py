@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from promlab.config import kinds
+from promlab.config.cloud_auth import AzureAD, GoogleIAM, SigV4
 from promlab.config.document import At
 from promlab.config.http_client import HttpClientConfig, at_most_one
 from promlab.config.kinds import Kind
 from promlab.config.relabel import RelabelConfig
-from promlab.config.secret import Secret
 from promlab.config.section import Section, inline, maybe, opt, record, section, sections
 
 MESSAGES = ("prometheus.WriteRequest", "io.prometheus.write.v2.Request")
@@ -37,35 +37,6 @@ def _headers(at: At) -> Mapping[str, str]:
 
 
 headers: Kind[Mapping[str, str]] = Kind(_headers, dict, {})
-
-
-@record
-class SigV4(Section):
-    """AWS signatures."""
-
-    region: str = opt(kinds.string, "")
-    access_key: str = opt(kinds.string, "")
-    secret_key: Secret = opt(kinds.secret, Secret(""))
-    profile: str = opt(kinds.string, "")
-    role_arn: str = opt(kinds.string, "")
-    external_id: str = opt(kinds.string, "")
-    use_fips_sts_endpoint: bool = opt(kinds.boolean, False)
-    service_name: str = opt(kinds.string, "")
-
-    def check(self, at: At) -> None:
-        """Both keys or none."""
-        if bool(self.access_key) != bool(self.secret_key):
-            at.fail(
-                "must provide a AWS SigV4 Access key and Secret Key if credentials are specified"
-            )
-
-
-def _mapping(at: At) -> Mapping[str, Any]:
-    """A section of which only the presence counts: its values may be secrets."""
-    return dict.fromkeys(at.entries(), "<hidden>")
-
-
-cloud_auth: Kind[Mapping[str, Any]] = Kind(_mapping, dict, {})
 
 
 @record
@@ -124,8 +95,8 @@ class RemoteWriteConfig(Section):
     queue_config: QueueConfig = opt(section(QueueConfig), QueueConfig())
     metadata_config: MetadataConfig = opt(section(MetadataConfig), MetadataConfig())
     sigv4: SigV4 | None = opt(maybe(SigV4), None)
-    azuread: Mapping[str, Any] = opt(cloud_auth, {})
-    google_iam: Mapping[str, Any] = opt(cloud_auth, {})
+    azuread: AzureAD | None = opt(maybe(AzureAD), None)
+    google_iam: GoogleIAM | None = opt(maybe(GoogleIAM), None)
 
     def check(self, at: At) -> None:
         """An address, and at most one way to authenticate."""
@@ -137,9 +108,14 @@ class RemoteWriteConfig(Section):
             authorization=self.http.bearer is not None,
             oauth2=self.http.oauth2 is not None,
             sigv4=self.sigv4 is not None,
-            azuread=self.azuread,
-            google_iam=self.google_iam,
+            azuread=self.azuread is not None,
+            google_iam=self.google_iam is not None,
         )
+
+    @property
+    def cloud_auth(self) -> SigV4 | AzureAD | GoogleIAM | None:
+        """How to authenticate beyond HTTP's own ways."""
+        return self.sigv4 or self.azuread or self.google_iam
 
 
 @record

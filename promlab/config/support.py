@@ -10,12 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from promlab.config.alerting import AlertmanagerConfig
 from promlab.config.config import Config
 from promlab.config.discovery_sections import DiscoverySections
 from promlab.config.document import At
-from promlab.config.http_client import HttpClientConfig
-from promlab.config.remote import RemoteWriteConfig
 from promlab.config.scrape import ScrapeConfig
 from promlab.errors import ConfigError
 
@@ -47,18 +44,13 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
     for manager, place in _places(
         config.alerting.alertmanagers, at.get("alerting"), "alertmanagers"
     ):
-        yield from _of_alertmanagers(manager, place)
-    for endpoint, place in _places(config.remote_write, at, "remote_write"):
-        yield from _of_remote_write(endpoint, place)
-    for reader, place in _places(config.remote_read, at, "remote_read"):
-        yield from _of_client(reader.http, place)
+        yield from _of_discovery(manager.discovery, place)
     if config.tracing is not None:
         yield Missing(at.get("tracing"), "tracing is not supported yet: remove it")
 
 
 def of_job(job: ScrapeConfig, at: At) -> Iterator[Missing]:
     """Everything in a scrape config that promlab can't do yet."""
-    yield from _of_client(job.http, at)
     yield from _of_discovery(job.discovery, at)
 
 
@@ -68,30 +60,6 @@ def _of_discovery(discovery: DiscoverySections, at: At) -> Iterator[Missing]:
         if getattr(section, "auth", "") == "instance_principal":
             message = "instance principals are not supported yet: use api_key"
             yield Missing(place.get("auth"), message)
-
-
-def _of_client(http: HttpClientConfig, at: At) -> Iterator[Missing]:
-    if http.oauth2 is not None and http.oauth2.grant_type not in ("", "client_credentials"):
-        place = at.get("oauth2").get("grant_type")
-        yield Missing(place, "this grant is not supported yet: use client_credentials")
-
-
-def _of_remote_write(endpoint: RemoteWriteConfig, at: At) -> Iterator[Missing]:
-    yield from _of_client(endpoint.http, at)
-    given = {
-        "azuread": bool(endpoint.azuread),
-        "google_iam": bool(endpoint.google_iam),
-    }
-    for name, is_given in given.items():
-        if is_given:
-            yield Missing(at.get(name), f"{name} is not supported yet: remove it")
-
-
-def _of_alertmanagers(section: AlertmanagerConfig, at: At) -> Iterator[Missing]:
-    yield from _of_client(section.http, at)
-    yield from _of_discovery(section.discovery, at)
-    if section.sigv4 is not None:
-        yield Missing(at.get("sigv4"), "sigv4 is not supported yet: use authorization")
 
 
 def _places(found: tuple[T, ...], at: At, key: str) -> Iterator[tuple[T, At]]:

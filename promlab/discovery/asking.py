@@ -21,7 +21,6 @@ from promlab.config.http_client import HttpClientConfig
 from promlab.discovery.answers import Answer
 from promlab.errors import DiscoveryError, ScrapeError
 from promlab.transport.failures import describe
-from promlab.transport.redirects import MAX_REDIRECTS, REDIRECTS, joined, trusted
 from promlab.transport.session import HttpClient
 
 MAX_BYTES = 64 << 20
@@ -52,11 +51,8 @@ class Asker:
         unix_socket: str = "",
     ) -> None:
         own = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
-        self._client = HttpClient(http, own)
-        self._follow = http.follow_redirects
+        self._client = HttpClient(http, own, unix_socket=unix_socket)
         self.timeout_s, self.max_bytes = timeout_s, max_bytes
-        self._socket = unix_socket
-        self._local: aiohttp.ClientSession | None = None
 
     async def json(self, url: str, what: str = "", **options: object) -> Answer:
         """The JSON value that a server answers with. See `ask` for the options."""
@@ -100,58 +96,20 @@ class Asker:
         """An open response, redirects followed, whatever its status. It has no time limit."""
         try:
             start = URL(url)
-            response = await self._follow_to(
-                start.extend_query(dict(params)) if params else start, method, headers or {}, body
-            )
-            try:
-                yield response
-            finally:
-                response.close()
+            asked = start.extend_query(dict(params)) if params else start
+            async with self._client.open(
+                method, asked, headers=headers or {}, body=body, shown=shown(url)
+            ) as response:
+                try:
+                    yield response
+                finally:
+                    response.close()
         except TimeoutError:
             raise
         except ScrapeError as error:
             raise DiscoveryError(str(error)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise DiscoveryError(describe(error, shown(url))) from None
-
-    async def _follow_to(
-        self, start: URL, method: str, headers: Mapping[str, str], body: bytes | None
-    ) -> aiohttp.ClientResponse:
-        here = start
-        for _ in range(MAX_REDIRECTS + 1):
-            same = trusted(start, here)
-            own = await self._client.headers(trusted=same)
-            response = await self._session.request(
-                method,
-                here,
-                headers={**own, **(headers if same else {})},
-                data=body,
-                allow_redirects=False,
-                proxy=None if self._socket else self._client.proxy_for(str(here)),
-                server_hostname=self._client.server_name if here.scheme == "https" else None,
-            )
-            location = response.headers.get("Location")
-            if not (self._follow and response.status in REDIRECTS and location):
-                return response
-            response.close()
-            here = joined(here, location, shown(str(start)))
-            if response.status == 303 or (response.status in (301, 302) and method == "POST"):
-                method, body = "GET", None
-        raise DiscoveryError(f"{shown(str(start))}: stopped after {MAX_REDIRECTS} redirects")
-
-    @property
-    def _session(self) -> aiohttp.ClientSession:
-        if not self._socket:
-            return self._client.session
-        if self._local is None:
-            connector = aiohttp.UnixConnector(self._socket, limit=0)
-            self._local = aiohttp.ClientSession(
-                connector=connector,
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(),
-            )
-        return self._local
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -172,8 +130,6 @@ class Asker:
     async def close(self) -> None:
         """Close all connections."""
         await self._client.close()
-        if self._local is not None:
-            await self._local.close()
 
 
 async def parsed(reply: Reply, what: str) -> Answer:

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promlab.config.mechanisms.aws import Aws, Ec2, Lightsail
-from promlab.discovery.aside import aside
 from promlab.discovery.base import (
     ADDRESS,
     META,
@@ -25,6 +24,7 @@ from promlab.discovery.base import (
 )
 from promlab.discovery.refresh import Refreshing
 from promlab.errors import DiscoveryError
+from promlab.transport.aside import aside
 
 CONNECT_S, READ_S = 10, 30
 

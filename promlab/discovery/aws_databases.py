@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from promlab.config.mechanisms.aws import ElastiCache, Rds
-from promlab.discovery.aside import at_once
 from promlab.discovery.aws import AwsDiscovery, tags
 from promlab.discovery.base import ADDRESS, META, host_port
 from promlab.errors import DiscoveryError
+from promlab.transport.aside import at_once
 
 Labels = dict[str, str]
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from promlab.config.mechanisms.aws import Ecs
-from promlab.discovery.aside import at_once
 from promlab.discovery.aws import AwsDiscovery, tags, targeted
 from promlab.discovery.base import Surroundings
+from promlab.transport.aside import at_once
 
 T = TypeVar("T")
 Labels = dict[str, str]

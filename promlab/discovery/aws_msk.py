@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promlab.config.mechanisms.aws import Msk
-from promlab.discovery.aside import at_once
 from promlab.discovery.aws import AwsDiscovery, targeted
 from promlab.discovery.base import label_name
+from promlab.transport.aside import at_once
 
 Labels = dict[str, str]
 

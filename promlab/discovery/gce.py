@@ -4,25 +4,19 @@ google-auth (the extra `google`): a key file, the metadata server, a workload's 
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from promlab.config.mechanisms.clouds import Gce
 from promlab.discovery.answers import Answer
-from promlab.discovery.aside import aside
-from promlab.discovery.asking import Asker
 from promlab.discovery.base import Surroundings, TargetGroup, label_name, listed
 from promlab.discovery.simple import MAX_PAGES, Simple, target
-from promlab.errors import DiscoveryError
+from promlab.errors import DiscoveryError, ScrapeError
+from promlab.transport.asking import Reply
+from promlab.transport.google_tokens import GoogleTokens
 
 SCOPE = "https://www.googleapis.com/auth/compute.readonly"
 API = "https://compute.googleapis.com/compute/v1"
-_WAIT_S = 60.0
 
 
 class GceDiscovery(Simple[Gce]):
@@ -32,7 +26,7 @@ class GceDiscovery(Simple[Gce]):
 
     def __init__(self, config: Gce, around: Surroundings) -> None:
         super().__init__(config, around)
-        self._credentials: Any = None
+        self._tokens = GoogleTokens(SCOPE, self._ask)
 
     async def refresh(self) -> Sequence[TargetGroup]:
         """Targets of all instances that are in a network."""
@@ -58,11 +52,18 @@ class GceDiscovery(Simple[Gce]):
         raise DiscoveryError(f"the list of instances has more than {MAX_PAGES} pages")
 
     async def _token(self) -> str:
-        bridge = _Bridge(self.asker, asyncio.get_running_loop())
-        self._credentials, token = await aside(
-            lambda: _fresh(self._credentials, bridge), "gce credentials"
+        try:
+            return await self._tokens.token()
+        except ScrapeError as error:
+            raise DiscoveryError(str(error)) from None
+
+    async def _ask(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None
+    ) -> Reply:
+        found = await self.asker.ask(
+            url, method=method, headers=headers, body=body, accepted=tuple(range(300, 600))
         )
-        return str(token)
+        return Reply(found.status, found.headers, found.body)
 
     def _target(self, instance: Answer) -> dict[str, str]:
         interfaces = instance.items("networkInterfaces")
@@ -92,69 +93,3 @@ class GceDiscovery(Simple[Gce]):
         if access and access[0].text("type") == "ONE_TO_ONE_NAT":
             values["public_ip"] = access[0].text("natIP")
         return target("gce", private, self.config.port, values)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """An answer, as google-auth wants it."""
-
-    status: int
-    headers: Mapping[str, str]
-    data: bytes
-
-
-class _Bridge:
-    """Lets google-auth, which runs in a thread, ask with our client: its limits, its proxy."""
-
-    def __init__(self, asker: Asker, loop: asyncio.AbstractEventLoop) -> None:
-        self._asker, self._loop = asker, loop
-
-    def __call__(
-        self,
-        url: str,
-        method: str = "GET",
-        body: bytes | str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        **_: object,
-    ) -> _Reply:
-        """The answer, of any status. Raises google-auth's TransportError if there is none."""
-        from google.auth.exceptions import TransportError
-
-        asked = self._asker.ask(
-            url,
-            method=method,
-            headers=headers,
-            body=body.encode() if isinstance(body, str) else body,
-            accepted=tuple(range(300, 600)),
-            timeout_s=float(timeout or 0),
-        )
-        try:
-            reply = asyncio.run_coroutine_threadsafe(asked, self._loop).result(_WAIT_S)
-        except (DiscoveryError, TimeoutError, RuntimeError) as error:
-            raise TransportError(str(error)) from error
-        return _Reply(reply.status, reply.headers, reply.body)
-
-
-def _fresh(known: Any, request: _Bridge) -> tuple[Any, str]:
-    """Credentials that are good now, and their token."""
-    try:
-        import google.auth
-        from google.auth.exceptions import GoogleAuthError
-    except ImportError:
-        what = "gce discovery needs google-auth: pip install 'promlab[google]'"
-        raise DiscoveryError(what) from None
-    try:
-        credentials = known
-        if credentials is None:
-            credentials, _ = google.auth.default(scopes=[SCOPE], request=request)
-        if not credentials.valid:
-            credentials.refresh(request)
-    except GoogleAuthError as error:
-        raise DiscoveryError(f"no credentials: {' '.join(str(error).split())[:300]}") from None
-    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
-        # A key file that is none, or a token server that answers something else.
-        name = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
-        what = "not a key file" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise DiscoveryError(f"no credentials: {name}: {what[:300]}") from None
-    return credentials, credentials.token

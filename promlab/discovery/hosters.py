@@ -18,7 +18,7 @@ from promlab.discovery.answers import Answer
 from promlab.discovery.base import META, TargetGroup, label_name, listed
 from promlab.discovery.simple import MAX_PAGES, Simple, target
 from promlab.errors import DiscoveryError
-from promlab.transport.session import read_secret
+from promlab.transport.secret_files import read_secret
 
 Labels = dict[str, str]
 

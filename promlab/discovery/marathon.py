@@ -10,7 +10,7 @@ from promlab.config.mechanisms.registries import Marathon
 from promlab.discovery.answers import Answer
 from promlab.discovery.base import ADDRESS, META, TargetGroup, host_port, label_name
 from promlab.discovery.simple import Simple
-from promlab.transport.session import read_secret
+from promlab.transport.secret_files import read_secret
 
 M = f"{META}marathon_"
 

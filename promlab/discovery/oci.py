@@ -13,12 +13,12 @@ from yarl import URL
 
 from promlab.config.mechanisms.clouds import Oci
 from promlab.discovery.answers import Answer
-from promlab.discovery.aside import aside
 from promlab.discovery.asking import Reply, parsed
 from promlab.discovery.base import Surroundings, TargetGroup, label_name
 from promlab.discovery.simple import MAX_PAGES, Simple, target
 from promlab.errors import ConfigError, DiscoveryError
-from promlab.transport.session import read_secret
+from promlab.transport.aside import aside
+from promlab.transport.secret_files import read_secret
 
 VERSION = "20160918"
 

@@ -8,11 +8,11 @@ import msgspec
 
 from promlab.config.mechanisms.hosters import Outscale
 from promlab.discovery.answers import Answer
-from promlab.discovery.aside import aside
 from promlab.discovery.asking import parsed
 from promlab.discovery.base import TargetGroup, label_name
 from promlab.discovery.simple import MAX_PAGES, Simple, target
 from promlab.errors import DiscoveryError
+from promlab.transport.aside import aside
 
 
 class OutscaleDiscovery(Simple[Outscale]):

@@ -12,12 +12,12 @@ from urllib.parse import quote, urlencode
 
 from promlab.config.mechanisms.hosters import Stackit
 from promlab.discovery.answers import Answer
-from promlab.discovery.aside import aside
 from promlab.discovery.base import ADDRESS, META, Surroundings, TargetGroup, label_name
-from promlab.discovery.kept_token import KeptToken
 from promlab.discovery.simple import Simple, target
 from promlab.errors import DiscoveryError
-from promlab.transport.session import read_secret
+from promlab.transport.aside import aside
+from promlab.transport.kept_token import KeptToken
+from promlab.transport.secret_files import read_secret
 
 TOKENS = "https://service-account.api.stackit.cloud/token"
 POSTGRES = "https://postgres-flex-service.api.stackit.cloud"
@@ -109,7 +109,10 @@ class StackitDiscovery(Simple[Stackit]):
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             body=urlencode({"grant_type": grant, "assertion": claim}).encode(),
         )
-        return self._kept.take(answer, f"{TOKENS}: ")
+        token = answer.text("access_token")
+        if not token:
+            raise DiscoveryError(f"{TOKENS}: no access token was given")
+        return self._kept.take(token, float(answer.shown("expires_in") or 0))
 
     async def _key(self) -> tuple[Answer, str]:
         """The credentials of the service account, and its private key."""

@@ -14,7 +14,6 @@ from typing import Any
 
 from promlab.config.mechanisms.zookeeper import ZooKeeper
 from promlab.discovery.answers import Answer
-from promlab.discovery.aside import aside
 from promlab.discovery.base import (
     ADDRESS,
     META,
@@ -25,6 +24,7 @@ from promlab.discovery.base import (
     label_name,
 )
 from promlab.errors import DiscoveryError
+from promlab.transport.aside import aside
 
 log = logging.getLogger(__name__)
 

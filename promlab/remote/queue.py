@@ -19,6 +19,7 @@ from pathlib import Path
 import aiohttp
 import cramjam
 import msgspec
+from yarl import URL
 
 from promlab.config.kinds import show_url
 from promlab.config.remote import MESSAGES, RemoteWriteConfig
@@ -27,8 +28,8 @@ from promlab.model.storage import Position, Querier, StoredLog
 from promlab.remote.batches import Batch, Chosen, choose, final_labels, make_batch, shard_rows
 from promlab.remote.encode import V1, V2, Family, Index, exemplars_request, metadata_request
 from promlab.remote.tail import Fresh, Tail
+from promlab.transport.cloud_auth import authenticator
 from promlab.transport.session import HttpClient
-from promlab.transport.sigv4 import Signer
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +119,12 @@ class Queue:
             "X-Prometheus-Remote-Write-Version": _VERSIONS[self._version],
             **config.headers,
         }
-        self._client = HttpClient(config.http, headers, spread=config.round_robin_dns)
-        self._signer = Signer(config.sigv4) if config.sigv4 is not None else None
+        self._client = HttpClient(
+            config.http,
+            headers,
+            spread=config.round_robin_dns,
+            auth=authenticator(config.cloud_auth, headers["User-Agent"]),
+        )
         state = self._remembered()
         self._tail = Tail(querier, state[0], state[1])
         self._families: Mapping[str, Family] = {}
@@ -324,23 +329,15 @@ class Queue:
 
     async def _post(self, body: bytes, attempt: int) -> None:
         """Raises _Refused or _Retry."""
-        url, client = self.config.url, self._client
+        url = URL(self.config.url, encoded=True)
+        again = {"Retry-Attempt": str(attempt)} if attempt else {}
         try:
-            headers = dict(await client.headers(trusted=True))
-            if self._signer is not None:
-                headers |= await asyncio.to_thread(self._signer.headers, "POST", url, body)
-            if attempt:
-                headers["Retry-Attempt"] = str(attempt)
-            async with client.session.post(
-                url,
-                data=body,
-                headers=headers,
-                proxy=client.proxy_for(url),
-                proxy_headers=client.proxy_headers,
-                server_hostname=client.server_name if url.startswith("https:") else None,
-                timeout=aiohttp.ClientTimeout(total=self.config.remote_timeout_ms / 1000),
-                allow_redirects=False,
-            ) as response:
+            async with (
+                asyncio.timeout(self.config.remote_timeout_ms / 1000),
+                self._client.open(
+                    "POST", url, always=again, body=body, keep_method=True
+                ) as response,
+            ):
                 if response.status // 100 == 2:
                     return
                 text = (await response.content.read(512)).decode(errors="replace")

@@ -19,7 +19,7 @@ from yarl import URL
 
 from promlab.config.kinds import show_url
 from promlab.config.remote import RemoteReadConfig
-from promlab.errors import PromlabError, QueryCanceled, QueryTimeout, ScrapeError
+from promlab.errors import PromlabError, QueryCanceled, QueryTimeout
 from promlab.model.matchers import Matcher, MatchType
 from promlab.model.storage import QueryScope, SelectHints
 from promlab.remote.read import SAMPLES, STREAMED
@@ -32,10 +32,8 @@ from promlab.remote.read_answers import (
     read_request,
 )
 from promlab.transport.failures import describe
-from promlab.transport.redirects import MAX_REDIRECTS, joined, trusted
 from promlab.transport.session import HttpClient
 
-_AGAIN = (307, 308)  # redirects that keep the method and the body
 _ERROR_BYTES = 1024
 _LOOK_S = 0.05
 
@@ -163,35 +161,20 @@ class RemoteReader:
 
     async def _post(self, body: bytes) -> tuple[str, str, bytes]:
         """Status, content type and body; of an error its reason instead of a type."""
-        url, client = self.config.url, self._client
-        start = here = URL(url, encoded=True)
-        timeout = aiohttp.ClientTimeout(total=self.config.remote_timeout_ms / 1000)
+        url = URL(self.config.url, encoded=True)
         try:
-            for _ in range(MAX_REDIRECTS + 1):
-                async with client.session.post(
-                    here,
-                    data=body,
-                    headers=await client.headers(trusted=trusted(start, here)),
-                    proxy=client.proxy_for(str(here)),
-                    proxy_headers=client.proxy_headers,
-                    server_hostname=client.server_name if here.scheme == "https" else None,
-                    timeout=timeout,
-                    allow_redirects=False,
-                ) as response:
-                    location = response.headers.get("Location")
-                    follow = client.config.follow_redirects
-                    if follow and response.status in _AGAIN and location:
-                        here = joined(here, location, url)
-                        continue
-                    if response.status // 100 != 2:
-                        text = await response.content.read(_ERROR_BYTES)
-                        return str(response.status), f"{response.status} {response.reason}", text
-                    kind = response.headers.get("Content-Type", "")
-                    return str(response.status), kind, await _read(response)
+            async with (
+                asyncio.timeout(self.config.remote_timeout_ms / 1000),
+                self._client.open("POST", url, body=body, keep_method=True) as response,
+            ):
+                if response.status // 100 != 2:
+                    text = await response.content.read(_ERROR_BYTES)
+                    return str(response.status), f"{response.status} {response.reason}", text
+                kind = response.headers.get("Content-Type", "")
+                return str(response.status), kind, await _read(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             words = describe(error, self.url, "Post")
             raise ReadFailed(f"error sending request: {words}") from None
-        raise ScrapeError(f'Post "{self.url}": stopped after {MAX_REDIRECTS} redirects')
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

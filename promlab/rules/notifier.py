@@ -15,10 +15,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from urllib.parse import quote
 
 from promlab.config.alerting import AlertmanagerConfig
 from promlab.config.config import Config
-from promlab.config.http_client import HttpClientConfig
 from promlab.config.relabel import RelabelConfig
 from promlab.config.relabelling import relabel
 from promlab.model.labels import LabelTable, Symbols
@@ -29,10 +29,11 @@ from promlab.rules.status import rfc3339
 from promlab.templating.texts import table_link
 
 CAPACITY = 10_000
+_IN_PATHS = "/$&+,:;=@~!*'()"
 DRAIN_S = 30.0  # how long the end of a server may wait for Alertmanagers
 
 
-MakeClient = Callable[[HttpClientConfig], HttpClient]
+MakeClient = Callable[[AlertmanagerConfig], HttpClient]
 
 
 class _Set:
@@ -95,7 +96,7 @@ class Notifier:
             same = next((each for each in old if each.config == section), None)
             if same is not None:
                 old.remove(same)
-            sets.append(same or _Set(section, self._make_client(section.http)))
+            sets.append(same or _Set(section, self._make_client(section)))
         self._sets = sets
         self._external_labels = config.global_.external_labels
         self._relabel = config.alerting.alert_relabel_configs
@@ -191,6 +192,8 @@ def alertmanager_urls(
 def _url(labels: Mapping[str, str]) -> str:
     address = labels.get("__address__", "")
     scheme = labels.get("__scheme__", "http")
-    if not address:
+    # What discovery says is not ours: no address of two, no request in a path.
+    if not address or "/" in address or any(char <= " " for char in address):
         return ""
-    return f"{scheme}://{address}/{labels.get('__alerts_path__', '').lstrip('/')}"
+    path = quote(labels.get("__alerts_path__", "").lstrip("/"), safe=_IN_PATHS)
+    return f"{scheme}://{address}/{path}"

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -19,24 +20,23 @@ from promlab.model.quantiles import Window
 from promlab.rules.seams import Warn
 
 BATCH = 256
+_JSON = {"Content-Type": "application/json"}
 
 
 class HttpClient(Protocol):
     """What is asked of `promlab.transport.session.HttpClient`."""
 
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        """Open connections."""
-
-    @property
-    def server_name(self) -> str | None:
-        """Name for TLS, where it is not the URL's."""
-
-    async def headers(self, *, trusted: bool) -> dict[str, str]:
-        """Headers of a request, with credentials if the host is trusted."""
-
-    def proxy_for(self, url: str) -> str | None:
-        """URL of the proxy for a URL."""
+    def open(
+        self,
+        method: str,
+        url: URL,
+        *,
+        headers: Mapping[str, str] = ...,
+        always: Mapping[str, str] = ...,
+        body: bytes | None = None,
+        keep_method: bool = False,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """An answer, redirects followed."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -151,14 +151,8 @@ class Sender:
 
     async def _request(self, body: bytes) -> None:
         url = URL(self.url, encoded=True)
-        headers = await self._client.headers(trusted=True)
-        async with self._client.session.post(
-            url,
-            data=body,
-            headers={**headers, "Content-Type": "application/json"},
-            allow_redirects=False,
-            proxy=self._client.proxy_for(self.url),
-            server_hostname=self._client.server_name if url.scheme == "https" else None,
+        async with self._client.open(
+            "POST", url, always=_JSON, body=body, keep_method=True
         ) as response:
             if not 200 <= response.status < 300:
                 raise SendError(f"bad response status {response.status} {response.reason or ''}")

@@ -19,7 +19,7 @@ from yarl import URL
 from promlab.errors import ScrapeError
 from promlab.transport.direct import Malformed, Response, TooLarge, address_of, request_bytes
 from promlab.transport.failures import describe
-from promlab.transport.redirects import MAX_REDIRECTS, REDIRECTS, joined, trusted
+from promlab.transport.redirects import REDIRECTS, joined
 from promlab.transport.session import HttpClient
 
 # What a target may send where the configuration sets no limit.
@@ -104,7 +104,7 @@ class Fetcher:
         """The body of a target; `response` is what it has answered already."""
         start, budget = _parsed(url), f"{budget_s:g}"
         if not self._client.direct(start):
-            return await self._fetch_generally(url, start, start, budget)
+            return await self._fetch_generally(start, start, budget)
         own = await self._client.headers(trusted=True)
         headers = {**own, "X-Prometheus-Scrape-Timeout-Seconds": budget}
         self._prepare(url, start, own, headers, budget_s)
@@ -115,7 +115,7 @@ class Fetcher:
                 raise ScrapeError(f'Get "{url}": {error}') from None
         location = response.header(b"location")
         if self._follow and response.status in REDIRECTS and location:
-            return await self._fetch_generally(url, start, joined(start, location, url), budget)
+            return await self._fetch_generally(start, joined(start, location, url), budget)
         _check_status(response.status, response.reason)
         return self._fetched(response)
 
@@ -135,29 +135,14 @@ class Fetcher:
         request = request_bytes(start, headers)
         self._prepared[url] = _Prepared(address_of(start), request, own, budget_s)
 
-    async def _fetch_generally(self, url: str, start: URL, here: URL, budget: str) -> Fetched:
-        client = self._client
-        for _ in range(MAX_REDIRECTS + (here is start)):
-            own = await client.headers(trusted=trusted(start, here))
-            headers = {**own, "X-Prometheus-Scrape-Timeout-Seconds": budget}
-            async with client.session.get(
-                here,
-                headers=headers,
-                allow_redirects=False,
-                proxy=client.proxy_for(str(here)),
-                proxy_headers=client.proxy_headers,
-                server_hostname=client.server_name if here.scheme == "https" else None,
-            ) as response:
-                location = response.headers.get("Location")
-                if self._follow and response.status in REDIRECTS and location:
-                    here = joined(here, location, url)
-                    continue
-                _check_status(response.status, response.reason or "")
-                packed = response.headers.get("Content-Encoding", "").strip().lower()
-                body = await self._read(response)
-                content_type = response.headers.get("Content-Type", "")
-                return Fetched(self._unpacked(body, packed), content_type)
-        raise ScrapeError(f'Get "{url}": stopped after {MAX_REDIRECTS} redirects')
+    async def _fetch_generally(self, start: URL, here: URL, budget: str) -> Fetched:
+        always = {"X-Prometheus-Scrape-Timeout-Seconds": budget}
+        async with self._client.open("GET", here, always=always, start=start) as response:
+            _check_status(response.status, response.reason or "")
+            packed = response.headers.get("Content-Encoding", "").strip().lower()
+            body = await self._read(response)
+            content_type = response.headers.get("Content-Type", "")
+            return Fetched(self._unpacked(body, packed), content_type)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         length = response.content_length

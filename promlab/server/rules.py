@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from promlab import __version__
 from promlab.config import Config
 from promlab.config.alerting import AlertmanagerConfig
-from promlab.config.http_client import HttpClientConfig
 from promlab.discovery import Discovery, DiscoveryStats, Providers, TargetGroup
 from promlab.discovery.providers import Provider
 from promlab.model.histograms import HistogramColumn
@@ -36,6 +35,7 @@ from promlab.server.query_log import QueryLog
 from promlab.server.query_statistics import query_stats
 from promlab.server.sample_frames import sample_frame
 from promlab.server.settings import Settings
+from promlab.transport.cloud_auth import authenticator
 from promlab.transport.session import HttpClient
 from promlab.web.log import facts
 
@@ -169,8 +169,9 @@ class Rules:
         self.notifier.send(rule.expr, alerts)
 
 
-def _client(config: HttpClientConfig) -> HttpClient:
-    return HttpClient(config, {"User-Agent": f"promlab/{__version__}"})
+def _client(section: AlertmanagerConfig) -> HttpClient:
+    own = {"User-Agent": f"promlab/{__version__}"}
+    return HttpClient(section.http, own, auth=authenticator(section.sigv4, own["User-Agent"]))
 
 
 def _warn(line: str) -> None:

@@ -68,7 +68,7 @@ def _headers(config: HttpClientConfig) -> Mapping[str, str]:
 def _verify(config: HttpClientConfig) -> Any:
     if config.tls_config == TLSConfig():
         return _default_context()
-    from promlab.transport.session import tls_context
+    from promlab.transport.tls import tls_context
 
     return tls_context(config.tls_config)
 

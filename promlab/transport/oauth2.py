@@ -1,43 +1,31 @@
-"""OAuth 2.0 client credentials: a token is fetched when needed, and kept until it ends.
+"""OAuth 2.0: a token is fetched when needed, and kept until it ends.
 
-The client names itself in the Authorization header, as the standard prefers, and in the form
-where the token server does not take that. A secret that is a file is read for each token.
+With client credentials, the client names itself in the Authorization header, as the standard
+prefers, and in the form where the token server does not take that. A secret or key that is a file
+is read for each token.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-import aiohttp
 
 from promlab.config.http_client import OAuth2
 from promlab.errors import ScrapeError
-from promlab.transport.client_credentials import question, token_of
-from promlab.transport.failures import describe
-
-if TYPE_CHECKING:
-    from promlab.transport.session import HttpClient
+from promlab.transport.asking import ClientAsk, Reply
+from promlab.transport.client_credentials import Question, question, token_of
+from promlab.transport.secret_files import read_secret
+from promlab.transport.signed_claims import claims_question
 
 # A token is not used in its last seconds: it has a way to go.
 _EARLY_S = 10.0
-_TIMEOUT_S = 30.0
-_MAX_ANSWER = 1 << 20
 
 
 class TokenSource:
-    """Tokens of one `oauth2` section.
+    """Tokens of one `oauth2` section; `ask` has that section's own TLS and proxy settings."""
 
-    `client` has that section's own TLS and proxy settings; `read_secret` reads a file with a
-    secret.
-    """
-
-    def __init__(
-        self, config: OAuth2, client: HttpClient, read_secret: Callable[[str], str]
-    ) -> None:
-        self._config, self._client, self._read_secret = config, client, read_secret
+    def __init__(self, config: OAuth2, ask: ClientAsk) -> None:
+        self._config, self._ask = config, ask
         self._header, self._ends = "", 0.0
         self._in_form = False
         self._asking = asyncio.Lock()
@@ -48,25 +36,48 @@ class TokenSource:
             return self._header
         async with self._asking:
             if time.monotonic() >= self._ends:
-                await self._fetch()
+                self._take(await self._fetched())
         return self._header
 
     async def close(self) -> None:
         """Close the connections to the token server."""
-        await self._client.close()
+        await self._ask.close()
 
-    async def _fetch(self) -> None:
-        secret = self._config.client_secret.reveal() or await asyncio.to_thread(
-            self._read_secret, self._config.client_secret_file
+    async def _fetched(self) -> bytes:
+        config = self._config
+        if config.signs:
+            reply = await self._asked(await asyncio.to_thread(self._signed))
+        else:
+            reply = await self._with_secret(
+                config.client_secret.reveal()
+                or await asyncio.to_thread(read_secret, config.client_secret_file)
+            )
+        if not 200 <= reply.status < 300:
+            raise ScrapeError(
+                f"oauth2: cannot fetch token: HTTP status {reply.status} {reply.reason}"
+            )
+        return reply.body
+
+    def _signed(self) -> Question:
+        key = self._config.client_certificate_key.reveal()
+        return claims_question(
+            self._config, key or read_secret(self._config.client_certificate_key_file)
         )
-        status, answer = await self._ask(secret, in_form=self._in_form)
-        if status != 200 and not self._in_form:
-            second, other = await self._ask(secret, in_form=True)
-            if second == 200:
-                status, answer, self._in_form = second, other, True
-        if status != 200:
-            raise ScrapeError(f"oauth2: cannot fetch token: HTTP status {status} {_reason(answer)}")
-        self._take(answer)
+
+    async def _with_secret(self, secret: str) -> Reply:
+        reply = await self._asked(self._question(secret, in_form=self._in_form))
+        if reply.status != 200 and not self._in_form:
+            second = await self._asked(self._question(secret, in_form=True))
+            if second.status == 200:
+                self._in_form = True
+                return second
+        return reply
+
+    def _question(self, secret: str, *, in_form: bool) -> Question:
+        config = self._config
+        return question(
+            config.client_id, secret, config.scopes, config.endpoint_params, in_form=in_form
+        )
 
     def _take(self, answer: bytes) -> None:
         try:
@@ -81,27 +92,10 @@ class TokenSource:
         # Without a lifetime it is good until the end.
         self._ends = time.monotonic() + (lasting - _EARLY_S if lasting else float("inf"))
 
-    async def _ask(self, secret: str, *, in_form: bool) -> tuple[int, bytes]:
-        config = self._config
-        body, headers = question(
-            config.client_id, secret, config.scopes, config.endpoint_params, in_form=in_form
-        )
-        url = config.token_url
+    async def _asked(self, asked: Question) -> Reply:
         try:
-            async with self._client.session.post(
-                url,
-                data=body,
-                headers=headers,
-                proxy=self._client.proxy_for(url),
-                timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
-                allow_redirects=False,
-            ) as response:
-                answer = await response.content.read(_MAX_ANSWER)
-                return response.status, answer
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise ScrapeError(f"oauth2: {describe(error, url)}") from None
-
-
-def _reason(answer: bytes) -> str:
-    text = answer.decode(errors="replace")
-    return " ".join(text.split())[:200]
+            return await self._ask(
+                "POST", self._config.token_url, headers=asked.headers, body=asked.body.encode()
+            )
+        except ScrapeError as error:
+            raise ScrapeError(f"oauth2: {error}") from None

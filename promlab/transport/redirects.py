@@ -8,6 +8,7 @@ from promlab.errors import ScrapeError
 
 MAX_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
+KEEPING = (307, 308)  # those that keep the method and the body
 
 
 def trusted(start: URL, here: URL) -> bool:

@@ -8,84 +8,67 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
-import warnings
-from functools import lru_cache
-from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from promlab.config.http_client import HttpClientConfig, TLSConfig
+from promlab.config.http_client import HttpClientConfig
+from promlab.config.kinds import show_url
 from promlab.config.secret import Secret
-from promlab.config.tls_files import VERSIONS, as_file
-from promlab.errors import ConfigError, ScrapeError
+from promlab.errors import ScrapeError
+from promlab.transport.asking import ClientAsk
 from promlab.transport.direct import DirectClient, speaks_directly
 from promlab.transport.oauth2 import TokenSource
+from promlab.transport.proxies import proxy_for
+from promlab.transport.redirects import KEEPING, MAX_REDIRECTS, REDIRECTS, joined, trusted
+from promlab.transport.secret_files import read_secret
 from promlab.transport.spread import ShuffledResolver
+from promlab.transport.tls import KeptContext
 
 _KEEP_ALIVE_S = 300.0
+_NO_HEADERS: Mapping[str, str] = {}
 
 
-def tls_context(config: TLSConfig) -> ssl.SSLContext:
-    """The TLS settings of a client. Raises ConfigError if a certificate can't be used."""
-    return _default_context() if config == TLSConfig() else _own_context(config)
+class Authenticator(Protocol):
+    """Credentials that depend on the request, or that have to be asked for."""
 
+    async def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """What a request carries beside its own headers. Raises ScrapeError."""
 
-@lru_cache(maxsize=1)
-def _default_context() -> ssl.SSLContext:
-    """Shared: loading the system's certificates takes milliseconds."""
-    return _own_context(TLSConfig())
-
-
-def _own_context(config: TLSConfig) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context()
-        if config.ca_file or config.ca:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(config.ca_file or None, cadata=config.ca or None)
-        if config.insecure_skip_verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        with warnings.catch_warnings():
-            # Versions that nobody should use are still what some devices speak.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            context.minimum_version = VERSIONS[config.min_version or "TLS12"]
-            if config.max_version:
-                context.maximum_version = VERSIONS[config.max_version]
-        if config.cert_file or config.cert:
-            with (
-                as_file(config.cert_file, config.cert) as cert,
-                as_file(config.key_file, config.key.reveal()) as key,
-            ):
-                context.load_cert_chain(cert, key)
-    except (OSError, ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        path = getattr(error, "filename", None) or config.ca_file or config.cert_file
-        raise ConfigError(f"unable to use TLS settings: {reason.lower()}", path=str(path)) from None
-    return context
+    async def close(self) -> None:
+        """Close connections."""
 
 
 class HttpClient:
-    """Sessions and headers for the requests of one job."""
+    """Sessions and headers for the requests of one section of a configuration.
+
+    `spread`: each connection goes to any of the addresses that a name has. `unix_socket`: it goes
+    there, whatever the URL says. `auth`: credentials of a cloud.
+    """
 
     def __init__(
-        self, config: HttpClientConfig, headers: dict[str, str], *, spread: bool = False
+        self,
+        config: HttpClientConfig,
+        headers: dict[str, str],
+        *,
+        spread: bool = False,
+        unix_socket: str = "",
+        auth: Authenticator | None = None,
     ) -> None:
-        """`spread`: each connection goes to any of the addresses that a name has."""
-        self.config = config
-        self._spread = spread
-        self.server_name = config.tls_config.server_name or None
+        self.config, self._auth = config, auth
+        self._spread, self._unix_socket = spread, unix_socket
         self._headers = headers
-        # Loading the system's certificates takes long: only for who really asks with TLS.
-        own_tls = config.tls_config != TLSConfig()
-        self._tls = tls_context(config.tls_config) if own_tls else None
+        self._tls = KeptContext(config.tls_config)
         self._session: aiohttp.ClientSession | None = None
         self.plain = DirectClient()
         self._proxied = bool(config.proxy.proxy_url or config.proxy.proxy_from_environment)
+        found = config.proxy.proxy_connect_header
+        pairs = [(name, secret.reveal()) for name, secrets in found.items() for secret in secrets]
+        self._connect_headers = CIMultiDict(pairs) if pairs else None
         basic, bearer = config.basic_auth, config.bearer
         self._has_files = bool(
             (basic and (basic.username_file or basic.password_file))
@@ -99,22 +82,80 @@ class HttpClient:
         oauth2 = self.config.oauth2
         if oauth2 is None:
             return None
-        own = HttpClientConfig(tls_config=oauth2.tls_config, proxy=oauth2.proxy)
-        return TokenSource(oauth2, HttpClient(own, {}), read_secret)
+        # A redirect would take the secret along.
+        own = HttpClientConfig(
+            tls_config=oauth2.tls_config, proxy=oauth2.proxy, follow_redirects=False
+        )
+        said = {name: text for name, text in self._headers.items() if name == "User-Agent"}
+        return TokenSource(oauth2, ClientAsk(HttpClient(own, said)))
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        url: URL,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        always: Mapping[str, str] = _NO_HEADERS,
+        body: bytes | None = None,
+        keep_method: bool = False,
+        start: URL | None = None,
+        shown: str = "",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer, of any status; redirects are followed as the configuration has it.
+
+        `headers` and credentials go to the host that was asked for only, `always` to any. Where a
+        redirect would turn a POST into a GET, `keep_method` has the redirect as the answer.
+        `start` is where it all began, if `url` is where a redirect has led; errors call it `shown`.
+        """
+        start, here = start or url, url
+        shown = shown or show_url(str(start))
+        for _ in range(MAX_REDIRECTS + (start is url)):
+            same = trusted(start, here)
+            own = await self._signed(method, here, body) if same else self._headers
+            sent = {**own, **always, **(headers if same else {})}
+            async with await self._send(method, here, sent, body) as response:
+                location = response.headers.get("Location")
+                following = self._following(method, response.status, keep_method)
+                if not following or not location:
+                    yield response
+                    return
+            here = joined(here, location, shown)
+            if following != method:
+                method, body = following, None
+        what = f"stopped after {MAX_REDIRECTS} redirects"
+        raise ScrapeError(f'{method.capitalize()} "{shown}": {what}')
+
+    def _following(self, method: str, status: int, keep_method: bool) -> str:
+        """The method of a request that follows a redirect, "" where none does."""
+        if not self.config.follow_redirects or status not in REDIRECTS:
+            return ""
+        if status in KEEPING or method in ("GET", "HEAD"):
+            return method
+        return "" if keep_method else "GET"
+
+    async def _send(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
+    ) -> aiohttp.ClientResponse:
+        secure = url.scheme == "https"
+        return await self.session.request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            proxy=None if self._unix_socket else proxy_for(self.config.proxy, url),
+            proxy_headers=self._connect_headers,
+            ssl=self._tls.context() if secure else True,
+            server_hostname=(self.config.tls_config.server_name or None) if secure else None,
+        )
 
     @property
     def session(self) -> aiohttp.ClientSession:
         """The session, opened when first asked for, on the running loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,
-                    ssl=self._tls or tls_context(TLSConfig()),
-                    keepalive_timeout=_KEEP_ALIVE_S,
-                    ttl_dns_cache=10,
-                    use_dns_cache=not self._spread,
-                    resolver=ShuffledResolver() if self._spread else None,
-                ),
+                connector=self._connector(),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(),
@@ -123,6 +164,17 @@ class HttpClient:
             )
         return self._session
 
+    def _connector(self) -> aiohttp.BaseConnector:
+        if self._unix_socket:
+            return aiohttp.UnixConnector(self._unix_socket, limit=0)
+        return aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            ttl_dns_cache=10,
+            use_dns_cache=not self._spread,
+            resolver=ShuffledResolver() if self._spread else None,
+        )
+
     def direct(self, url: URL) -> bool:
         """Whether `plain` can ask for this URL."""
         return not self._proxied and speaks_directly(url)
@@ -130,10 +182,9 @@ class HttpClient:
     async def close(self) -> None:
         """Close all connections."""
         self.plain.close()
-        if self._tokens is not None:
-            await self._tokens.close()
-        if self._session is not None:
-            await self._session.close()
+        for each in (self._tokens, self._auth, self._session):
+            if each is not None:
+                await each.close()
 
     @property
     def fixed_headers(self) -> dict[str, str] | None:
@@ -148,6 +199,12 @@ class HttpClient:
         if self._tokens is None:
             return known
         return {**known, "Authorization": await self._tokens.header()}
+
+    async def _signed(self, method: str, url: URL, body: bytes | None) -> dict[str, str]:
+        own = await self.headers(trusted=True)
+        if self._auth is None:
+            return own
+        return {**own, **await self._auth.headers(method, str(url), body or b"")}
 
     async def _configured(self) -> dict[str, str]:
         if self._fixed is not None:
@@ -173,38 +230,3 @@ class HttpClient:
             values += map(read_secret, header.files)
             headers[name] = ", ".join(values)
         return headers
-
-    @property
-    def proxy_headers(self) -> CIMultiDict[str] | None:
-        """What a proxy is told beside the request."""
-        found = self.config.proxy.proxy_connect_header
-        pairs = [(name, secret.reveal()) for name, secrets in found.items() for secret in secrets]
-        return CIMultiDict(pairs) if pairs else None
-
-    def proxy_for(self, url: str) -> str | None:
-        """The proxy that a request to this URL goes through."""
-        proxy, host = self.config.proxy, urlsplit(url).hostname or ""
-        if proxy.proxy_url:
-            return None if _excluded(host, proxy.no_proxy) else proxy.proxy_url
-        if proxy.proxy_from_environment and not proxy_bypass(host):
-            return getproxies().get(urlsplit(url).scheme)
-        return None
-
-
-def _excluded(host: str, no_proxy: str) -> bool:
-    for entry in filter(None, (part.strip().lower() for part in no_proxy.split(","))):
-        name = entry.partition(":")[0].lstrip(".")
-        if entry == "*" or host == name or host.endswith("." + name):
-            return True
-    return False
-
-
-def read_secret(path: str) -> str:
-    """The text of a file with a secret, blanks around it removed; "" for no path."""
-    if not path:
-        return ""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not valid UTF-8"
-        raise ScrapeError(f"unable to read file {path}: {reason.lower()}") from None

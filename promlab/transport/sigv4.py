@@ -6,11 +6,12 @@ keys of the configuration, else a profile, the environment, the machine's or con
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-from promlab.config.remote import SigV4
+from promlab.config.cloud_auth import SigV4
 from promlab.errors import ConfigError, ScrapeError
 
 _SERVICE = "aps"  # Amazon's Managed Service for Prometheus
@@ -40,7 +41,15 @@ class Signer:
         self._credentials: Any = None
         self._lock = threading.Lock()
 
-    def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+    async def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """Headers that sign a request. Raises ScrapeError."""
+        # AWS may have to be asked for credentials.
+        return await asyncio.to_thread(self.signed, method, url, body)
+
+    async def close(self) -> None:
+        """Nothing stays open."""
+
+    def signed(self, method: str, url: str, body: bytes) -> dict[str, str]:
         """Headers that sign a request. May ask AWS: call it in a thread. Raises ScrapeError."""
         import botocore.exceptions
         from botocore.auth import SigV4Auth

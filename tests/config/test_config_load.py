@@ -125,22 +125,70 @@ def test_refused_options_of_a_job(options: str, message: str) -> None:
     assert message in refusal(JOB % options).message
 
 
-JWT = (
-    "{client_id: a, token_url: 'http://x/', client_certificate_key: k,"
-    " grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer'}"
+JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+OAUTH2 = "oauth2: {client_id: a, token_url: 'http://x/', %s}"
+WRITING = "remote_write: [{url: 'http://x/', %s}]"
+UUID = "00000000-a12b-3cd4-e56f-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (JOB % OAUTH2 % f"grant_type: '{JWT}', signature_algorithm: HS256",
+         "valid signature algorithms are RS256, RS384 and RS512"),
+        (JOB % OAUTH2 % f"grant_type: '{JWT}', client_certificate_key: k, "
+         "client_certificate_key_file: f", "at most one of client_certificate_key"),
+        (SENDING % "sigv4: {region: a, external_id: b}", "can only be used with role_arn"),
+        (SENDING % "sigv4: {region: a}, authorization: {credentials: b}", "at most one of"),
+        (WRITING % "azuread: {}", "azuread needs one of managed_identity, oauth, sdk"),
+        (WRITING % "azuread: {sdk: {}, managed_identity: {}}", "not managed_identity and sdk"),
+        (WRITING % "azuread: {managed_identity: {client_id: me}}", "is a UUID"),
+        (WRITING % "azuread: {sdk: {tenant_id: a b}}", "letters, digits, points and hyphens"),
+        (WRITING % f"azuread: {{oauth: {{client_id: {UUID}}}}}", "client_secret must"),
+        (WRITING % f"azuread: {{workload_identity: {{client_id: {UUID}}}}}", "tenant_id must"),
+        (WRITING % "azuread: {sdk: {}, cloud: AzureMoon}", "unknown Azure cloud 'AzureMoon'"),
+        (WRITING % "azuread: {sdk: {}, cloud: {name: AzureChina}}", "the name AzureCustom"),
+        (WRITING % "azuread: {sdk: {}, cloud: {name: AzureCustom, token_audience: a}}",
+         "aad_endpoint must"),
+        (WRITING % "google_iam: {a: b}", "unknown field 'a'"),
+        (WRITING % "google_iam: {}, azuread: {sdk: {}}", "at most one of"),
+        ("remote_read: [{url: 'http://x/', google_iam: {}}]", "unknown field 'google_iam'"),
+    ],
+)  # fmt: skip
+def test_refused_credentials(text: str, message: str) -> None:
+    assert message in refusal(text).message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        JOB % OAUTH2 % f"grant_type: '{JWT}', client_secret: a, client_secret_file: b",
+        JOB % OAUTH2 % "grant_type: any, signature_algorithm: any, client_certificate_key: a, "
+        "client_certificate_key_file: b",
+        WRITING % f"azuread: {{cloud: AzureChina, managed_identity: {{client_id: {UUID}}}}}",
+        WRITING % "azuread: {managed_identity: {}, scope: s}",
+        WRITING % "google_iam: {}",
+    ],
 )
+def test_credentials_that_are_taken(text: str) -> None:
+    assert load_text(text)
+
+
+def test_claims_keep_their_types() -> None:
+    text = JOB % OAUTH2 % f"grant_type: '{JWT}', claims: {{a: 1, b: [x, 0.5], c: {{d: yes}}, e: }}"
+    config = load_text(text)
+    oauth2 = config.jobs[0].http.oauth2
+    assert oauth2 is not None
+    assert oauth2.claims == {"a": 1, "b": ["x", 0.5], "c": {"d": True}, "e": None}
+    assert load_text(config.to_yaml()).jobs == config.jobs
 
 
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        (JOB % f"oauth2: {JWT}", "scrape_configs[0].oauth2.grant_type"),
         (JOB % "oci_sd_configs: [{region: r, auth: instance_principal}]",
          "scrape_configs[0].oci_sd_configs[0].auth"),
-        ("remote_write: [{url: 'http://x/', google_iam: {a: b}}]", "remote_write[0].google_iam"),
         ("tracing: {endpoint: 'x:1'}", "tracing"),
-        (SENDING % f"oauth2: {JWT}", "alerting.alertmanagers[0].oauth2.grant_type"),
-        (SENDING % "sigv4: {region: a}", "alerting.alertmanagers[0].sigv4"),
     ],
 )  # fmt: skip
 def test_what_is_not_there_yet_is_refused_by_name(text: str, field: str) -> None:
@@ -276,14 +324,19 @@ def test_secrets_never_print() -> None:
       - {job_name: b, authorization: {credentials: hunter2}}
       - {job_name: c, bearer_token: hunter2}
     remote_write:
-      - {url: 'http://me:hunter2@h/', azuread: {secret: hunter2}}
+      - url: http://me:hunter2@h/
+        azuread:
+          oauth:
+            client_id: 00000000-a12b-3cd4-e56f-000000000000
+            client_secret: hunter2
+            tenant_id: t
     """
     config = load_text(text, supported_only=False)
     shown = config.to_yaml()
     assert "hunter2" not in shown
     assert "hunter2" not in repr(config)
     assert "shown" in shown
-    assert shown.count("<secret>") == 5
+    assert shown.count("<secret>") == 6
     assert config.jobs[0].http.basic_auth is not None
     assert config.jobs[0].http.basic_auth.password.reveal() == "hunter2"
 

@@ -16,7 +16,7 @@ from fake_api import FakeApi, serving
 from fake_cloud import cloud
 from made_keys import private_key
 
-from promlab.transport import session
+from promlab.transport import tls
 
 API = "https://www.googleapis.com/compute/v1/projects/lab"
 PATH = "/compute/v1/projects/lab/zones/eu-1/instances"
@@ -70,11 +70,11 @@ def environment(**more: str) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in more}
     os.environ.update(more)
     # It remembers the certificates of the environment before.
-    session._default_context.cache_clear()
+    tls._default_context.cache_clear()
     try:
         yield
     finally:
-        session._default_context.cache_clear()
+        tls._default_context.cache_clear()
         for name, text in before.items():
             os.environ.pop(name, None)
             if text is not None:

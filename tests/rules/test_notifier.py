@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,18 @@ import pytest
 from aiohttp import web
 
 from promlab.config import load_text
-from promlab.config.http_client import HttpClientConfig
+from promlab.config.alerting import AlertmanagerConfig
 from promlab.rules.alert import Alert, AlertState
 from promlab.rules.notifier import Notifier, alertmanager_urls
 from promlab.rules.sender import BATCH
+from promlab.transport.cloud_auth import authenticator
 from promlab.transport.session import HttpClient
 from tests import real_programs
 
 
-def client(config: HttpClientConfig) -> HttpClient:
-    return HttpClient(config, {"User-Agent": "promlab"})
+def client(section: AlertmanagerConfig) -> HttpClient:
+    own = {"User-Agent": "promlab"}
+    return HttpClient(section.http, own, auth=authenticator(section.sigv4, "promlab"))
 
 
 def alert(**labels: str) -> Alert:
@@ -44,17 +48,22 @@ class Recorder:
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.raw: list[bytes] = []
         self.paths: list[str] = []
         self.status = 200
         self.gate, self.got = asyncio.Event(), asyncio.Event()
         self.gate.set()
 
     async def handle(self, request: web.Request) -> web.Response:
-        body = json.loads(await request.read())
+        raw = await request.read()
+        body = json.loads(raw)
         await self.gate.wait()
         assert request.content_type == "application/json"
         self.paths.append(request.path)
         self.bodies.append(body)
+        self.headers.append(request.headers)
+        self.raw.append(raw)
         self.got.set()
         return web.Response(status=self.status)
 
@@ -266,3 +275,41 @@ async def test_the_real_alertmanager_takes_them(alertmanager: str) -> None:
     assert one["generatorURL"] == "http://me:9090/p/graph?g0.expr=up+%3D%3D+0&g0.tab=1"
     assert one["annotations"] == {"text": "x"}
     assert one["startsAt"].startswith(time.strftime("%Y-%m-%dT", time.gmtime(now_ms / 1000 - 60)))
+
+
+def test_hostile_labels_make_no_other_request() -> None:
+    [section] = load_text("alerting: {alertmanagers: [{path_prefix: /a}]}").alerting.alertmanagers
+    path = "/x y\r\nHost: evil\r\n?q#f"
+    targets = [
+        {"__address__": "am:1", "__alerts_path__": path},
+        {"__address__": "am:2 HTTP/1.1\r\nX: y"},
+        {"__address__": "am:3/other"},
+    ]
+    urls, _ = alertmanager_urls(section, targets)
+    assert urls == ["http://am:1/x%20y%0D%0AHost:%20evil%0D%0A%3Fq%23f"]
+
+
+async def test_alerts_are_signed_for_aws() -> None:
+    section = "sigv4: {region: eu-west-1, access_key: AK, secret_key: s3cret}, path_prefix: /a b"
+    text = f"alerting: {{alertmanagers: [{{{section}, static_configs: [{{targets: [x]}}]}}]}}"
+    async with recording() as (one, address):
+        sender, warnings = notifier(text)
+        sender.update_targets(0, [{"__address__": address}])
+        sender.send("up", [alert()])
+        await sender.drained()
+        await sender.stop()
+    assert not warnings
+    [headers], [raw] = one.headers, one.raw
+    day, at = headers["X-Amz-Date"][:8], headers["X-Amz-Date"]
+    canonical = "\n".join(
+        ["POST", "/a%2520b/api/v2/alerts", "", f"host:{address}", f"x-amz-date:{at}", "",
+         "host;x-amz-date", hashlib.sha256(raw).hexdigest()]
+    )  # fmt: skip
+    key = b"AWS4s3cret"
+    for part in (day, "eu-west-1", "aps", "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    scope = f"{day}/eu-west-1/aps/aws4_request"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    told = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{digest}"
+    signature = hmac.digest(key, told.encode(), "sha256").hex()
+    assert headers["Authorization"].endswith(f"Signature={signature}")

@@ -15,6 +15,7 @@ from aiohttp import web
 from promlab.config import load_text
 from promlab.errors import ScrapeError
 from promlab.transport.session import HttpClient
+from tests.discovery.made_keys import key, private_key
 
 
 class TokenServer:
@@ -24,9 +25,16 @@ class TokenServer:
         self.asked: list[dict[str, str]] = []
         self.answer: Any = {"token_type": "bearer", "expires_in": 3600}
         self.status, self.form_only, self.url = 200, False, ""
+        self.location = ""
+        self.paths: set[str] = set()
+        self.agents: set[str] = set()
 
     async def handle(self, request: web.Request) -> web.Response:
         form = dict(await request.post())
+        self.paths.add(request.path)
+        self.agents.add(request.headers["User-Agent"])
+        if self.location:
+            return web.Response(status=self.status, headers={"Location": self.location})
         form["authorization"] = request.headers.get("Authorization", "")
         self.asked.append(form)
         if self.form_only and form["authorization"]:
@@ -41,7 +49,7 @@ class TokenServer:
 async def tokens() -> AsyncIterator[TokenServer]:
     server = TokenServer()
     app = web.Application()
-    app.router.add_post("/token", server.handle)
+    app.router.add_post("/{path}", server.handle)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -121,3 +129,64 @@ async def test_token_server_that_is_not_there(tokens: TokenServer) -> None:
     async with client(tokens) as http:
         with pytest.raises(ScrapeError, match=r"oauth2: .*connection refused"):
             await http.headers(trusted=True)
+
+
+SIGNED = "grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer'"
+
+
+@pytest.mark.parametrize("algorithm", ["", "RS512"])
+async def test_a_signature_instead_of_a_secret(
+    tokens: TokenServer, tmp_path: Path, algorithm: str
+) -> None:
+    jwt = pytest.importorskip("jwt")
+    (tmp_path / "key.pem").write_text(private_key())
+    options = f"{SIGNED}, client_certificate_key_file: '{tmp_path}/key.pem', scopes: [a, b]"
+    if algorithm:
+        options += f", signature_algorithm: {algorithm}, client_certificate_key_id: k1, iss: i"
+        options += ", audience: z, claims: {own: [1, true]}, endpoint_params: {more: x}"
+    async with client(tokens, options) as http:
+        for _ in range(2):
+            assert (await http.headers(trusted=True))["Authorization"] == "Bearer t1"
+    [form] = tokens.asked
+    assert form.pop("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    assertion = form.pop("assertion")
+    more = {"more": "x"} if algorithm else {}
+    assert form == {"scope": "a b", "authorization": "", **more}
+    head = jwt.get_unverified_header(assertion)
+    assert (head["alg"], head.get("kid")) == ((algorithm, "k1") if algorithm else ("RS256", None))
+    audience = "z" if algorithm else tokens.url
+    claims = jwt.decode(assertion, key().public_key(), algorithms=[head["alg"]], audience=audience)
+    assert claims.pop("jti")
+    assert claims.pop("exp") - claims.pop("iat") == 600
+    expected: dict[str, Any] = {"iss": "me:x", "sub": "me:x", "aud": audience, "scope": "a b"}
+    if algorithm:
+        expected |= {"iss": "i", "own": [1, True]}
+    assert claims == expected
+
+
+@pytest.mark.parametrize("given", ["", "client_certificate_key: s3cret", "not there"])
+async def test_a_key_that_is_none(tokens: TokenServer, given: str, tmp_path: Path) -> None:
+    pytest.importorskip("jwt")
+    file = f"client_certificate_key_file: '{tmp_path}/key.pem'"
+    message = "unable to read file .*key.pem" if given == "not there" else "is no private RSA key"
+    options = f"{SIGNED}, {file if given == 'not there' else given or 'iss: a'}"
+    async with client(tokens, options) as http:
+        with pytest.raises(ScrapeError, match=message) as caught:
+            await http.headers(trusted=True)
+    assert "s3cret" not in str(caught.value)
+    assert not tokens.asked
+
+
+async def test_a_redirect_does_not_take_the_secret_along(tokens: TokenServer) -> None:
+    tokens.form_only = True
+    tokens.status, tokens.location = 307, tokens.url.replace("/token", "/elsewhere")
+    async with client(tokens, "client_secret: s") as http:
+        with pytest.raises(ScrapeError, match="HTTP status 307"):
+            await http.headers(trusted=True)
+    assert tokens.paths == {"/token"}
+
+
+async def test_the_token_server_is_told_who_asks(tokens: TokenServer) -> None:
+    async with client(tokens, "client_secret: s") as http:
+        await http.headers(trusted=True)
+    assert tokens.agents == {"x"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
-from promlab.config.remote import SigV4
+from promlab.config.cloud_auth import SigV4
 from promlab.config.secret import Secret
 from promlab.errors import ConfigError, ScrapeError
 from promlab.transport.sigv4 import Signer
@@ -54,7 +54,7 @@ def test_a_request_is_signed(service: str) -> None:
     config = SigV4(
         region="eu-west-1", access_key="AK", secret_key=Secret("sk"), service_name=service
     )
-    found = Signer(config).headers("POST", URL, BODY)
+    found = Signer(config).signed("POST", URL, BODY)
     assert found.keys() == {"Authorization", "X-Amz-Date"}
     scope = f"{found['X-Amz-Date'][:8]}/eu-west-1/{service or 'aps'}/aws4_request"
     wanted = signature("sk", "eu-west-1", service or "aps", found["X-Amz-Date"])
@@ -69,7 +69,7 @@ def test_a_role_is_assumed() -> None:
             region="us-east-1", access_key="AK", secret_key=Secret("sk"),
             role_arn="arn:aws:iam::123456789012:role/writer", external_id="xyz",
         )  # fmt: skip
-        found = Signer(config).headers("POST", URL, BODY)
+        found = Signer(config).signed("POST", URL, BODY)
     assert found["X-Amz-Security-Token"]
     assert "Credential=ASIA" in found["Authorization"]
 
@@ -80,7 +80,7 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="nobody"):
         Signer(SigV4(profile="nobody"))
     with pytest.raises(ScrapeError, match="no AWS credentials"):
-        Signer(SigV4(region="a")).headers("POST", URL, BODY)
+        Signer(SigV4(region="a")).signed("POST", URL, BODY)
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     with pytest.raises(ConfigError, match=r"promlab\[aws\]"):
         Signer(SigV4(region="a"))

@@ -9,7 +9,7 @@ from promlab.config.document import At, parse, read_text
 from promlab.config.http_client import TLSConfig
 from promlab.config.section import Section, maybe, opt, record
 from promlab.config.web import TLSServerConfig
-from promlab.transport.session import tls_context
+from promlab.transport.tls import tls_context
 from promlab.web.tls import server_context
 
 

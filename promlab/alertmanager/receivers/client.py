@@ -77,9 +77,8 @@ class SessionClient:
         from promlab.transport.direct import TooLarge
 
         try:
-            own = await self._http.headers(trusted=True)
             async with self._turns:
-                return await self._ask(method, URL(url), body, {**own, **(headers or {})})
+                return await self._ask(method, URL(url), body, headers or {})
         except (aiohttp.ClientError, EOFError, OSError, ValueError, TooLarge) as error:
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise NotifyError(f"{method} failed: {reason}", retry=True) from None
@@ -88,22 +87,14 @@ class SessionClient:
         except PromlabError as error:
             raise NotifyError(f"{method} failed: {error}", retry=True) from None
 
-    async def _ask(self, method: str, url: URL, body: bytes, headers: dict[str, str]) -> Answer:
+    async def _ask(self, method: str, url: URL, body: bytes, headers: Mapping[str, str]) -> Answer:
         http = self._http
         if method == "POST" and http.direct(url):
-            found = await http.plain.post(url, headers, body, _MAX_ANSWER)
+            own = await http.headers(trusted=True)
+            found = await http.plain.post(url, {**own, **headers}, body, _MAX_ANSWER)
             if not (300 <= found.status < 400 and self._config.follow_redirects):
                 return Answer(found.status, found.body, _Headers(found.headers))
-        async with http.session.request(
-            method,
-            url,
-            data=body or None,
-            headers=headers,
-            allow_redirects=self._config.follow_redirects,
-            proxy=http.proxy_for(str(url)),
-            proxy_headers=http.proxy_headers,
-            server_hostname=http.server_name if url.scheme == "https" else None,
-        ) as response:
+        async with http.open(method, url, headers=headers, body=body or None) as response:
             answer = await response.content.read(_MAX_ANSWER)
             return Answer(response.status, answer, response.headers)
 
@@ -146,7 +137,7 @@ def check(answer: Answer, retry: tuple[int, ...] = (), details: str = "") -> Non
 async def read_secret(path: str) -> str:
     """The text of a file with a secret. Raises NotifyError."""
     from promlab.errors import PromlabError
-    from promlab.transport.session import read_secret as read
+    from promlab.transport.secret_files import read_secret as read
 
     try:
         return await asyncio.to_thread(read, path)

@@ -173,7 +173,7 @@ class EmailNotifier(Notifier):
     def _send(
         self, sender: str, receivers: list[str], raw: bytes, password: str, shared: str
     ) -> None:
-        from promlab.transport.session import tls_context
+        from promlab.transport.tls import tls_context
 
         config = self._config
         host, _, port = config.smarthost.rpartition(":")

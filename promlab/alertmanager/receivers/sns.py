@@ -16,8 +16,8 @@ from promlab.alertmanager.receivers.base import Integration, Notifier, cut, temp
 from promlab.alertmanager.receivers.client import Client, check
 from promlab.alertmanager.receivers.errors import NotifyError
 from promlab.config import kinds
+from promlab.config.cloud_auth import SigV4
 from promlab.config.document import At
-from promlab.config.remote import SigV4
 from promlab.config.section import opt, record, section
 
 if TYPE_CHECKING:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import time
 
-from promlab.discovery.answers import Answer
-from promlab.errors import DiscoveryError
-
 
 class KeptToken:
     """One token, or none that is good now; it is not used in its last `margin_s`."""
@@ -20,14 +17,10 @@ class KeptToken:
         """The token; "" where a new one has to be asked for."""
         return self._token if time.monotonic() < self._until_s else ""
 
-    def take(self, answer: Answer, whose: str = "") -> str:
-        """Keep what the server gave. Raises DiscoveryError if it gave none."""
-        token = answer.text("access_token")
-        if not token:
-            raise DiscoveryError(f"{whose}no access token was given")
-        good_s = float(answer.shown("expires_in") or 0)
+    def take(self, token: str, lasts_s: float) -> str:
+        """Keep what the server gave."""
         self._token = token
-        self._until_s = time.monotonic() + max(0.0, good_s - self._margin_s)
+        self._until_s = time.monotonic() + max(0.0, lasts_s - self._margin_s)
         return token
 
     def forget(self) -> None:
