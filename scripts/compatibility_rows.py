@@ -91,7 +91,10 @@ API = [
          "server/app: route_prefix pages; "
          "cli/serve: route_prefix external_url_is_made_from_the_port"),
     _row("/user/*", HOLDS, "server/assets: files_of_the_folder nothing_else"),
-    _row("/consoles/*, /debug/pprof/*", MISSING, "", "not there: 404"),
+    _row("/consoles/*: templates with queries, libraries, escaping by place", HOLDS,
+         "server/consoles: as_prometheus_shows_them what_a_url_brings_is_text nothing_else",
+         "values in regular expressions of scripts are quoted as strings"),
+    _row("/debug/pprof/*", MISSING, "", "not there: 404"),
     _row("remote write receiver, 1.0 and 2.0", HOLDS,
          "server/api_write: samples_arrive_and_series_are_asked_for_once "
          "version_2_brings_everything content_types only_accepted_messages "

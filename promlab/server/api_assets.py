@@ -17,7 +17,7 @@ _MAX_BYTES = 64 << 20
 async def user_asset(context: Context, request: Request) -> Response:
     """A file; folders are not listed, links lead nowhere outside."""
     folder, path = context.settings.user_assets, request.path_args["path"]
-    body = await asyncio.to_thread(_read, folder, path) if folder else None
+    body = await asyncio.to_thread(read_below, folder, path)
     if body is None:
         return text("404 page not found\n", 404)
     kind, encoding = mimetypes.guess_type(path)
@@ -28,9 +28,9 @@ async def user_asset(context: Context, request: Request) -> Response:
     return Response(body=body, content_type=content_type, headers=headers)
 
 
-def _read(folder: str, path: str) -> bytes | None:
-    """The bytes of a file below a folder; None if there is no such file."""
-    if "\0" in path:
+def read_below(folder: str, path: str, limit: int = _MAX_BYTES) -> bytes | None:
+    """The bytes of a file below a folder; None if there is none, or of more than `limit` bytes."""
+    if not folder or "\0" in path:
         return None
     root = Path(folder).resolve()
     try:
@@ -41,8 +41,8 @@ def _read(folder: str, path: str) -> bytes | None:
         descriptor = os.open(found, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             state = os.fstat(descriptor)
-            if not stat.S_ISREG(state.st_mode) or state.st_size > _MAX_BYTES:
+            if not stat.S_ISREG(state.st_mode) or state.st_size > limit:
                 return None
-            return file.read(_MAX_BYTES)
+            return file.read(limit)
     except (OSError, ValueError, RuntimeError):
         return None

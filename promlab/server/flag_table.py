@@ -37,6 +37,10 @@ ACTIVE = [
     Flag("web.max-notifications-subscribers", "16", "browsers told at once of notifications", "N"),
     Flag("web.search.max-limit", "10000", "results of a search at most", "N"),
     Flag("web.user-assets", "", "folder whose files are served under /user", "PATH"),
+    Flag("web.console.templates", "consoles", "folder of console pages, served under /consoles",
+         "PATH"),
+    Flag("web.console.libraries", "console_libraries", "folder of .lib files with definitions that "
+         "console pages share", "PATH"),
     Flag("web.enable-lifecycle", False, "allow reload and shutdown by HTTP request"),
     Flag("web.enable-admin-api", False, "allow deleting series and snapshots by HTTP request"),
     Flag("web.enable-lab-api", None, "allow adding targets and rules and stopping queries by HTTP "
@@ -87,8 +91,6 @@ HARMLESS = [
     Flag("auto-gomemlimit", True, ""),
     Flag("auto-gomemlimit.ratio", "0.9", ""),
     Flag("web.local-assets", "", ""),
-    Flag("web.console.templates", "consoles", ""),
-    Flag("web.console.libraries", "console_libraries", ""),
     Flag("storage.tsdb.wal-segment-size", "0", ""),
     Flag("storage.tsdb.wal-compression", True, ""),
     Flag("storage.tsdb.wal-compression-type", "zstd", ""),

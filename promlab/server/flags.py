@@ -124,6 +124,8 @@ def _web(flags: dict[str, Any]) -> dict[str, Any]:
         "address_file": flags["web.address-file"],
         "web_config_file": flags["web.config.file"],
         "user_assets": flags["web.user-assets"],
+        "console_templates": flags["web.console.templates"],
+        "console_libraries": flags["web.console.libraries"],
         "enable_lifecycle": flags["web.enable-lifecycle"],
         "enable_admin": flags["web.enable-admin-api"],
         "enable_remote_write": flags["web.enable-remote-write-receiver"],

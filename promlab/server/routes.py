@@ -8,6 +8,7 @@ from typing import NamedTuple
 from promlab.server import (
     api_admin,
     api_assets,
+    api_consoles,
     api_exemplars,
     api_features,
     api_federate,
@@ -149,6 +150,7 @@ _OTHER: dict[str, tuple[Handler, Methods]] = {
     "/version": (api_status.version, GET),
     "/federate": (api_federate.federate, GET),
     "/user/{path*}": (api_assets.user_asset, GET),
+    "/consoles/{path*}": (api_consoles.console, GET),
 }
 _RECEIVED: dict[str, tuple[Handler, Methods]] = {
     "read": (api_read.read, POST),

@@ -16,6 +16,7 @@ from promlab.templating import escape
 from promlab.templating.values import Struct, is_number
 
 _BLOCKED = "ZgotmplZ"
+_COMMENTS = {"//": "\n", "/*": "*/"}  # of scripts: how they begin and end
 _RAW_TEXT = ("script", "style")
 _ESCAPED_TEXT = ("textarea", "title")
 _URLS = frozenset(
@@ -42,6 +43,9 @@ _TAG_NAME = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _CSS_PLAIN = re.compile(r"[ !#%,\-.0-9A-Z_a-z]*", re.ASCII)
 _ATTRIBUTE = re.compile(r"\s*([^\s=>\"'/]+)")
+# What stays in a URL (what is encoded already, too), and what is encoded.
+_URL_PART = re.compile(r"((?:%[0-9A-Fa-f]{2}|[A-Za-z0-9._~!#$&*+,/:;=?@\[\]-])+)|.", re.S)
+_STRAY = re.compile(r"<(?!!doctype)", re.I)
 _UNQUOTED = {char: f"&#{ord(char)};" for char in " \t\n\r\f\v=`"}
 _PLUS = {"+": "&#43;"}
 
@@ -93,7 +97,8 @@ class HtmlEscaper:
             return found.end(), found[0]
         end = text.find("<", at + 1)
         end = len(text) if end < 0 else end
-        return end, text[at:end]
+        # One that opens no tag would open one with what a value puts behind it.
+        return end, _STRAY.sub("&lt;", text[at:end])
 
     def _in_comment(self, text: str, at: int) -> tuple[int, str]:
         end = text.find("-->", at)
@@ -156,17 +161,23 @@ class HtmlEscaper:
         return stop, text[at:stop]
 
     def _follow_script(self, text: str) -> None:
-        """Whether a script's string is open after this text."""
-        escaped = False
-        for char in text:
-            if escaped:
-                escaped = False
-            elif self._script_quote:
-                escaped = char == "\\"
-                if char == self._script_quote:
+        """Whether a script's string or comment is open after this text."""
+        at = 0
+        while at < len(text):
+            pair, open_ = text[at : at + 2], self._script_quote
+            if open_ in _COMMENTS:
+                if pair.startswith(_COMMENTS[open_]):
+                    self._script_quote, at = "", at + len(_COMMENTS[open_]) - 1
+            elif open_:
+                if text[at] == "\\":
+                    at += 1
+                elif text[at] == open_:
                     self._script_quote = ""
-            elif char in "\"'`":
-                self._script_quote = char
+            elif pair in _COMMENTS:
+                self._script_quote, at = pair, at + 1
+            elif text[at] in "\"'`":
+                self._script_quote = text[at]
+            at += 1
 
     def value(self, value: Any, text: str) -> str:
         """A value of the template, safe where it stands now."""
@@ -183,7 +194,7 @@ class HtmlEscaper:
                 self._where, self._value, self._quote = "value", "", ""
         if self._where == "value":
             return self._in_attribute(value, text)
-        return text if re.fullmatch(r"[a-zA-Z0-9-]+", text) else _BLOCKED
+        return text if _is_plain_name(text) else _BLOCKED
 
     def _in_attribute(self, value: Any, text: str) -> str:
         name = self._attribute
@@ -208,21 +219,30 @@ class HtmlEscaper:
             allowed = scheme[0].lower() in ("http:", "https:", "mailto:")
             if not allowed:
                 return "#" + _BLOCKED
-        return _lower_hex(quote(text, safe="-._~!#$&*+,/:;=?@[]%()'"))
+        return _URL_PART.sub(lambda found: found[1] or _lower_hex(quote(found[0], safe="")), text)
 
     def _css(self, text: str) -> str:
         plain = _CSS_PLAIN.fullmatch(text) is not None
         return text if plain and "expression" not in text.lower() else _BLOCKED
 
     def _script(self, value: Any, text: str) -> str:
+        if self._script_quote in _COMMENTS:
+            return ""
         if self._script_quote:
             return _js_text(text)
         if isinstance(value, bool) or is_number(value):
-            return text
-        plain = value if isinstance(value, (dict, list)) and not isinstance(value, Struct) else text
+            return f" {text} "  # so that it grows together with nothing
+        plain = value if isinstance(value, (dict, list, Struct)) else text
         if hasattr(value, "go_string"):
             plain = text
         return _json(plain)
+
+
+def _is_plain_name(text: str) -> bool:
+    """Whether a value may stand in a tag: as a name that makes no script, style or URL."""
+    name = text.lower()
+    special = name.startswith("on") or name in ("style", "srcset") or name in _URLS
+    return not special and re.fullmatch(r"[a-z0-9-]+", name) is not None
 
 
 def _html(text: str) -> str:
@@ -240,8 +260,19 @@ def _js_text(text: str) -> str:
     )
 
 
+def _plain(value: Any) -> Any:
+    """The value in what JSON has; whole numbers without a point, as Go prints them."""
+    if isinstance(value, Struct):
+        return {name: _plain(field) for name, field in value.template_fields().items()}
+    if isinstance(value, dict):
+        return {str(key): _plain(field) for key, field in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _json(value: Any) -> str:
-    shown = json.dumps(value, ensure_ascii=False, default=str)
+    shown = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), default=str)
     for char in "<>&'":
         shown = shown.replace(char, f"\\u{ord(char):04x}")
     return shown

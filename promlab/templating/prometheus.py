@@ -87,7 +87,7 @@ class AlertTemplate:
         self._template: Template | None = None
         if "{{" in text:
             self._template = Template(
-                f"__alert_{alert}", _VARIABLES + text, _DECLARED, missing="zero", limits=limits
+                f"__alert_{alert}", _VARIABLES + text, DECLARED, missing="zero", limits=limits
             )
 
     def expand(self, data: AlertData, functions: Functions) -> str:
@@ -133,7 +133,7 @@ def _not_here(*_args: object) -> Any:
 
 
 # Names and parameters of what depends on the evaluation, for the parser.
-_DECLARED: Functions = {
+DECLARED: Functions = {
     **humanize.FUNCTIONS,
     **texts.FUNCTIONS,
     **_OF_RESULTS,
@@ -142,7 +142,7 @@ _DECLARED: Functions = {
     "externalURL": Function(_not_here),
     "pathPrefix": Function(_not_here),
 }
-FUNCTION_NAMES = frozenset(_DECLARED)
+FUNCTION_NAMES = frozenset(DECLARED)
 
 
 def functions(query: Query, now_s: float, external_url: str) -> Functions:

@@ -45,15 +45,21 @@ class TemplateSet:
         """Parse a text; later definitions replace earlier ones. Raises TemplateSyntaxError."""
         _merge(self._definitions, parse_definitions(name, text, self._functions))
 
-    def execute(self, name: str, value: Any, functions: Functions = NO_FUNCTIONS) -> str:
+    def execute(
+        self,
+        name: str,
+        value: Any,
+        functions: Functions = NO_FUNCTIONS,
+        escaper: Escaper | None = None,
+    ) -> str:
         """The text of a template for a value; `functions` replace those of the set.
 
-        Raises TemplateError.
+        With an `escaper`, values are made safe for where they stand. Raises TemplateError.
         """
         definition = self._definitions.get(name)
         if definition is None:
             raise TemplateError(f"no template {quote(name)} associated with template", name=name)
-        return self._run(self._definitions, definition, value, functions)
+        return self._run(self._definitions, definition, value, functions, escaper)
 
     def expand(
         self,
