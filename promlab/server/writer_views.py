@@ -69,7 +69,7 @@ def head_stats(head: Head) -> dict[str, int]:
     }
 
 
-def metrics(writer: Writer, head: Head | None, manager: ScrapeManager | None) -> str:
+def metrics(writer: Writer) -> str:
     """The writer's part of /metrics."""
     out = MetricText()
     out.gauge(
@@ -82,12 +82,13 @@ def metrics(writer: Writer, head: Head | None, manager: ScrapeManager | None) ->
         "When the configuration was last loaded.",
         writer.reloaded_s,
     )
+    head, manager = writer.head, writer.manager
     if head is not None:
-        _head_metrics(out, head, writer.commit_failures)
+        _head_metrics(out, head, writer.commits.failures)
         _block_metrics(out, head)
         _exemplar_metrics(out, head)
         name = "prometheus_tsdb_wal_fsync_duration_seconds"
-        out.windows(name, "Times of commits to the log.", "", {"": writer.commit_s})
+        out.windows(name, "Times of commits to the log.", "", {"": writer.commits.took_s})
     if manager is not None:
         _scrape_metrics(out, manager.stats)
         _metadata_metrics(out, manager)
