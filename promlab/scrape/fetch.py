@@ -7,16 +7,16 @@ that never ends nor one that packs a gigabyte into a megabyte takes more memory 
 from __future__ import annotations
 
 import asyncio
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import aiohttp
-from isal import isal_zlib
 from yarl import URL
 
 from promlab.errors import ScrapeError
+from promlab.scrape.aside import Aside
+from promlab.scrape.unpacking import gunzip
 from promlab.transport.direct import Malformed, Response, TooLarge, address_of, request_bytes
 from promlab.transport.failures import describe
 from promlab.transport.redirects import REDIRECTS, joined
@@ -24,7 +24,6 @@ from promlab.transport.session import HttpClient
 
 # What a target may send where the configuration sets no limit.
 UNLIMITED_BYTES = 512 << 20
-_GZIP = 31
 _MOST_PREPARED = 100_000
 
 
@@ -56,8 +55,10 @@ class _Prepared(NamedTuple):
 class Fetcher:
     """Fetches the bodies of one job's targets."""
 
-    def __init__(self, client: HttpClient, *, follow_redirects: bool, body_size_limit: int) -> None:
-        self._client, self._follow = client, follow_redirects
+    def __init__(
+        self, client: HttpClient, aside: Aside, *, follow_redirects: bool, body_size_limit: int
+    ) -> None:
+        self._client, self._aside, self._follow = client, aside, follow_redirects
         self._configured = body_size_limit
         self._limit = body_size_limit or UNLIMITED_BYTES
         self._prepared: dict[str, _Prepared] = {}
@@ -67,7 +68,7 @@ class Fetcher:
         try:
             response = await self._again(url, budget_s)
             if response is not None and response.status == 200:
-                return self._fetched(response)
+                return await self._fetched(response)
             async with asyncio.timeout(budget_s):
                 return await self._fetch(url, budget_s, response)
         except ScrapeError:
@@ -117,14 +118,15 @@ class Fetcher:
         if self._follow and response.status in REDIRECTS and location:
             return await self._fetch_generally(start, joined(start, location, url), budget)
         _check_status(response.status, response.reason)
-        return self._fetched(response)
+        return await self._fetched(response)
 
-    def _fetched(self, response: Response) -> Fetched:
+    async def _fetched(self, response: Response) -> Fetched:
         packed = response.headers.get(b"content-encoding")
         content_type = _decoded(response.headers.get(b"content-type", b""))
         if packed is None:
             return Fetched(response.body, content_type)
-        return Fetched(self._unpacked(response.body, _decoded(packed).lower()), content_type)
+        body = await self._unpacked(response.body, _decoded(packed).lower())
+        return Fetched(body, content_type)
 
     def _prepare(
         self, url: str, start: URL, own: dict[str, str], headers: dict[str, str], budget_s: float
@@ -142,7 +144,7 @@ class Fetcher:
             packed = response.headers.get("Content-Encoding", "").strip().lower()
             body = await self._read(response)
             content_type = response.headers.get("Content-Type", "")
-            return Fetched(self._unpacked(body, packed), content_type)
+            return Fetched(await self._unpacked(body, packed), content_type)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         length = response.content_length
@@ -157,36 +159,12 @@ class Fetcher:
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _unpacked(self, body: bytes, encoding: str) -> bytes:
+    async def _unpacked(self, body: bytes, encoding: str) -> bytes:
         if encoding in ("", "identity"):
             return body
         if encoding not in ("gzip", "x-gzip"):
             raise ScrapeError(f"received unsupported Content-Encoding {encoding[:60]!r}")
-        return self._gunzip(body)
-
-    def _gunzip(self, body: bytes) -> bytes:
-        unpacked: list[bytes] = []
-        room = self._limit
-        try:
-            while body:
-                stream = isal_zlib.decompressobj(_GZIP)
-                # One byte more than fits tells a body of just the limit from a larger one.
-                # What the end says the size is saves half of the work, if it is true.
-                told = int.from_bytes(body[-4:], "little")
-                piece = stream.decompress(body, min(told, room) + 1)
-                if not stream.eof and told < room:
-                    stream = isal_zlib.decompressobj(_GZIP)
-                    piece = stream.decompress(body, room + 1)
-                if len(piece) > room:
-                    raise self._too_large()
-                if not stream.eof:
-                    raise ScrapeError("gzip: unexpected EOF")
-                room -= len(piece)
-                unpacked.append(piece)
-                body = stream.unused_data
-        except (zlib.error, ValueError) as error:
-            raise ScrapeError(f"gzip: {' '.join(str(error).split())[:200]}") from None
-        return unpacked[0] if len(unpacked) == 1 else b"".join(unpacked)
+        return await gunzip(body, self._limit, self._aside)
 
     def _too_large(self) -> BodyTooLarge:
         if self._configured:

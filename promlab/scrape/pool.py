@@ -61,6 +61,7 @@ class ScrapePool:
         self._client = HttpClient(job.http, request_headers(job, version, around.features))
         self._fetcher = Fetcher(
             self._client,
+            around.aside,
             follow_redirects=job.http.follow_redirects,
             body_size_limit=job.limits.body_size_limit,
         )

@@ -15,6 +15,7 @@ from bad_targets import Handler, Request, always, answer, serve
 
 from promlab.config import load_text
 from promlab.errors import ConfigError, ScrapeError
+from promlab.scrape.aside import Aside
 from promlab.scrape.fetch import UNLIMITED_BYTES, BodyTooLarge, Fetcher
 from promlab.scrape.pool import request_headers
 from promlab.transport.session import HttpClient
@@ -35,6 +36,7 @@ async def fetcher(options: str = "") -> AsyncIterator[Fetcher]:
     try:
         yield Fetcher(
             client,
+            Aside(),
             follow_redirects=job.http.follow_redirects,
             body_size_limit=job.limits.body_size_limit,
         )

@@ -38,6 +38,10 @@ def test_what_is_pushed_can_be_queried(tmp_path: Path) -> None:
             answer = post(PATH, content=bad, headers={"Content-Type": kind})
             assert answer.status_code == 400
             assert words in answer.text
+        for damaged in (b"zz", packed[:-9]):
+            answer = post(PATH, content=damaged, headers=headers)
+            assert answer.status_code == 400
+            assert answer.text.startswith("gzip: ")
 
 
 def test_differences_are_added_up(tmp_path: Path) -> None:
