@@ -257,8 +257,11 @@ SECURITY = [
     _row("web configuration: users, TLS, client certificates, headers, read again", HOLDS,
          "web/guard: without_the_password_nothing_is_answered tls_and_a_renewed_certificate "
          "client_certificates headers_are_on_every_answer "
-         "a_changed_file_counts_at_once_and_a_broken_one_does_not",
-         "client certificates are verified or not asked for; no HTTP/2"),
+         "a_changed_file_counts_at_once_and_a_broken_one_does_not; "
+         "web/server_tls: who_is_let_in what_is_agreed_on the_real_one_lets_the_same_in "
+         "the_real_one_agrees_on_the_same",
+         "changed TLS settings count within a second; a max_version below min_version is refused; "
+         "HTTP/1.1 only, which Prometheus agrees on here, too"),
     _row("promtool's verdict on web configurations", HOLDS,
          "cli/check: web_configurations_get_promtools_verdict"),
     _row("secrets are hidden everywhere", HOLDS,

@@ -25,6 +25,8 @@ CLIENT_AUTH = (
     "VerifyClientCertIfGiven",
     "RequireAndVerifyClientCert",
 )
+ASKING = CLIENT_AUTH[1:]  # those that ask clients for certificates
+VERIFYING = CLIENT_AUTH[3:]  # and those that verify them
 _BCRYPT = re.compile(r"\$2[abxy]?\$(\d\d)\$[./A-Za-z0-9]{53}")
 _CHOICES = {
     "X-Frame-Options": ("deny", "sameorigin"),
@@ -58,7 +60,7 @@ class TLSServerConfig(Section):
     prefer_server_cipher_suites: bool = opt(kinds.boolean, True)
 
     def check(self, at: At) -> None:
-        """A certificate with its key; a certificate authority where clients are verified."""
+        """A certificate with its key; an authority for clients only where they are asked."""
         at_most_one(at, cert=self.cert, cert_file=self.cert_file)
         at_most_one(at, key=self.key, key_file=self.key_file)
         at_most_one(at, client_ca=self.client_ca, client_ca_file=self.client_ca_file)
@@ -66,14 +68,8 @@ class TLSServerConfig(Section):
             at.fail("missing one of cert or cert_file")
         if not (self.key or self.key_file):
             at.fail("missing one of key or key_file")
-        has_ca = bool(self.client_ca or self.client_ca_file)
-        verifies = self.client_auth_type in CLIENT_AUTH[3:]
-        if verifies and not has_ca:
-            at.fail(f"a client CA is needed for the client auth type {self.client_auth_type}")
-        if has_ca and not verifies:
-            at.fail("a client CA needs a client auth type that verifies certificates")
-        if self.client_allowed_sans and not verifies:
-            at.get("client_allowed_sans").fail("needs client certificates that are verified")
+        if (self.client_ca or self.client_ca_file) and self.client_auth_type not in ASKING:
+            at.fail("a client CA needs a client auth type that asks for certificates")
         order = TLS_VERSIONS.index
         if order(self.min_version or "TLS12") > order(self.max_version or "TLS13"):
             at.get("max_version").fail("must not be less than min_version")

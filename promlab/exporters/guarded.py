@@ -65,7 +65,7 @@ class ThreadGuard:
             return connection
         connection.settimeout(_HANDSHAKE_S)
         secured = context.wrap_socket(connection, server_side=True)
-        if certificate_is_allowed(secured.getpeercert(), tls.client_allowed_sans):
+        if certificate_is_allowed(secured.getpeercert(), tls):
             return secured
         secured.close()
         return None

@@ -68,7 +68,7 @@ class GuardedServer(uvicorn.Server):
 
     def _accepts(self, transport: asyncio.Transport) -> bool:
         tls = self._guard.config.tls_server_config
-        return tls is None or name_is_allowed(transport, tls.client_allowed_sans)
+        return tls is None or name_is_allowed(transport, tls)
 
     async def _watch(self, listeners: list[socket.socket]) -> None:
         """Take over a web configuration that has changed, and certificates that were renewed."""

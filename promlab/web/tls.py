@@ -1,36 +1,34 @@
-"""TLS of a server, from its web configuration."""
+"""TLS of a server, from its web configuration; suites and curves are those of Go's programs."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import warnings
+from ipaddress import ip_address
 from typing import Any
 
 from promlab.config.tls_files import VERSIONS, as_file
-from promlab.config.web import TLSServerConfig
+from promlab.config.web import ASKING, VERIFYING, TLSServerConfig
 from promlab.errors import ConfigError
+from promlab.web.openssl import accept_any_certificate, name_authorities, set_groups
 
 # Go's names for OpenSSL's; those of TLS 1.3 can't be chosen, here as there.
 _SUITES = {
-    f"TLS_{exchange}_WITH_{cipher}": name
-    for exchange, prefix in (
-        ("ECDHE_RSA", "ECDHE-RSA-"),
-        ("ECDHE_ECDSA", "ECDHE-ECDSA-"),
-        ("RSA", ""),
-    )
+    f"TLS_ECDHE_{kind}_WITH_{cipher}": f"ECDHE-{kind}-{name}"
     for cipher, name in (
-        ("AES_128_GCM_SHA256", f"{prefix}AES128-GCM-SHA256"),
-        ("AES_256_GCM_SHA384", f"{prefix}AES256-GCM-SHA384"),
-        ("CHACHA20_POLY1305_SHA256", f"{prefix}CHACHA20-POLY1305"),
-        ("AES_128_CBC_SHA", f"{prefix}AES128-SHA"),
-        ("AES_128_CBC_SHA256", f"{prefix}AES128-SHA256"),
-        ("AES_256_CBC_SHA", f"{prefix}AES256-SHA"),
+        ("AES_128_GCM_SHA256", "AES128-GCM-SHA256"),
+        ("AES_256_GCM_SHA384", "AES256-GCM-SHA384"),
+        ("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305"),
+        ("AES_128_CBC_SHA", "AES128-SHA"),
+        ("AES_256_CBC_SHA", "AES256-SHA"),
     )
+    for kind in ("ECDSA", "RSA")
 }
 _TLS13 = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
-_CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1"}
-_AUTO_CURVES = {"X25519", "X25519MLKEM768"}  # OpenSSL offers them by itself
+_CURVES = {"CurveP256": "P-256", "CurveP384": "P-384", "CurveP521": "P-521", "X25519": "X25519"}
+_OLD = ("TLS10", "TLS11")
 
 
 def server_context(config: TLSServerConfig, path: str = "") -> ssl.SSLContext:
@@ -58,44 +56,60 @@ def server_context(config: TLSServerConfig, path: str = "") -> ssl.SSLContext:
 
 
 def _choose(context: ssl.SSLContext, config: TLSServerConfig) -> None:
+    """Suites, and the curves that keys are agreed on over."""
     unknown = [name for name in config.cipher_suites if name not in _SUITES and name not in _TLS13]
-    unknown += [
-        name
-        for name in config.curve_preferences
-        if name not in _CURVES and name not in _AUTO_CURVES
-    ]
+    unknown += [name for name in config.curve_preferences if name not in _CURVES]
     if unknown:
         raise ValueError(f"not known: {', '.join(unknown)}")
-    suites = [_SUITES[name] for name in config.cipher_suites if name in _SUITES]
-    if suites:
-        context.set_ciphers(":".join(suites))
-    curves = [_CURVES[name] for name in config.curve_preferences if name in _CURVES]
-    if curves and not set(config.curve_preferences) & _AUTO_CURVES:
-        context.set_ecdh_curve(curves[0])
+    suites = [_SUITES[name] for name in config.cipher_suites or _SUITES if name in _SUITES]
+    if not suites:
+        # Nothing is left for older versions.
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    else:
+        # OpenSSL lets the oldest versions in at its lowest level only.
+        level = ["@SECLEVEL=0"] if config.min_version in _OLD else []
+        context.set_ciphers(":".join([*suites, *level]))
+    if config.curve_preferences:
+        set_groups(context, [_CURVES[name] for name in config.curve_preferences])
 
 
 def _ask_clients(context: ssl.SSLContext, config: TLSServerConfig) -> None:
     kind = config.client_auth_type
-    if kind in ("RequestClientCert", "RequireAnyClientCert"):
-        raise ValueError(
-            f"client_auth_type {kind} asks for certificates that nobody verifies: "
-            "use VerifyClientCertIfGiven or RequireAndVerifyClientCert"
-        )
-    if kind in ("VerifyClientCertIfGiven", "RequireAndVerifyClientCert"):
-        required = kind == "RequireAndVerifyClientCert"
-        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-        context.load_verify_locations(
-            config.client_ca_file or None, cadata=config.client_ca or None
-        )
+    if kind not in ASKING:
+        return
+    required = kind.startswith("Require")
+    context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+    if config.client_ca_file or config.client_ca:
+        with as_file(config.client_ca_file, config.client_ca) as file:
+            context.load_verify_locations(file)
+            with contextlib.suppress(ValueError):  # a hint, which clients can do without
+                name_authorities(context, file)
+    elif kind in VERIFYING:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    if kind not in VERIFYING:
+        accept_any_certificate(context)
 
 
-def name_is_allowed(transport: asyncio.Transport, allowed: tuple[str, ...]) -> bool:
-    """Whether a client's certificate carries one of these names, where any are asked for."""
-    secured = transport.get_extra_info("ssl_object") if allowed else None
-    return certificate_is_allowed(secured.getpeercert() if secured is not None else None, allowed)
+def name_is_allowed(transport: asyncio.Transport, config: TLSServerConfig) -> bool:
+    """Whether a client's certificate carries one of the names that are asked for, if any are."""
+    secured = transport.get_extra_info("ssl_object") if config.client_allowed_sans else None
+    return certificate_is_allowed(secured.getpeercert() if secured is not None else None, config)
 
 
-def certificate_is_allowed(certificate: Any, allowed: tuple[str, ...]) -> bool:
-    """Whether a certificate, as the ssl module decodes it, carries one of these names, if any."""
-    names = {str(name) for _, name in (certificate or {}).get("subjectAltName", ())}
-    return not allowed or bool(names & set(allowed))
+def certificate_is_allowed(certificate: Any, config: TLSServerConfig) -> bool:
+    """Whether a certificate, as the ssl module decodes it, may be shown here."""
+    allowed = config.client_allowed_sans
+    if not allowed or config.client_auth_type not in ASKING:
+        return True
+    found = (certificate or {}).get("subjectAltName", ())
+    return bool({_shown(kind, str(name)) for kind, name in found} & set(allowed))
+
+
+def _shown(kind: str, name: str) -> str:
+    """A name as a configuration has it: the ssl module prints addresses in a way of its own."""
+    if kind != "IP Address":
+        return name
+    try:
+        return str(ip_address(name.strip()))
+    except ValueError:
+        return name

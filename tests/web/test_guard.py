@@ -213,9 +213,9 @@ def test_client_certificates(
             "unknown client auth type 'X'",
         ),
         (
-            "tls_server_config: {cert_file: a, key_file: b, "
-            "client_auth_type: RequireAndVerifyClientCert}",
-            "a client CA is needed",
+            "tls_server_config: {cert_file: a, key_file: b, client_ca: c, "
+            "client_auth_type: NoClientCert}",
+            "a client CA needs a client auth type that asks for certificates",
         ),
         (
             "tls_server_config: {cert_file: a, key_file: b, min_version: TLS13, "
@@ -240,7 +240,8 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, words: 
     [
         ("cipher_suites: [TLS_NO_SUCH]", "not known: TLS_NO_SUCH"),
         ("curve_preferences: [Curve1]", "not known: Curve1"),
-        ("client_auth_type: RequireAnyClientCert", "nobody verifies"),
+        ("curve_preferences: [X25519MLKEM768]", "not known: X25519MLKEM768"),
+        ("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]", "not known: TLS_RSA_WITH"),
     ],
 )
 def test_what_openssl_can_not_do_is_refused(
