@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from promlab.errors import NotReady
 from promlab.model.float_text import format_float
 from promlab.model.labels import LabelTable
 from promlab.remote.snappy import MAX_BYTES, BadSnappy, uncompress
@@ -71,22 +72,22 @@ class WriteReceiver:
         """Hand everything over; what is wrong with it, and how much was written."""
         limit_ms = time.time_ns() // 1_000_000 + _FUTURE_MS
         for _ in range(2):
-            refs, usable = await self._refs(context, request)
+            refs, usable, writer_id = await self._refs(context, request)
             parts = parts_of(request, refs, usable, limit_ms)
             problems = _early_problems(request, parts, usable)
             atomic = request.version == 1
             if atomic and problems:
                 return problems, {}
-            body = {"writer": self._writer_id, "atomic": atomic, **parts.body}
+            body = {"writer": writer_id, "atomic": atomic, **parts.body}
             answer = await context.writer.ask("write", body, parts.columns)
             if isinstance(answer, dict):
-                self._forget(answer["writer"])
+                self._forget_others(answer["writer"])
                 continue
             answer, told = answer
             self._count(context, request, usable)
             problems += _late_problems(request, parts, answer, told)
             return problems, answer
-        return ["the storage was started again twice during this request"], {}
+        raise NotReady("the storage was started again twice during this request")
 
     def _count(self, context: Context, request: WriteRequest, usable: Any) -> None:
         for samples in (request.floats, request.histograms):
@@ -94,32 +95,37 @@ class WriteReceiver:
             context.metrics.received.inc(mine)
             context.metrics.refused.inc(samples.n - mine)
 
-    async def _refs(self, context: Context, request: WriteRequest) -> tuple[Any, Any]:
-        """References of all series, asking for those of new ones; and which are usable."""
+    async def _refs(self, context: Context, request: WriteRequest) -> tuple[Any, Any, str]:
+        """References of all series, asking for those of new ones; which are usable; whose they are.
+
+        Other requests may meet another writer while this one asks: what is known is looked up
+        again then, for the references of two writers must not be mixed.
+        """
+        writer_id = self._writer_id
         refs, known = self._cache.find(request)
         new = np.flatnonzero(~known)
         if not len(new):
-            return refs, known
+            return refs, known, writer_id
         labels, valid = label_table(request, new)
         new, labels = new[valid], labels.take(np.flatnonzero(valid))
         if not len(new):
-            return refs, known
+            return refs, known, writer_id
         names = list(labels.columns)
         body = {"names": names, "texts": labels.symbols.texts(np.arange(len(labels.symbols)))}
         columns = {str(i): labels.columns[name] for i, name in enumerate(names)}
         answer, found = await context.writer.ask("refs", body, columns)
-        if answer["writer"] != self._writer_id:
-            self._forget(answer["writer"])
-            if known.any():
-                return await self._refs(context, request)
+        self._forget_others(answer["writer"])
+        if answer["writer"] != writer_id and known.any():
+            return await self._refs(context, request)
         refs[new], known[new] = found["refs"], True
         self._cache.keep(request, new, found["refs"])
-        return refs, known
+        return refs, known, answer["writer"]
 
-    def _forget(self, writer_id: str) -> None:
-        """Another process stores samples now: its references are others."""
-        self._cache.forget()
-        self._writer_id = writer_id
+    def _forget_others(self, writer_id: str) -> None:
+        """If another process stores samples now than before, its references are others."""
+        if writer_id != self._writer_id:
+            self._cache.forget()
+            self._writer_id = writer_id
 
 
 def _written(counts: dict[str, int]) -> Iterator[tuple[bytes, bytes]]:

@@ -31,6 +31,10 @@ def series(labels: dict[str, str], *samples: tuple[float, int]) -> bytes:
     return version_1([Series(labels, [(t_ms, value, 0) for value, t_ms in samples])])
 
 
+def one_series(name: str, t_ms: int) -> Series:
+    return Series({"__name__": name}, [(t_ms, 1.0, 0)])
+
+
 def one_of_each() -> Series:
     """A series with a float, a histogram, an exemplar, and start times."""
     made = Histogram(count=3, positive={0: 1, 1: 2})
@@ -131,6 +135,36 @@ async def test_a_writer_that_was_started_again(storage: Storage, client: httpx.A
     storage.id, storage.known, storage.samples = "two", [{"__name__": "other"}], []
     assert (await post(client, body)).status_code == 204
     assert storage.samples == [("a", 1, 1)]
+
+
+async def test_a_restart_that_another_request_meets_first(
+    context: Context, storage: Storage, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, more = one_series("a", 1), one_series("b", 2)
+    await post(client, version_1([known]))
+    storage.id, storage.known, storage.samples = "two", [{"__name__": "other"}], []
+    really_ask, others = context.writer.ask, [version_1([known])]
+
+    async def ask(kind: str, body: Any = None, columns: Columns | None = None) -> Any:
+        if kind == "refs" and others:
+            assert (await post(client, others.pop())).status_code == 204
+        return await really_ask(kind, body, columns)
+
+    monkeypatch.setattr(context.writer, "ask", ask)
+    assert (await post(client, version_1([known, more]))).status_code == 204
+    assert storage.samples == [("a", 1, 1), ("a", 1, 1), ("b", 2, 1)]
+
+
+async def test_restarts_without_end_are_worth_another_try(
+    context: Context, storage: Storage, client: httpx.AsyncClient
+) -> None:
+    def another(_body: Any, _columns: Columns) -> Any:
+        storage.id += "+"
+        return {"writer": storage.id}
+
+    context.writer.answers["write"] = another  # type: ignore[attr-defined]
+    answer = await post(client, series({"__name__": "a"}, (1, 1)))
+    assert answer.status_code == 503
 
 
 @pytest.mark.parametrize(
