@@ -45,6 +45,16 @@ def in_process(head: Head) -> Head:
     return head
 
 
+def ask(head: Head, **job: Any) -> Any:
+    """What the keeper gives for a job, which is done next."""
+    keeper = head.blocks
+    assert keeper is not None
+    future = keeper.ask(job)
+    while not future.done():
+        head.commit()
+    return future.result()
+
+
 def settle(head: Head, rounds: int = 100) -> None:
     """Commit until there is nothing left to cut, join or delete."""
     keeper = head.blocks

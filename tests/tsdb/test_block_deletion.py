@@ -5,20 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from block_tools import metas, settle
 from test_blocks import Writing
-from tsdb_model import ALWAYS, everything, match
+from test_head_model import kill
+from tsdb_model import ALWAYS, everything, match, table
 
+from promlab.tsdb.blocks import job
 from promlab.tsdb.blocks.catalog import block_names
 from promlab.tsdb.open import open as open_reader
 
 
-def ask(writing: Writing, **job: Any) -> Any:
+def ask(writing: Writing, **work: Any) -> Any:
     """Have the keeper do something."""
     keeper = writing.head.blocks
     assert keeper is not None
-    future = keeper.ask(job)
+    future = keeper.ask(work)
     settle(writing.head)
     return future.result(0)
 
@@ -108,4 +111,63 @@ def test_snapshot(tmp_path: Path, skip_head: bool) -> None:
         with open_reader(copy) as reader:
             assert sum(map(len, everything(reader).values())) > sum(map(len, wanted.values()))
         again.head.close()
+    writing.head.close()
+
+
+def test_what_comes_later_is_not_deleted(tmp_path: Path) -> None:
+    """A series that lags behind others goes on, though its samples are older than theirs."""
+    writing = Writing(tmp_path)
+    writing.loose(range(1_000, 50_000, 1_000))
+    writing.scrape(1, 100)
+    delete(writing, [["__name__", "=", "loose"]], *ALWAYS)
+    with open_reader(tmp_path) as reader:
+        assert everything(reader) == writing.wanted()
+        writing.loose(range(60_000, 99_000, 1_000))
+        writing.head.commit()
+        assert everything(reader) == writing.wanted()
+    writing.head.close()
+
+
+def test_late_samples_stay_deleted(tmp_path: Path) -> None:
+    """What came late, and is in the head when the cut has long passed it."""
+    writing = Writing(tmp_path)
+    writing.scrape(1, 400)
+    settle(writing.head)
+    rows = [{"__name__": "late", "n": "1"}]
+    refs = writing.head.refs(table(writing.head, rows))
+    # The first is younger than the next cut, the others are older than the last one.
+    for t_ms in (600_000, 590_000, 101_000, 102_000):
+        writing.head.append_loose(refs, np.array([t_ms]), np.array([1.0]))
+        writing.note(rows[0], t_ms, 1.0)
+    writing.head.commit()
+    delete(writing, [["__name__", "=", "late"]], 100_000, 110_000)
+    with open_reader(tmp_path) as reader:
+        assert everything(reader) == writing.wanted()
+        for first in range(401, 900, 70):
+            writing.scrape(first, 70)
+            settle(writing.head)
+            assert everything(reader) == writing.wanted()
+    writing.head.close()
+
+
+def test_a_cut_that_is_not_recorded_brings_nothing_back(tmp_path: Path) -> None:
+    """The writer is killed between the new blocks and the record of them."""
+    writing = Writing(tmp_path)
+    writing.scrape(1, 400)
+    settle(writing.head)
+    rows = [{"__name__": "late", "n": str(n)} for n in range(2)]
+    refs = writing.head.refs(table(writing.head, rows))
+    for t_ms in range(200_000, 300_000, 500):
+        writing.head.append_loose(refs, np.array([t_ms] * 2), np.array([1.0, 2.0]))
+        writing.note(rows[0], t_ms, 1.0)
+        writing.note(rows[1], t_ms, 2.0)
+    writing.head.commit()
+    delete(writing, [["__name__", "=", "late"], ["n", "=", "1"]], 100_000, 310_000)
+    work = {"directory": str(tmp_path), "before_ms": 420_000, "block_ms": 60_000}
+    job.run({"kind": "cut", **work})
+    with open_reader(tmp_path) as reader:
+        assert everything(reader) == writing.wanted()
+        kill(writing.head)
+        writing.open()
+        assert everything(reader) == writing.wanted()
     writing.head.close()

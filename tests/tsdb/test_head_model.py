@@ -39,6 +39,7 @@ class StorageMachine(RuleBasedStateMachine):
     def start(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="promlab-tsdb-"))
         self.model: dict[Key, list[tuple[int, int]]] = {}
+        self.last: dict[Key, tuple[int, int]] = {}  # stays when the sample is deleted
         self.newest = -(2**63)
         self.now = 1_000
         self.head = self.open_head()
@@ -54,14 +55,15 @@ class StorageMachine(RuleBasedStateMachine):
     def take(self, labels: dict[str, str], t_ms: int, bits: int, floor: int) -> str:
         """What should become of a sample."""
         bits = NAN if bits == HOLE else bits
-        samples = self.model.get(key_of(labels), [])
+        last = self.last.get(key_of(labels))
         if t_ms < floor:
             return "too_old"
-        if samples and t_ms < samples[-1][0]:
+        if last is not None and t_ms < last[0]:
             return "out_of_order"
-        if samples and t_ms == samples[-1][0]:
-            return "same" if samples[-1][1] == bits else "duplicate"
-        self.model.setdefault(key_of(labels), samples).append((t_ms, bits))
+        if last is not None and t_ms == last[0]:
+            return "same" if last[1] == bits else "duplicate"
+        self.last[key_of(labels)] = t_ms, bits
+        self.model.setdefault(key_of(labels), []).append((t_ms, bits))
         self.newest = max(self.newest, t_ms)
         return "appended"
 

@@ -1,7 +1,8 @@
 """Deleting series: tombstones in every block that has them, and beside the head.
 
 The head's are in `head/tombstones.parquet`, by number of series; they are left out by whoever
-reads the head, and so never get into a block. What comes later is not deleted.
+reads the head, and so never get into a block. What comes later is not deleted, unless it is out
+of order, between samples of its series that were.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from promlab.tsdb.blocks.tombstones import Tombstones
 from promlab.tsdb.index import SeriesIndex, Verdicts
 
 Longs = npt.NDArray[np.int64]
+_SLICE = 1 << 14  # series of which samples are read at once
 
 
 def delete_series(
@@ -65,23 +67,44 @@ def _passing(index: SeriesIndex, selectors: Sequence[Sequence[Matcher]]) -> Long
 def _delete_in_head(
     directory: Path, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
 ) -> int:
-    with HeadSource(directory) as head:
-        times = head.time_range()
-        if times is None or start_ms > times[1]:
-            return 0
+    with HeadSource(directory, deleted_too=True) as head:
         series = _passing(head.index(), selectors)
+        series, first, last = _held(head, series, start_ms, end_ms)
     if len(series):
         known = tombstones.read(directory / "head")
-        # Nothing newer than what is there now: that has still to come.
-        tombstones.write(directory / "head", known.joined(series, start_ms, min(end_ms, times[1])))
+        # Of each series what is there: what is older or newer than that has still to come.
+        tombstones.write(directory / "head", known.joined(series, first, last))
     return len(series)
 
 
+def _held(
+    head: HeadSource, series: Longs, start_ms: int, end_ms: int
+) -> tuple[Longs, Longs, Longs]:
+    """Which of some series have samples from start to end, and the first and last time of each."""
+    found, first, last = ([np.zeros(0, np.int64)] for _ in range(3))
+    for at in range(0, len(series), _SLICE):
+        part = series[at : at + _SLICE]
+        batch, rows = head.of_series(part, start_ms, end_ms)
+        found.append(part[rows])
+        first.append(batch.t_ms[batch.times_at])
+        last.append(batch.t_ms[batch.times_at + np.diff(batch.offsets) - 1])
+    return np.concatenate(found), np.concatenate(first), np.concatenate(last)
+
+
 def forget_old(directory: Path) -> None:
-    """Drop the head's tombstones for what has been in blocks for long enough."""
-    known = tombstones.read(directory / "head")
-    if not known:
+    """Drop the head's tombstones of samples that have left the head.
+
+    What is older than the cut is in blocks, without what was deleted; but for what came late:
+    that stays, and stays deleted, until another cut.
+    """
+    known, cut = tombstones.read(directory / "head"), read_cut(directory)
+    old = np.flatnonzero(known.max_time < cut.time)
+    if not len(old):
         return
-    kept = known.max_time >= read_cut(directory).time
-    if not kept.all():
-        tombstones.write(directory / "head", Tombstones(*(column[kept] for column in known)))
+    first, last = int(known.min_time[old].min()), int(known.max_time[old].max())
+    with HeadSource(directory, after_file=cut.file, deleted_too=True) as late:
+        held, _, _ = _held(late, np.unique(known.series[old]), first, last)
+    gone = old[~np.isin(known.series[old], held)]
+    if len(gone):
+        kept = (np.delete(column, gone) for column in known)
+        tombstones.write(directory / "head", Tombstones(*kept))

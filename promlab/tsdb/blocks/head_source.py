@@ -28,13 +28,21 @@ def _codes(rows: Longs) -> npt.NDArray[np.uint32]:
 class HeadSource(Reader):
     """Reads a head by number of series. Implements `rewrite.HeadLike`.
 
-    With `after_file` only later chunk files are seen, with `sealed` nothing but chunk files.
+    With `after_file` only later chunk files are seen, with `sealed` nothing but chunk files,
+    with `deleted_too` what is deleted as well.
     """
 
-    def __init__(self, path: Path, after_file: int | None = None, *, sealed: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        after_file: int | None = None,
+        *,
+        sealed: bool = False,
+        deleted_too: bool = False,
+    ) -> None:
         self._after_file, self._sealed = after_file, sealed
         super().__init__(path)
-        self._deleted = tombstones.read(path / "head")
+        self._deleted = tombstones.none() if deleted_too else tombstones.read(path / "head")
         with self._lock:
             mapped = self._fresh()
             self.verdicts: Verdicts = mapped.index.verdicts

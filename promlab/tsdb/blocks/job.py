@@ -22,8 +22,9 @@ def _cut(directory: Path, job: Mapping[str, Any]) -> Any:
     from promlab.tsdb.blocks.deletion import forget_old
     from promlab.tsdb.blocks.head_cut import cut_head
 
-    metas = cut_head(directory, int(job["before_ms"]), int(job["block_ms"]))
+    # Before there are new blocks: what these have is the head's still, until the cut is recorded.
     forget_old(directory)
+    metas = cut_head(directory, int(job["before_ms"]), int(job["block_ms"]))
     return [meta.ulid for meta in metas]
 
 

@@ -37,8 +37,8 @@ class Tombstones(NamedTuple):
         found = zip(self.min_time[low:high].tolist(), self.max_time[low:high].tolist(), strict=True)
         return merged(sorted(found))
 
-    def joined(self, series: Longs, start: int, end: int) -> Tombstones:
-        """These, and one interval more for each of `series`."""
+    def joined(self, series: Longs, start: int | Longs, end: int | Longs) -> Tombstones:
+        """These, and one interval more for each of `series`: one for all, or each its own."""
         n = len(series)
         all_series = np.concatenate([self.series, series])
         first = np.concatenate([self.min_time, np.full(n, start, np.int64)])
