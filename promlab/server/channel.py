@@ -10,6 +10,7 @@ checked before anything is read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -122,9 +123,10 @@ class ChannelServer:
             asyncio.get_running_loop().call_exception_handler(
                 {"message": f"request {request.kind!r} failed", "exception": error}
             )
-        if not writer.is_closing():
-            writer.writelines(pack(answer, answer_columns))
-            await writer.drain()
+        with contextlib.suppress(ConnectionError):  # who asked may be gone: nobody waits then
+            if not writer.is_closing():
+                writer.writelines(pack(answer, answer_columns))
+                await writer.drain()
 
 
 class WithColumns(msgspec.Struct):

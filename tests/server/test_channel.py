@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,14 @@ import numpy as np
 import pytest
 
 from promlab.errors import NotReady, ServerError, StorageError
-from promlab.server.channel import ChannelClient, ChannelServer, Columns, WithColumns
+from promlab.server.channel import (
+    ChannelClient,
+    ChannelServer,
+    Columns,
+    Header,
+    WithColumns,
+    pack,
+)
 
 
 async def double(body: Any, columns: Columns) -> Any:
@@ -105,3 +113,17 @@ async def test_a_broken_connection_fails_what_waits_and_is_made_anew(tmp_path: P
     assert await client.ask("nap", 0) == 0
     await client.close()
     await server.stop()
+
+
+async def test_who_asks_may_be_killed_meanwhile(tmp_path: Path) -> None:
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    server = ChannelServer(HANDLERS)
+    await server.start(listener(tmp_path))
+    reading, writing = await asyncio.open_unix_connection(str(tmp_path / "s"))
+    writing.writelines(pack(Header(1, "double"), {"x": np.zeros(1 << 20)}))
+    await reading.readexactly(8)  # the rest of the answer waits to be read
+    writing.transport.abort()
+    await server.stop()
+    gc.collect()
+    assert not told
