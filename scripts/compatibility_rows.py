@@ -94,7 +94,10 @@ API = [
     _row("/consoles/*: templates with queries, libraries, escaping by place", HOLDS,
          "server/consoles: as_prometheus_shows_them what_a_url_brings_is_text nothing_else",
          "values in regular expressions of scripts are quoted as strings"),
-    _row("/debug/pprof/*", MISSING, "", "not there: 404"),
+    _row("/debug/pprof/*", HOLDS,
+         "server/pprof: every_profile_can_be_read cpu_time_goes_to_where_it_was_spent "
+         "promtool_collects_everything",
+         "of Python: threads and tasks for goroutines, memory by mapping; no execution traces"),
     _row("remote write receiver, 1.0 and 2.0", HOLDS,
          "server/api_write: samples_arrive_and_series_are_asked_for_once "
          "version_2_brings_everything content_types only_accepted_messages "

@@ -16,6 +16,7 @@ from promlab.server import (
     api_labels,
     api_notifications,
     api_parse,
+    api_pprof,
     api_query,
     api_read,
     api_rules,
@@ -151,6 +152,8 @@ _OTHER: dict[str, tuple[Handler, Methods]] = {
     "/federate": (api_federate.federate, GET),
     "/user/{path*}": (api_assets.user_asset, GET),
     "/consoles/{path*}": (api_consoles.console, GET),
+    "/debug/pprof/": (api_pprof.pprof, FORM),
+    "/debug/pprof/{name*}": (api_pprof.pprof, FORM),
 }
 _RECEIVED: dict[str, tuple[Handler, Methods]] = {
     "read": (api_read.read, POST),

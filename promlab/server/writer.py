@@ -25,6 +25,7 @@ from promlab.server.channel import ChannelServer
 from promlab.server.checked_config import Checked, load_checked
 from promlab.server.commits import Commits
 from promlab.server.config_watch import watch
+from promlab.server.profiling import Profiled
 from promlab.server.settings import Settings
 from promlab.server.writer_requests import WriterRequests
 from promlab.server.writer_storage import configure_head, open_head
@@ -151,7 +152,8 @@ async def main(settings: Settings, listener: socket.socket) -> int:
         task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, reload)
-    server = ChannelServer(WriterRequests(writer).handlers())
+    handlers = WriterRequests(writer).handlers() | Profiled("writer").handlers()
+    server = ChannelServer(handlers)
     await server.start(listener)
     starting = asyncio.create_task(writer.start())
     stop_asked = asyncio.create_task(stopping.wait())
