@@ -131,8 +131,15 @@ class PromQLSyntaxError(PromQLError):
         self.expected = expected
 
     def __str__(self) -> str:
-        line, column = self.line_column
-        return f"{line}:{column}: parse error: {self.message}"
+        where = position(self.query, self.start) if self.query else "unknown position"
+        return f"{where}: parse error: {self.message}"
+
+
+def position(query: str, start: int) -> str:
+    """`line:column` of a place in a query, counted as Prometheus does: in bytes, from 1."""
+    before = query[:start]
+    line = before[before.rfind("\n") + 1 :]
+    return f"{before.count(chr(10)) + 1}:{len(line.encode(errors='surrogatepass')) + 1}"
 
 
 class QueryError(PromQLError):

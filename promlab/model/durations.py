@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+
+from promlab.model.quoting import go_quote
 
 _UNITS_MS = {
     "y": 365 * 86_400_000,
@@ -13,7 +16,8 @@ _UNITS_MS = {
     "s": 1_000,
     "ms": 1,
 }
-_PATTERN = re.compile("".join(rf"(?:([0-9]+){unit})?" for unit in _UNITS_MS) + r"\Z")
+_PIECE = re.compile(r"([0-9]+)([^0-9]*)")
+_MAX_UINT64 = 2**64 - 1
 _MAX_DIGITS = 100  # Python itself refuses to read thousands of them
 MAX_MS = (2**63 - 1) // 1_000_000  # what fits in nanoseconds, the limit of Prometheus
 
@@ -27,15 +31,23 @@ def parse_duration_ms(text: str) -> int:
         return 0
     if not text:
         raise ValueError("empty duration string")
-    found = _PATTERN.match(text)
-    if found is None or not any(found.groups()):
-        raise ValueError(f'not a valid duration string: "{text}"')
-    if any(number and len(number) > _MAX_DIGITS for number in found.groups()):
-        raise ValueError("duration out of range")
-    sizes = _UNITS_MS.values()
-    total = sum(int(n) * size for n, size in zip(found.groups(), sizes, strict=True) if n)
-    if total > MAX_MS:
-        raise ValueError("duration out of range")
+    invalid = ValueError(f"not a valid duration string: {go_quote(text)}")
+    if not ("0" <= text[0] <= "9"):
+        raise invalid
+    total, longest = 0, math.inf
+    for digits, unit in _PIECE.findall(text):
+        count = int(digits) if len(digits) < _MAX_DIGITS else _MAX_UINT64 + 1
+        if not unit or count > _MAX_UINT64:
+            raise invalid
+        size = _UNITS_MS.get(unit)
+        if size is None:
+            raise ValueError(f"unknown unit {go_quote(unit)} in duration {go_quote(text)}")
+        if size >= longest:
+            raise invalid
+        longest = size
+        total += count * size
+        if total > MAX_MS:
+            raise ValueError("duration out of range")
     return total
 
 

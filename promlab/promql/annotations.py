@@ -6,6 +6,7 @@ Equal ones are kept once, in the order they were found.
 
 from __future__ import annotations
 
+from promlab.errors import position
 from promlab.promql.ast import Node
 
 
@@ -19,11 +20,11 @@ class Annotations:
 
     def warn(self, message: str, node: Node) -> None:
         """Something is probably wrong."""
-        self._warnings[f"PromQL warning: {message} ({self._position(node)})"] = None
+        self._warnings[f"PromQL warning: {message} ({position(self._query, node.start)})"] = None
 
     def inform(self, message: str, node: Node) -> None:
         """Something is perhaps not what was meant."""
-        self._infos[f"PromQL info: {message} ({self._position(node)})"] = None
+        self._infos[f"PromQL info: {message} ({position(self._query, node.start)})"] = None
 
     def add(self, text: str) -> None:
         """A warning of a source, in its own words."""
@@ -38,7 +39,3 @@ class Annotations:
     def infos(self) -> tuple[str, ...]:
         """All infos."""
         return tuple(self._infos)
-
-    def _position(self, node: Node) -> str:
-        before = self._query[: node.start]
-        return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"

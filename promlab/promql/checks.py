@@ -7,7 +7,9 @@ Messages and places are Prometheus's. Also here: which parts of the language are
 from __future__ import annotations
 
 from promlab.errors import PromQLSyntaxError
+from promlab.model.labels import METRIC_NAME
 from promlab.model.matchers import all_match_empty
+from promlab.model.quoting import go_quote
 from promlab.promql.ast import (
     COMPARISONS,
     SET_OPERATORS,
@@ -25,7 +27,6 @@ from promlab.promql.ast import (
     VectorSelector,
     spine,
 )
-from promlab.promql.printer import go_quote
 from promlab.promql.registry import AGGREGATIONS, EXPERIMENTAL_FUNCTIONS, FUNCTIONS
 from promlab.promql.valuetype import ValueType
 
@@ -109,6 +110,11 @@ def _expect(expr: Expr, wanted: ValueType, context: str, features: frozenset[str
 
 
 def _check_selector(node: VectorSelector, features: frozenset[str]) -> None:
+    if node.name:
+        for matcher in node.label_matchers:
+            if matcher.name == METRIC_NAME:
+                names = f"{go_quote(node.name)} or {go_quote(matcher.value)}"
+                raise _error(f"metric name must not be set twice: {names}", node)
     if all_match_empty(node.matchers):
         raise _error("vector selector must contain at least one non-empty matcher", node)
     if (node.anchored or node.smoothed) and EXTENDED_RANGES not in features:

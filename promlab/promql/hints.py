@@ -185,7 +185,7 @@ RULES = (
         'A label name with other characters stands in quotes: "{start}{rest}"="...".',
     ),
     Rule(
-        r"unexpected character inside braces: '\{'",
+        r"unexpected left brace",
         "",
         "Matchers stand in single braces. Text in double braces is a template's.",
     ),

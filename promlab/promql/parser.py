@@ -22,7 +22,7 @@ from promlab.promql.checks import ALL_FEATURES, check
 from promlab.promql.hints import hint_for
 from promlab.promql.parser_builder import Builder
 from promlab.promql.parser_errors import expected_words, unexpected
-from promlab.promql.parser_lexer import PromQLLexer
+from promlab.promql.parser_lexer import PromQLLexer, finish_rules
 
 MAX_LENGTH = 1_000_000
 _QUERY, _SELECTOR = "start", "selector_only"  # what a text may be: rules of the grammar
@@ -111,7 +111,10 @@ def _tree(text: str, start: str = _QUERY) -> Expr:
             tree: Expr = parser.parse(text, start=start)  # type: ignore[assignment]  # the builder's result
         except UnexpectedToken as error:
             is_query = start == _QUERY
-            raise unexpected(text, error.token, _accepted(error), is_query=is_query) from None
+            found = unexpected(text, error.token, _accepted(error), is_query=is_query)
+            if error.interactive_parser is not None:
+                finish_rules(error.interactive_parser.parser_state)
+            raise found from None
         finally:
             _builder.begin()
     return tree

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from lark import Token
 
+from promlab.model.quoting import go_quote
 from promlab.promql.ast import (
     SET_OPERATORS,
     Aggregation,
@@ -29,7 +30,6 @@ from promlab.promql.ast import (
 from promlab.promql.parser_durations import DurationRules
 from promlab.promql.parser_notes import error_at, number_of, text_of, with_sign
 from promlab.promql.parser_selectors import SelectorRules
-from promlab.promql.printer import go_quote
 from promlab.promql.registry import AGGREGATIONS, FUNCTIONS
 from promlab.promql.valuetype import ValueType
 

@@ -12,8 +12,8 @@ from itertools import takewhile
 from lark import Token
 
 from promlab.errors import PromQLSyntaxError
+from promlab.model.quoting import go_quote
 from promlab.promql.parser_lexer import tokens
-from promlab.promql.printer import go_quote
 
 _WORDS = {
     "NUMBER": "number",
@@ -49,9 +49,13 @@ _DESCRIBED = {
     "IDENTIFIER": "identifier",
     "METRIC_IDENTIFIER": "metric identifier",
 }
-_OPERATORS = frozenset({"COMPARE", "SIGN", "MUL", "POW", "ATAN2", "AND", "OR", "UNLESS", "MATCH"})
+_LONGEST = 10  # characters of a literal that are shown
+_OPERATORS = frozenset(
+    {"COMPARE", "SIGN", "MUL", "POW", "ATAN2", "AND", "OR", "UNLESS", "MATCH", "AT"}
+)
 _PLAIN = frozenset(
     {"LPAREN", "RPAREN", "LBRACE", "RBRACE", "LBRACKET", "RBRACKET", "COMMA", "COLON", "EQL"}
+    | {"START", "END", "STEP", "RANGE", "MIN_OF", "MAX_OF"}
 )
 _GROUPING = frozenset({"BY", "WITHOUT", "MATCHING", "GROUP_SIDE"})
 _CALLABLE = frozenset({"IDENTIFIER", "START", "END", "STEP", "RANGE", "MIN_OF", "MAX_OF"})
@@ -68,15 +72,16 @@ def describe(token: Token) -> str:
     kind = token.type
     if kind == "$END":
         return "end of input"
+    text = "".join(token)
     if kind in _DESCRIBED:
-        return f"{_DESCRIBED[kind]} {go_quote(token)}"
+        is_long = len(text) > _LONGEST and "IDENTIFIER" not in kind
+        shown = f"{go_quote(text[:_LONGEST])}..." if is_long else go_quote(text)
+        return f"{_DESCRIBED[kind]} {shown}"
     if kind in _PLAIN:
-        return go_quote(token)
+        return go_quote(text)
     if kind in _OPERATORS:
-        return f"<op:{token.lower()}>"
-    if kind == "AGGREGATION":
-        return f"<aggr:{token.lower()}>"
-    return "<@>" if kind == "AT" else f"<{token.lower()}>"
+        return f"<op:{text}>"
+    return f"<aggr:{text}>" if kind == "AGGREGATION" else f"<{text}>"
 
 
 def unexpected(
@@ -94,10 +99,8 @@ def unexpected(
         comma = before[-1].start_pos or 0
         message = "trailing commas not allowed in function call args"
         return PromQLSyntaxError(message, start=comma, end=comma + 1, expected=expected)
-    if before and before[-1].type == "LBRACKET" and token.type == "COLON":
-        message = "unexpected colon before duration in duration expression"
-        return PromQLSyntaxError(message, start=start, end=end, expected=expected)
-    message = f"unexpected {describe(token)}{_place(before)}"
+    keyword = '"{"' not in expected  # else what was read last is a metric's name
+    message = f"unexpected {describe(token)}{_place(before, keyword=keyword)}"
     return PromQLSyntaxError(message, start=start, end=end, expected=expected)
 
 
@@ -108,7 +111,7 @@ def _until(text: str, start: int) -> Iterable[Token]:
         return
 
 
-def _place(before: list[Token]) -> str:
+def _place(before: list[Token], *, keyword: bool) -> str:
     """` in grouping opts, expected label` and its like; "" where there is no special place."""
     last = before[-1].type if before else ""
     opened, closed = open_brackets(before)
@@ -118,14 +121,15 @@ def _place(before: list[Token]) -> str:
     if where in ("labels", AGGREGATION_LABELS):
         expected = '"," or ")"' if last not in ("LPAREN", "COMMA") else "label"
         return f" in grouping opts, expected {expected}"
-    if last in _GROUPING and last != "GROUP_SIDE" and _is_clause(before):
+    if last in ("MATCHING", "GROUP_SIDE") or (keyword and last in _GROUPING):
         return ' in grouping opts, expected "("'
     if where == "brackets":
         return _in_brackets(before, in_parens=opened.count(where) > 1)
     kinds = [token.type for token in before]
     if kinds[-1:] == ["AT"] or kinds[-2:] == ["AT", "SIGN"] or _in_bound(kinds):
         return " in @, expected timestamp"
-    if where == "offset" or kinds[-1:] == ["OFFSET"] or kinds[-2:] == ["OFFSET", "SIGN"]:
+    is_offset = keyword and (kinds[-1:] == ["OFFSET"] or kinds[-2:] == ["OFFSET", "SIGN"])
+    if where == "offset" or is_offset:
         return " in offset, expected number or duration"
     after_labels = last == "RPAREN" and closed == AGGREGATION_LABELS
     return " in aggregation" if after_labels or "aggregation" in opened else ""
@@ -142,13 +146,6 @@ def _in_bound(kinds: list[str]) -> bool:
         if tail[:1] == ["AT"] and tail[1:2] in (["START"], ["END"]) and len(tail) == size:
             return True
     return False
-
-
-def _is_clause(before: list[Token]) -> bool:
-    """Whether a last `by` is a clause, and no metric of this name."""
-    if before[-1].type == "MATCHING":
-        return True
-    return len(before) > 1 and before[-2].type in ("AGGREGATION", "RPAREN")
 
 
 def _in_braces(before: list[Token]) -> str:
@@ -168,7 +165,8 @@ def _in_brackets(before: list[Token], *, in_parens: bool) -> str:
         if any(token.type == "COLON" for token in before[opened:]):
             return ' in subquery selector, expected "]"'
         return ' in subquery or range, expected ":" or "]"'
-    return " in subquery selector, expected number or duration"
+    more = ' or "]"' if before[-1].type == "COLON" else ""
+    return f" in subquery selector, expected number or duration{more}"
 
 
 def open_brackets(before: list[Token]) -> tuple[list[str], str]:

@@ -1,18 +1,19 @@
 """Numbers, durations and strings of PromQL as values, by the rules of Go's syntax.
 
-All functions raise ValueError with the text that Prometheus shows.
+Functions of values raise ValueError with the text that Prometheus shows.
 """
 
 from __future__ import annotations
 
 import re
 
+from promlab.errors import PromQLSyntaxError
 from promlab.model.durations import parse_duration_ms
 
 _INT64 = 2**63
 _ESCAPE = re.compile(
     r"\\(?:([abfnrtv\\])|(['\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})"
-    r"|([0-7]{3})|(.?))",
+    r"|([0-7]{3})|(.{0,9}))",
     re.DOTALL,
 )
 _SIMPLE = {
@@ -20,13 +21,14 @@ _SIMPLE = {
     **{"r": "\r", "t": "\t", "v": "\v", "\\": "\\"},
 }
 _MAX_DIGITS = 40
+_OCTAL, _HEX = "01234567", "0123456789abcdefABCDEF"
 
 
 def number(text: str) -> float:
     """The value of a number: decimal, hex (0x1F), octal (017), with underscores, Inf, NaN."""
     if text[:2] in ("0x", "0X"):
         digits = text[2:].removeprefix("_")
-        if digits and not digits.endswith("_") and "__" not in digits:
+        if re.fullmatch(r"[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*", digits):
             value = int(digits, 16) if len(digits) < _MAX_DIGITS else _INT64
             if value < _INT64:
                 return float(value)
@@ -35,7 +37,10 @@ def number(text: str) -> float:
         octal = int(text.replace("_", ""), 8)
         if octal < _INT64:
             return float(octal)
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise _bad_number(text, "invalid syntax") from None
     if number in (float("inf"), float("-inf")) and "inf" not in text.lower():
         raise _bad_number(text, "value out of range")
     return number
@@ -47,9 +52,21 @@ def _bad_number(text: str, reason: str) -> ValueError:
 
 def duration_s(text: str) -> float:
     """Seconds of `1h30m`."""
-    if max(map(len, re.findall(r"\d+", text))) > _MAX_DIGITS:
-        raise ValueError("duration out of range")
     return parse_duration_ms(text) / 1000
+
+
+def check_escapes(text: str, start: int) -> None:
+    """Raise PromQLSyntaxError at a wrong escape in a string that begins with its quote.
+
+    The string need not be closed.
+    """
+    if text[0] == "`" or "\\" not in text:
+        return
+    try:
+        for found in _ESCAPE.finditer(text):
+            _escaped(found, text[0])
+    except ValueError as error:
+        raise PromQLSyntaxError(str(error), start=start, end=start + len(text)) from None
 
 
 def string(text: str) -> str:
@@ -90,10 +107,18 @@ def _escaped(found: re.Match[str], quote: str) -> bytes:
     raise _bad_escape(other)
 
 
-def _bad_escape(char: str) -> ValueError:
-    if not char:
+def _bad_escape(tail: str) -> ValueError:
+    """What is wrong behind a backslash that begins no escape."""
+    if not tail:
         return ValueError("escape sequence not terminated")
-    if char in "xuU01234567":
-        return ValueError("illegal character in escape sequence")
-    shown = f" '{char}'" if char.isprintable() else ""
-    return ValueError(f"unknown escape sequence U+{ord(char):04X}{shown}")
+    if tail[0] not in _OCTAL + "xuU":
+        return ValueError(f"unknown escape sequence {_code_point(tail[0])}")
+    rest = tail.lstrip(_OCTAL) if tail[0] in _OCTAL else tail[1:].lstrip(_HEX)
+    if not rest:
+        return ValueError("escape sequence not terminated")
+    return ValueError(f"illegal character {_code_point(rest[0])} in escape sequence")
+
+
+def _code_point(char: str) -> str:
+    """A character as Go's %#U prints it: `U+0071 'q'`."""
+    return f"U+{ord(char):04X}" + (f" '{char}'" if char.isprintable() else "")

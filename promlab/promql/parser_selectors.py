@@ -24,7 +24,7 @@ from promlab.promql.ast import (
 )
 from promlab.promql.durations import to_ms
 from promlab.promql.parser_notes import Notes, error_at, number_of, text_of
-from promlab.promql.printer import go_quote, matcher_text
+from promlab.promql.printer import matcher_text
 
 _OPERATORS = {kind.value: kind for kind in MatchType}
 # What Go's regular expressions call what C++'s call otherwise.
@@ -67,14 +67,6 @@ class SelectorRules(Notes):
         name = "".join(token)
         matchers = rest[0].matchers if rest else ()
         end = rest[0].end if rest else token.end_pos
-        for matcher in matchers:
-            if matcher.name == METRIC_NAME:
-                raise error_at(
-                    "metric name must not be set twice: "
-                    f"{go_quote(name)} or {go_quote(matcher.value)}",
-                    token.start_pos,
-                    end,
-                )
         named = Matcher(METRIC_NAME, MatchType.EQUAL, name)
         return self.note(VectorSelector(name, (named, *matchers), start=token.start_pos, end=end))
 
@@ -134,10 +126,11 @@ class SelectorRules(Notes):
         if len(parts) == 1:  # the rule `at: signed`
             return parts[0]
         expr, _, moment = parts
+        at = _at_ms(moment, expr)
         selector = _modified(expr, "@")
         if selector.at is not None:
             raise error_at("@ <timestamp> may not be set multiple times", expr.start, moment[-1])
-        changed = replace(selector, at=_at_ms(moment, expr))
+        changed = replace(selector, at=at)
         return self.note(_with_selector(expr, changed, moment[-1]), expr)
 
     def at_bound(self, parts: list[Any]) -> tuple[AtBound, int]:

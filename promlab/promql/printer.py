@@ -15,6 +15,7 @@ from itertools import accumulate
 
 from promlab.model.durations import format_duration_ms
 from promlab.model.matchers import Matcher
+from promlab.model.quoting import go_quote
 from promlab.promql.ast import (
     SET_OPERATORS,
     Aggregation,
@@ -326,28 +327,3 @@ def float_text(value: float) -> str:
         return "-0" if value == 0 and math.copysign(1, value) < 0 else str(int(value))
     text = format(Decimal(repr(value)), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-_QUOTED = {
-    **{"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"},
-    **{"\v": "\\v", '"': '\\"', "\\": "\\\\"},
-}
-_PLAIN = re.compile(r"[ !#-\[\]-~]*")
-
-
-def go_quote(text: str) -> str:
-    """A string in double quotes, escaped as Go does."""
-    if _PLAIN.fullmatch(text):
-        return f'"{text}"'
-    return f'"{"".join(map(_quoted_char, text))}"'
-
-
-def _quoted_char(char: str) -> str:
-    if char in _QUOTED:
-        return _QUOTED[char]
-    if char.isprintable():
-        return char
-    code = ord(char)
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

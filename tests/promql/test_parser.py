@@ -26,7 +26,7 @@ from tests.promql.trees import trees
 from tests.real_programs import prometheus
 
 MESSAGES = [
-    ("", "1:1: parse error: no expression found in input"),
+    ("", "unknown position: parse error: no expression found in input"),
     ("# x", "1:1: parse error: no expression found in input"),
     ("a +", "1:4: parse error: unexpected end of input"),
     ("a b", '1:3: parse error: unexpected identifier "b"'),
@@ -38,13 +38,13 @@ MESSAGES = [
     ("x = 1", '1:3: parse error: unexpected "="'),
     ("x =~ 1", "1:3: parse error: unexpected character after '=': '~'"),
     ("!x", "1:1: parse error: unexpected character after '!': 'x'"),
-    ("x!", "1:2: parse error: unexpected end of input after '!'"),
+    ("x!", "1:2: parse error: unexpected character after '!': '�'"),
     ("x{a!b}", "1:4: parse error: unexpected character after '!' inside braces: 'b'"),
     ("é", "1:1: parse error: unexpected character: 'é'"),
     ("x\0", "1:2: parse error: unexpected character: '\\x00'"),
     ("x\u00a0", "1:2: parse error: unexpected character: '\\u00a0'"),
     ("x]", "1:2: parse error: unexpected right bracket ']'"),
-    ("x)", "1:2: parse error: unexpected right parenthesis ')'"),
+    ("x)", "1:3: parse error: unexpected right parenthesis ')'"),
     ("(x", "1:3: parse error: unclosed left parenthesis"),
     ("x[5m", "1:5: parse error: unclosed left bracket"),
     ("x[", "1:3: parse error: unexpected end of input in duration expression"),
@@ -132,6 +132,59 @@ MESSAGES = [
         "1:1: parse error: offset modifier must be preceded by an instant vector selector or "
         "range vector selector or a subquery",
     ),
+    # Places are counted in bytes.
+    ("é'é' + x", "1:1: parse error: unexpected character: 'é'"),
+    ("'é' + y)", "1:10: parse error: unexpected right parenthesis ')'"),
+    ("x\\", "1:2: parse error: unexpected character: '\\\\'"),
+    ("x{{", "1:3: parse error: unexpected left brace '{'"),
+    ("x[5m[", "1:5: parse error: unexpected left bracket '['"),
+    ("x BY (a)", "1:3: parse error: unexpected <BY>"),
+    ("x @ @ 5", "1:5: parse error: unexpected <op:@> in @, expected timestamp"),
+    ("x 'a long text'", '1:3: parse error: unexpected string "\'a long te"...'),
+    ("offset 5m", '1:8: parse error: unexpected duration "5m"'),
+    (
+        "x + on (a) group_left *",
+        '1:23: parse error: unexpected <op:*> in grouping opts, expected "("',
+    ),
+    # Rules that are complete come before what is behind them.
+    ("foo(x) y", '1:1: parse error: unknown function with name "foo"'),
+    ("foo(x) $", '1:1: parse error: unknown function with name "foo"'),
+    ("foo $", "1:5: parse error: unexpected character: '$'"),
+    ("1[5m] x", "1:2: parse error: ranges only allowed for vector selectors"),
+    ("sum() )", "1:8: parse error: unexpected right parenthesis ')'"),
+    # A number is read as far as it may go, and valued later.
+    (
+        "1e + 1",
+        '1:1: parse error: error parsing number: strconv.ParseFloat: parsing "1e": invalid syntax',
+    ),
+    (
+        ".5.3",
+        '1:1: parse error: error parsing number: strconv.ParseFloat: parsing ".5.3": '
+        "invalid syntax",
+    ),
+    ("1.5h11", '1:1: parse error: bad number or duration syntax: "1.5h11"'),
+    ("x[0xABm]", '1:3: parse error: unknown unit "xABm" in duration "0xABm"'),
+    (
+        "99999999999999999999y",
+        '1:1: parse error: not a valid duration string: "99999999999999999999y"',
+    ),
+    # Behind the first number in brackets anything may stand.
+    ("x[NaN]", "1:3: parse error: unexpected character in duration expression: 'N'"),
+    ("x[5m by]", "1:6: parse error: unexpected character: 'b', expected ':'"),
+    ("x[5m:1m:]", "1:8: parse error: unexpected colon ':'"),
+    ("x[:5m]", "1:4: parse error: unexpected colon before duration in duration expression"),
+    (
+        "x[5m 'a']",
+        '1:6: parse error: unexpected string "\'a\'" in subquery or range, expected ":" or "]"',
+    ),
+    (
+        "x[5m:*]",
+        "1:6: parse error: unexpected <op:*> in subquery selector, expected number or "
+        'duration or "]"',
+    ),
+    # Escapes are looked at before the string is used.
+    ('x "\\u12"', "1:3: parse error: illegal character U+0022 '\"' in escape sequence"),
+    ('"\\', "1:1: parse error: escape sequence not terminated"),
     ("\ud800", "1:1: parse error: query is not valid UTF-8"),
 ]
 
@@ -341,13 +394,12 @@ def real_server(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 # What the real server at hand is too old for, and what is meant to differ.
 NEWER = ("min_of", "max_of", "step", "range", "anchored", "smoothed", "fill", "start()", "end()")
 NEWER_FUNCTIONS = ("histogram_quantiles", "start_timestamp", "ts_of_first", "ts_of_last")
-DIFFERS = {
-    "unexpected right parenthesis",  # we point at it, Prometheus behind it
-    "unexpected colon",
-    "in duration expression",
-    "end of input after '!'",  # Prometheus shows U+FFFD
-    "no expression found in input",  # Prometheus: "unknown position"
-}
+DIFFERS = (
+    "<op:@>",  # which has no name there
+    "expected ':'",  # there, what is no word in brackets is said in other words
+    "in subquery selector, expected",  # there, a comma is no part of a duration
+    "in aggregation",  # it gives up at what stands in for a missing expression
+)
 
 
 def compare(server: RealServer, query: str) -> None:
@@ -357,17 +409,15 @@ def compare(server: RealServer, query: str) -> None:
     except PromQLSyntaxError as error:
         mine = str(error)
     assert ("parse error" in mine) == ("parse error" in real), f"{query!r}: {real}"
+    if "parse error" in mine and not any(part in mine for part in DIFFERS):
+        assert mine == real
 
 
 @pytest.mark.peers
 @pytest.mark.parametrize("query", [query for query, _ in MESSAGES if "\ud800" not in query])
 def test_messages_of_the_real_server(real_server: RealServer, query: str) -> None:
-    real = real_server.format(query)
-    with pytest.raises(PromQLSyntaxError) as caught:
-        parse(query)
-    mine = str(caught.value)
-    if not any(part in mine for part in DIFFERS):
-        assert mine == real
+    if is_old(query):
+        compare(real_server, query)
 
 
 def is_old(query: str) -> bool:
@@ -389,7 +439,9 @@ def test_trees_on_the_real_server(real_server: RealServer, tree: ast.Expr) -> No
 
 
 @pytest.mark.peers
-@given(st.lists(st.sampled_from([p for p in PIECES if p not in NEWER]), max_size=9))
+@given(
+    st.lists(st.sampled_from([p for p in PIECES if p not in (*NEWER, "start", "end")]), max_size=9)
+)
 @settings(
     max_examples=400,
     deadline=None,

@@ -7,8 +7,9 @@ import math
 import pytest
 from hypothesis import given, settings
 
+from promlab.model.quoting import go_quote
 from promlab.promql import ast, parse, pretty
-from promlab.promql.printer import float_text, go_quote
+from promlab.promql.printer import float_text
 from tests.promql.trees import trees
 
 

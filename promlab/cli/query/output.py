@@ -16,7 +16,7 @@ import msgspec
 from promlab.cli.http import add_client_flags, client, header_of, send
 from promlab.client.times import now_ms, to_ms
 from promlab.errors import ClientError
-from promlab.promql.printer import go_quote
+from promlab.model.quoting import go_quote
 
 
 class _Answer(msgspec.Struct):

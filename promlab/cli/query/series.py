@@ -7,7 +7,7 @@ import argparse
 import msgspec
 
 from promlab.cli.query.output import add_query_flags, ask, now, seconds
-from promlab.promql.printer import go_quote
+from promlab.model.quoting import go_quote
 
 _YEAR_S = 365 * 86_400
 
