@@ -186,7 +186,9 @@ SCRAPING = [
          "a_key_that_is_none", "signatures with the extra `clouds`"),
     _row("TLS, client certificates, proxies, redirects", HOLDS,
          "scrape/fetch: tls client_certificates proxy redirects credentials_stay_with_the_host; "
-         "transport/proxies: exceptions the_environment", "HTTP/1.1 only"),
+         "transport/proxies: exceptions the_environment; "
+         "transport/what_is_sent: every_client_says_what_is_configured the_real_one_says_the_same",
+         "HTTP/1.1 only: a server that offers HTTP/2, too, is asked over HTTP/1.1"),
     _row("native histograms, exemplars, start times", HOLDS,
          "scrape/extras: histograms_are_stored_and_end start_times_and_zeros exemplars_once_each"),
     _row("log of failed scrapes", HOLDS, "scrape/scrape_manager: failed_scrapes_are_written_down"),

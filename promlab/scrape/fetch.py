@@ -20,7 +20,7 @@ from promlab.scrape.unpacking import gunzip
 from promlab.transport.direct import Malformed, Response, TooLarge, address_of, request_bytes
 from promlab.transport.failures import describe
 from promlab.transport.redirects import REDIRECTS, joined
-from promlab.transport.session import HttpClient
+from promlab.transport.session import Headers, HttpClient
 
 # What a target may send where the configuration sets no limit.
 UNLIMITED_BYTES = 512 << 20
@@ -44,7 +44,7 @@ class _Prepared(NamedTuple):
 
     address: tuple[str, int]
     request: bytes
-    headers: dict[str, str]
+    headers: Headers
     budget_s: float
 
     def fits(self, client: HttpClient, budget_s: float) -> bool:
@@ -107,7 +107,8 @@ class Fetcher:
         if not self._client.direct(start):
             return await self._fetch_generally(start, start, budget)
         own = await self._client.headers(trusted=True)
-        headers = {**own, "X-Prometheus-Scrape-Timeout-Seconds": budget}
+        headers = own.copy()
+        headers["X-Prometheus-Scrape-Timeout-Seconds"] = budget
         self._prepare(url, start, own, headers, budget_s)
         if response is None:
             try:
@@ -129,7 +130,7 @@ class Fetcher:
         return Fetched(body, content_type)
 
     def _prepare(
-        self, url: str, start: URL, own: dict[str, str], headers: dict[str, str], budget_s: float
+        self, url: str, start: URL, own: Headers, headers: Headers, budget_s: float
     ) -> None:
         """Keep the bytes of a request that will be the same at the next scrape."""
         if len(self._prepared) >= _MOST_PREPARED:

@@ -132,7 +132,14 @@ def _given(reply: Reply) -> tuple[str, float]:
         found = msgspec.json.decode(reply.body)
         token = found["access_token"]
         lasts_s = float(found.get("expires_in") or 0) or _until(found.get("expires_on"))
-    except (msgspec.DecodeError, LookupError, TypeError, ValueError, AttributeError):
+    except (
+        msgspec.DecodeError,
+        RecursionError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ):
         raise ScrapeError("Azure's answer has no access_token") from None
     if not isinstance(token, str) or not token or any(char <= " " for char in token):
         raise ScrapeError("Azure's answer has no access_token")

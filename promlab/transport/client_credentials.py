@@ -50,7 +50,7 @@ def token_of(answer: bytes) -> tuple[str, object]:
     try:
         found = msgspec.json.decode(answer)
         token, kind = found["access_token"], found.get("token_type") or "Bearer"
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
+    except (msgspec.DecodeError, RecursionError, KeyError, TypeError, ValueError, AttributeError):
         raise ValueError("the token server's answer has no access_token") from None
     if not isinstance(token, str) or not token or not isinstance(kind, str):
         raise ValueError("the token server's answer has no access_token")

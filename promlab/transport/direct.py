@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 import httptools
+from multidict import CIMultiDict
 from yarl import URL
 
 from promlab.errors import ScrapeError
@@ -268,7 +269,8 @@ class DirectClient:
 
     async def post(self, url: URL, headers: Mapping[str, str], body: bytes, limit: int) -> Response:
         """The answer to a POST. Raises as `get` does."""
-        sized = {**headers, "Content-Length": str(len(body))}
+        sized = CIMultiDict(headers)
+        sized["Content-Length"] = str(len(body))
         request = request_bytes(url, sized, "POST") + body
         return await self._exchange(address_of(url), request, limit)
 
@@ -347,11 +349,11 @@ def address_of(url: URL) -> tuple[str, int]:
 
 def request_bytes(url: URL, headers: Mapping[str, str], method: str = "GET") -> bytes:
     """The head of a request. Raises ScrapeError for a header that would be two."""
-    default = url.port in (None, 80)
+    port = url.explicit_port
     host = f"[{url.raw_host}]" if ":" in (url.raw_host or "") else url.raw_host
     lines = [f"{method} {url.raw_path_qs or '/'} HTTP/1.1"]
     if "Host" not in headers:
-        lines.append(f"Host: {host}" if default else f"Host: {host}:{url.port}")
+        lines.append(f"Host: {host}" if port is None else f"Host: {host}:{port}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
     text = "\r\n".join(lines)
     if text.count("\n") != len(lines) - 1:

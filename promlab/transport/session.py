@@ -31,6 +31,9 @@ from promlab.transport.tls import KeptContext
 
 _KEEP_ALIVE_S = 300.0
 _NO_HEADERS: Mapping[str, str] = {}
+# Nothing but what is configured is said.
+_UNSAID = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
+Headers = CIMultiDict[str]
 
 
 class Authenticator(Protocol):
@@ -61,21 +64,22 @@ class HttpClient:
     ) -> None:
         self.config, self._auth = config, auth
         self._spread, self._unix_socket = spread, unix_socket
-        self._headers = headers
+        self._headers: Headers = CIMultiDict(headers)
         self._tls = KeptContext(config.tls_config)
         self._session: aiohttp.ClientSession | None = None
         self.plain = DirectClient()
         self._proxied = bool(config.proxy.proxy_url or config.proxy.proxy_from_environment)
         found = config.proxy.proxy_connect_header
         pairs = [(name, secret.reveal()) for name, secrets in found.items() for secret in secrets]
-        self._connect_headers = CIMultiDict(pairs) if pairs else None
+        agent = [(name, text) for name, text in headers.items() if name == "User-Agent"]
+        self._connect_headers = CIMultiDict([*agent, *pairs])
         basic, bearer = config.basic_auth, config.bearer
         self._has_files = bool(
             (basic and (basic.username_file or basic.password_file))
             or (bearer and bearer.credentials_file)
             or any(header.files for header in config.http_headers.values())
         )
-        self._fixed: dict[str, str] | None = None
+        self._fixed: Headers | None = None
         self._tokens = self._token_source()
 
     def _token_source(self) -> TokenSource | None:
@@ -86,8 +90,8 @@ class HttpClient:
         own = HttpClientConfig(
             tls_config=oauth2.tls_config, proxy=oauth2.proxy, follow_redirects=False
         )
-        said = {name: text for name, text in self._headers.items() if name == "User-Agent"}
-        return TokenSource(oauth2, ClientAsk(HttpClient(own, said)))
+        agent = self._headers.get("User-Agent", "")
+        return TokenSource(oauth2, ClientAsk(HttpClient(own, {"User-Agent": agent})))
 
     @asynccontextmanager
     async def open(
@@ -113,7 +117,10 @@ class HttpClient:
         for _ in range(MAX_REDIRECTS + (start is url)):
             same = trusted(start, here)
             own = await self._signed(method, here, body) if same else self._headers
-            sent = {**own, **always, **(headers if same else {})}
+            sent = own.copy()
+            sent.update(always)
+            if same:
+                sent.update(headers)
             async with await self._send(method, here, sent, body) as response:
                 location = response.headers.get("Location")
                 following = self._following(method, response.status, keep_method)
@@ -158,6 +165,7 @@ class HttpClient:
                 connector=self._connector(),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=_UNSAID,
                 timeout=aiohttp.ClientTimeout(),
                 max_line_size=16_384,
                 max_field_size=65_536,
@@ -187,26 +195,30 @@ class HttpClient:
                 await each.close()
 
     @property
-    def fixed_headers(self) -> dict[str, str] | None:
+    def fixed_headers(self) -> Headers | None:
         """Headers of every trusted request, None where they may change or are not known yet."""
         return self._fixed if self._tokens is None else None
 
-    async def headers(self, *, trusted: bool) -> dict[str, str]:
+    async def headers(self, *, trusted: bool) -> Headers:
         """Headers of a request; without credentials for a host that is not `trusted`."""
         if not trusted:
             return self._headers
         known = await self._configured()
         if self._tokens is None:
             return known
-        return {**known, "Authorization": await self._tokens.header()}
+        told = known.copy()
+        told["Authorization"] = await self._tokens.header()
+        return told
 
-    async def _signed(self, method: str, url: URL, body: bytes | None) -> dict[str, str]:
+    async def _signed(self, method: str, url: URL, body: bytes | None) -> Headers:
         own = await self.headers(trusted=True)
         if self._auth is None:
             return own
-        return {**own, **await self._auth.headers(method, str(url), body or b"")}
+        signed = own.copy()
+        signed.update(await self._auth.headers(method, str(url), body or b""))
+        return signed
 
-    async def _configured(self) -> dict[str, str]:
+    async def _configured(self) -> Headers:
         if self._fixed is not None:
             return self._fixed
         if self._has_files:
@@ -214,8 +226,8 @@ class HttpClient:
         self._fixed = self._with_credentials()
         return self._fixed
 
-    def _with_credentials(self) -> dict[str, str]:
-        headers = dict(self._headers)
+    def _with_credentials(self) -> Headers:
+        headers = self._headers.copy()
         basic, bearer = self.config.basic_auth, self.config.bearer
         if basic is not None:
             user = basic.username or read_secret(basic.username_file)
@@ -228,5 +240,6 @@ class HttpClient:
         for name, header in self.config.http_headers.items():
             values = [*header.values, *map(Secret.reveal, header.secrets)]
             values += map(read_secret, header.files)
-            headers[name] = ", ".join(values)
+            headers.popall(name, None)
+            headers.extend((name, value) for value in values)
         return headers

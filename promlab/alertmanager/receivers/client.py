@@ -90,8 +90,9 @@ class SessionClient:
     async def _ask(self, method: str, url: URL, body: bytes, headers: Mapping[str, str]) -> Answer:
         http = self._http
         if method == "POST" and http.direct(url):
-            own = await http.headers(trusted=True)
-            found = await http.plain.post(url, {**own, **headers}, body, _MAX_ANSWER)
+            told = (await http.headers(trusted=True)).copy()
+            told.update(headers)
+            found = await http.plain.post(url, told, body, _MAX_ANSWER)
             if not (300 <= found.status < 400 and self._config.follow_redirects):
                 return Answer(found.status, found.body, _Headers(found.headers))
         async with http.open(method, url, headers=headers, body=body or None) as response:
