@@ -222,6 +222,12 @@ class StoredExemplars(NamedTuple):
 class StoredLog(Protocol):
     """Tells what was stored since, as a queue needs it: samples that come late among them."""
 
+    def so_far(self) -> tuple[int, int]:
+        """How many samples were stored since the writer started, and the newest one's time in ms.
+
+        That is 0 where there is none.
+        """
+
     def loose_since(self, position: Position | None) -> Stored:
         """Samples that did not come by a scrape; from now on where the position is None."""
 

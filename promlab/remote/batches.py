@@ -8,29 +8,32 @@ from typing import NamedTuple
 
 import cramjam
 import numpy as np
+import numpy.typing as npt
 
 from promlab.config.relabel import RelabelConfig
 from promlab.config.relabelling import relabel
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.remote.encode import Family, Index, SeriesSamples, write_request
+from promlab.remote.queue_stats import Counts
 from promlab.remote.tail import Fresh
+
+Bools = npt.NDArray[np.bool_]
 
 
 class Batch(NamedTuple):
     """One body, compressed, and what is in it."""
 
     body: bytes
-    samples: int
-    histograms: int
-    newest_ms: int
-    exemplars: int = 0
+    counts: Counts
+    newest_ms: int = 0
 
 
 class Chosen(NamedTuple):
-    """Samples that are to be sent, and how many are not."""
+    """Samples that are to be sent, and how many are not: for rules or their kind, for their age."""
 
     fresh: Fresh
-    dropped: int
+    by_rules: Counts
+    too_old: Counts
 
 
 def choose(
@@ -46,16 +49,26 @@ def choose(
     place = np.full(fresh.labels.n, -1, np.int64)
     place[kept] = np.arange(len(kept))
     series = place[fresh.series]
-    wanted = (series >= 0) & (fresh.t_ms >= oldest_ms)
+    young, wanted = fresh.t_ms >= oldest_ms, series >= 0
     if not histograms and fresh.histograms is not None:
         wanted &= fresh.histograms.index < 0
-    rows = np.flatnonzero(wanted)
+    rows = np.flatnonzero(wanted & young)
     found = None if fresh.histograms is None else fresh.histograms.take(rows)
     chosen = Fresh(
         labels, fresh.keys[kept], series[rows], fresh.t_ms[rows], fresh.values[rows],
         found, fresh.end_ms, None if fresh.start_ms is None else fresh.start_ms[rows],
     )  # fmt: skip
-    return Chosen(chosen, fresh.n - len(rows))
+    return Chosen(chosen, counted(fresh, young & ~wanted), counted(fresh, ~young))
+
+
+def counted(fresh: Fresh, rows: Index | Bools | None = None) -> Counts:
+    """How many samples and histograms are in these rows, or in all."""
+    n = fresh.n if rows is None else len(fresh.t_ms[rows])
+    if fresh.histograms is None:
+        return Counts(n)
+    index = fresh.histograms.index if rows is None else fresh.histograms.index[rows]
+    found = int((index >= 0).sum())
+    return Counts(n - found, found)
 
 
 def final_labels(
@@ -81,13 +94,13 @@ def _with_external(labels: LabelTable, external: Mapping[str, str]) -> LabelTabl
     return labels
 
 
-def shard_rows(fresh: Fresh, shards: int, size: int) -> list[list[Index]]:
-    """For each shard its batches: rows of samples, each series in one shard and in order."""
-    shard = (fresh.keys % np.uint64(shards)).astype(np.int64)[fresh.series]
+def shard_rows(fresh: Fresh, rows: Index, shards: int, size: int) -> list[list[Index]]:
+    """For each shard its batches of these rows, each series in one shard and in order."""
+    shard = (fresh.keys % np.uint64(shards)).astype(np.int64)[fresh.series[rows]]
     order = np.argsort(shard, kind="stable")
     bounds = np.searchsorted(shard[order], np.arange(shards + 1))
     return [
-        [order[at : min(at + size, end)] for at in range(start, end, size)]
+        [rows[order[at : min(at + size, end)]] for at in range(start, end, size)]
         for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
     ]
 
@@ -105,6 +118,10 @@ def make_batch(
         fresh.labels.take(series[starts]), offsets, fresh.t_ms[rows], fresh.values[rows],
         histograms, None if fresh.start_ms is None else fresh.start_ms[rows],
     )  # fmt: skip
-    body = bytes(cramjam.snappy.compress_raw(write_request(samples, version, families)))
-    count = 0 if histograms is None else int((histograms.index >= 0).sum())
-    return Batch(body, len(rows) - count, count, int(fresh.t_ms[rows].max()))
+    body = packed(write_request(samples, version, families))
+    return Batch(body, counted(fresh, rows), int(fresh.t_ms[rows].max()))
+
+
+def packed(body: bytes) -> bytes:
+    """As it is sent."""
+    return bytes(cramjam.snappy.compress_raw(body))

@@ -16,16 +16,28 @@ class RemoteWrite:
     """Queues by what they are for; one that did not change goes on undisturbed."""
 
     def __init__(
-        self, querier: Querier, folder: Path, *, version: str, metadata: Metadata | None = None
+        self,
+        querier: Querier,
+        folder: Path,
+        *,
+        version: str,
+        since_ms: int | None = None,
+        metadata: Metadata | None = None,
     ) -> None:
+        """`since_ms` is when the server began: the first endpoints get all from then on."""
         self._querier, self._folder, self._version = querier, folder, version
-        self._metadata = metadata
+        self._metadata, self._since_ms = metadata, since_ms
         self._queues: dict[str, Queue] = {}
 
     @property
     def queues(self) -> list[Queue]:
         """All endpoints, in the order of the configuration."""
         return list(self._queues.values())
+
+    @property
+    def sent_to_ms(self) -> int:
+        """Samples up to this time are needed by no endpoint; all are, where there is none."""
+        return min((queue.sent_to_ms for queue in self._queues.values()), default=0)
 
     async def apply(self, config: Config) -> None:
         """Send what this configuration says from now on. Raises ConfigError, nothing changed."""
@@ -46,7 +58,7 @@ class RemoteWrite:
                 await queues[key].stop()
                 queues[key] = self._made(key, wanted[key], external)
             queues[key].start()
-        self._queues = queues
+        self._queues, self._since_ms = queues, None
 
     async def stop(self) -> None:
         """Stop all."""
@@ -62,6 +74,7 @@ class RemoteWrite:
             self._querier,
             path,
             version=self._version,
+            since_ms=self._since_ms,
             metadata=self._metadata,
         )
 

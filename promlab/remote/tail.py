@@ -68,13 +68,17 @@ class Tail:
         self._name_keys: dict[str, int] = {}
         self._keys, self._last = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 
+    @property
+    def oldest_needed_ms(self) -> int:
+        """Where the next look begins: what is older is not looked for any more."""
+        return self.mark_ms - LATE_MS + 1
+
     def look(self, now_ms: int) -> Fresh:
         """What is new up to `now_ms`, or as much of it as one look may take."""
         end_ms = now_ms
         while True:
-            start_ms = self.mark_ms - LATE_MS + 1
             try:
-                return self._look(start_ms, end_ms)
+                return self._look(self.oldest_needed_ms, end_ms)
             except TooManySamples:
                 if end_ms <= self.mark_ms + 1:
                     raise

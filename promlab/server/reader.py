@@ -195,7 +195,11 @@ async def _send_on(context: Context, config: Config) -> None:
             return list(found.values())
 
         context.remote_write = RemoteWrite(
-            context.stored(), folder, version=__version__, metadata=metadata
+            context.stored(),
+            folder,
+            version=__version__,
+            since_ms=context.settings.started_ms,
+            metadata=metadata,
         )
     await context.remote_write.apply(config)
 

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
+from math import inf
 from typing import TYPE_CHECKING
 
+from promlab.model.float_text import format_float
+from promlab.remote.queue_stats import BOUNDS_S, KINDS
 from promlab.server.text_metrics import MetricText
 
 if TYPE_CHECKING:
-    from promlab.remote.queue import Queue, QueueStats
+    from promlab.remote.queue import Queue
     from promlab.remote.read_client import RemoteReader
     from promlab.remote.sender import RemoteWrite
 
 _PREFIX = "prometheus_remote_storage_"
-_STATS: dict[str, tuple[str, str, Callable[[QueueStats], float]]] = {
-    "samples_total": ("counter", "Samples sent.", lambda s: s.samples),
-    "histograms_total": ("counter", "Native histograms sent.", lambda s: s.histograms),
-    "metadata_total": ("counter", "Metadata sent.", lambda s: s.metadata),
-    "samples_failed_total": ("counter", "Samples that were refused.", lambda s: s.samples_failed),
-    "samples_retried_total": ("counter", "Samples sent once more.", lambda s: s.samples_retried),
-    "samples_dropped_total": ("counter", "Samples that rules or their age drop.",
-                              lambda s: s.samples_dropped),
-    "exemplars_total": ("counter", "Exemplars sent.", lambda s: s.exemplars),
-    "exemplars_failed_total": ("counter", "Exemplars that were refused.",
-                               lambda s: s.exemplars_failed),
-    "exemplars_retried_total": ("counter", "Exemplars sent once more.",
-                                lambda s: s.exemplars_retried),
-    "exemplars_dropped_total": ("counter", "Exemplars that rules or their age drop.",
-                                lambda s: s.exemplars_dropped),
-    "bytes_total": ("counter", "Compressed bytes sent.", lambda s: s.bytes),
-    "samples_pending": ("gauge", "Samples that wait for being sent.", lambda s: s.samples_pending),
-    "shards": ("gauge", "Shards that send.", lambda s: s.shards),
-    "shards_desired": ("gauge", "Shards that would do.", lambda s: s.shards_desired),
-    "queue_highest_timestamp_seconds": ("gauge", "Newest sample that was looked up.",
-                                        lambda s: s.highest_ms / 1000),
-    "queue_highest_sent_timestamp_seconds": ("gauge", "Newest sample that was sent.",
-                                             lambda s: s.highest_sent_ms / 1000),
+_GAUGES: dict[str, tuple[str, Callable[[Queue], float]]] = {
+    "shards": ("Shards that send.", lambda q: q.stats.shards),
+    "shards_desired": ("Shards that would do.", lambda q: q.stats.shards_desired),
+    "shards_max": ("Shards at most.", lambda q: q.config.queue_config.max_shards),
+    "shards_min": ("Shards at least.", lambda q: q.config.queue_config.min_shards),
+    "shard_capacity": ("Capacity of a shard, as configured.",
+                       lambda q: q.config.queue_config.capacity),
+    "max_samples_per_send": ("Samples of one request at most.",
+                             lambda q: q.config.queue_config.max_samples_per_send),
+    "queue_highest_timestamp_seconds": ("Newest sample that was looked up.",
+                                        lambda q: q.stats.highest_ms / 1000),
+    "queue_highest_sent_timestamp_seconds": ("Newest sample that was sent.",
+                                             lambda q: q.stats.highest_sent_ms / 1000),
+}  # fmt: skip
+_COUNTERS: dict[str, tuple[str, Callable[[Queue], float]]] = {
+    "bytes_total": ("Compressed bytes sent.", lambda q: q.stats.bytes),
+    "metadata_bytes_total": ("Compressed bytes of metadata sent.",
+                             lambda q: q.stats.metadata_bytes),
+    "enqueue_retries_total": ("Times a shard was full: never, storage is the queue.", lambda q: 0),
 }  # fmt: skip
 
 
@@ -43,33 +43,65 @@ def remote_metrics(remote: RemoteWrite) -> bytes:
     """The part of /metrics about remote write."""
     out = MetricText()
     queues = remote.queues
-    for name, (kind, text, value) in _STATS.items():
-        found = [(queue, value(queue.stats)) for queue in queues]
-        _family(out, name, kind, text, found)
-    for name, text, field in (
-        ("shards_max", "Shards at most.", "max_shards"),
-        ("shards_min", "Shards at least.", "min_shards"),
-        ("max_samples_per_send", "Samples of one request at most.", "max_samples_per_send"),
-    ):
-        limits = [(queue, float(getattr(queue.config.queue_config, field))) for queue in queues]
-        _family(out, name, "gauge", text, limits)
-    name = f"{_PREFIX}sent_batch_duration_seconds"
-    samples = []
-    for queue in queues:
-        labels = _labels(queue)
-        samples.append((f"{name}_sum", labels, queue.stats.batch_s))
-        samples.append((f"{name}_count", labels, float(queue.stats.batches)))
-    if samples:
-        out.family(name, "summary", "Time that requests took.", samples)
+    if not queues:
+        return b""
+    for name, (text, value) in _GAUGES.items():
+        _family(out, name, "gauge", text, [(queue, value(queue)) for queue in queues])
+    for name, (text, value) in _COUNTERS.items():
+        _family(out, name, "counter", text, [(queue, value(queue)) for queue in queues])
+    pending = [queue.pending() for queue in queues]
+    for kind in KINDS:
+        _of_kind(out, kind, queues)
+        if kind != "metadata":
+            found = [(q, getattr(n, kind)) for q, n in zip(queues, pending, strict=True)]
+            _family(out, f"{kind}_pending", "gauge", f"{kind.title()} that wait.", found)
+            came = max(getattr(queue.stats.came, kind) for queue in queues)
+            out.counter(f"{_PREFIX}{kind}_in_total", f"{kind.title()} that came.", came)
+    newest_ms = max(queue.newest_ms() for queue in queues)
+    out.gauge(f"{_PREFIX}highest_timestamp_in_seconds", "Newest sample stored.", newest_ms / 1000)
+    _durations(out, queues)
     return out.text().encode()
+
+
+def _of_kind(out: MetricText, kind: str, queues: list[Queue]) -> None:
+    """How many of a kind were sent, and what became of the others."""
+    for name, text, field in (
+        (f"{kind}_total", "sent, each attempt", "sent"),
+        (f"{kind}_failed_total", "that were refused", "failed"),
+        (f"{kind}_retried_total", "sent once more", "retried"),
+    ):
+        found = [(queue, getattr(getattr(queue.stats, field), kind)) for queue in queues]
+        _family(out, name, "counter", f"{kind.title()} {text}.", found)
+    name = f"{_PREFIX}{kind}_dropped_total"
+    dropped = [
+        (name, {**_labels(queue), "reason": reason}, float(getattr(counts, kind)))
+        for queue in queues
+        for reason, counts in queue.stats.dropped.items()
+        if getattr(counts, kind)
+    ]
+    if dropped:
+        out.family(name, "counter", f"{kind.title()} that were not sent.", dropped)
+
+
+def _durations(out: MetricText, queues: list[Queue]) -> None:
+    name = f"{_PREFIX}sent_batch_duration_seconds"
+    samples: list[tuple[str, dict[str, str], float]] = []
+    for queue in queues:
+        labels, requests = _labels(queue), queue.stats.requests
+        counts = list(accumulate(requests.buckets))
+        for bound, count in zip((*BOUNDS_S, inf), counts, strict=True):
+            edge = {**labels, "le": format_float(bound)}
+            samples.append((f"{name}_bucket", edge, float(count)))
+        samples.append((f"{name}_sum", labels, requests.seconds))
+        samples.append((f"{name}_count", labels, float(counts[-1])))
+    out.family(name, "histogram", "Time that requests took.", samples)
 
 
 def _family(
     out: MetricText, name: str, kind: str, text: str, found: list[tuple[Queue, float]]
 ) -> None:
-    if found:
-        name = _PREFIX + name
-        out.family(name, kind, text, [(name, _labels(queue), value) for queue, value in found])
+    name = _PREFIX + name
+    out.family(name, kind, text, [(name, _labels(queue), value) for queue, value in found])
 
 
 def _labels(queue: Queue | RemoteReader) -> dict[str, str]:

@@ -156,6 +156,12 @@ class Reader:
 
     # --- in the order of storing ------------------------------------------------------
 
+    def so_far(self) -> tuple[int, int]:
+        """How many samples the writer has stored since its start, and the newest one's time."""
+        with self._lock:
+            page = self._fresh().page
+            return int(page[control.APPENDED]), max(0, int(page[control.MAX_TIME]))
+
     def loose_since(self, position: Position | None) -> Stored:
         """Samples that did not come by a scrape; from now on where the position is None."""
         wal = self.path / "wal"

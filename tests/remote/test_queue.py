@@ -130,7 +130,7 @@ async def test_new_samples_are_sent_once(receiver: Receiver, storage: Storage) -
     assert headers["X-Prometheus-Remote-Write-Version"] == "0.1.0"
     assert headers["Content-Encoding"] == "snappy"
     assert headers["User-Agent"] == "promlab/1"
-    assert (sending.stats.samples, sending.stats.highest_sent_ms) == (4, START + 1500)
+    assert (sending.stats.sent.samples, sending.stats.highest_sent_ms) == (4, START + 1500)
 
 
 async def test_a_restart_goes_on_where_it_ended(receiver: Receiver, storage: Storage) -> None:
@@ -160,8 +160,8 @@ async def test_refusals(receiver: Receiver, storage: Storage) -> None:
     assert [request.headers.get("Retry-Attempt") for request in receiver.requests[:3]] == [
         None, "1", "2",
     ]  # fmt: skip
-    assert sending.stats.samples_failed == 2
-    assert sending.stats.samples_retried == 2
+    assert sending.stats.failed.samples == 2
+    assert sending.stats.retried.samples == 2
 
 
 async def test_429_is_tried_again_where_that_is_wished(
@@ -202,7 +202,10 @@ async def test_relabelling_age_batches_and_shards(receiver: Receiver, storage: S
     await sending.step()
     await sending.stop()
     assert len(receiver.samples) == 10
-    assert sending.stats.samples_dropped == 2
+    assert {why: n.samples for why, n in sending.stats.dropped.items()} == {
+        "dropped_series": 1,
+        "too_old": 1,
+    }
 
 
 async def test_version_2_and_stale_markers(receiver: Receiver, storage: Storage) -> None:
@@ -272,7 +275,7 @@ async def test_metadata(receiver: Receiver, storage: Storage) -> None:
     assert receiver.metadata == [
         {1: 1, 2: b"a", 4: b"Help.", 5: b"m"}, {1: 0, 2: b"b"}, {1: 6, 2: b"c", 4: b"x"},
     ]  # fmt: skip
-    assert (len(receiver.requests), sending.stats.metadata) == (2, 3)
+    assert (len(receiver.requests), sending.stats.sent.metadata) == (2, 3)
 
 
 async def test_what_comes_late_or_out_of_order_is_sent_once(
@@ -354,7 +357,7 @@ async def test_exemplars_starts_and_metadata(
     clock.now_ms = START + 1000
     await sending.step()
     await sending.stop()
-    assert (sending.stats.samples, sending.stats.exemplars) == (1, 1)
+    assert (sending.stats.sent.samples, sending.stats.sent.exemplars) == (1, 1)
     samples, exemplars = (SeriesCache().decode(body, version) for body in receiver.bodies)
     assert samples.floats.t_ms.tolist() == [START + 10]
     assert samples.floats.start_ms.tolist() == [START - 5000 if version == 2 else 0]
@@ -375,4 +378,4 @@ async def test_exemplars_starts_and_metadata(
     assert put_late == sending._exemplars_at
     await again.step()
     await again.stop()
-    assert again.stats.exemplars == 0
+    assert again.stats.sent.exemplars == 0
