@@ -119,6 +119,8 @@ API = [
          "remote/queue: new_samples_are_sent_once a_restart_goes_on_where_it_ended refusals "
          "version_2_and_stale_markers reload_keeps_adds_and_removes "
          "what_comes_late_or_out_of_order_is_sent_once exemplars_starts_and_metadata metadata; "
+         "remote/sharding: a_slow_one_gets_as_many_as_the_time_that_it_takes; "
+         "interop/remote_write_counts: both_count_the_same; "
          "interop/remote_interop: promlab_writes_to_prometheus exemplars_reach_prometheus",
          "metadata and start times come with the series of 2.0, whatever features are on"),
     _row("remote read, the answering side", HOLDS,
@@ -244,12 +246,15 @@ COMMAND_LINE = [
          "flags_that_promise_what_is_not_there_are_refused"),
     _row("flags of the other mode: exit code 3", HOLDS,
          "cli/serve: flags_of_the_other_mode_are_refused"),
-    _row("agent mode", PARTLY,
+    _row("agent mode", HOLDS,
+         "server/agent: the_real_agent_answers_the_same "
+         "nothing_is_lost_by_a_kill_before_the_receiver_was_ever_there "
+         "a_kill_of_the_sender_loses_nothing; "
          "server/running: an_agent_takes_no_rules_and_answers_no_queries; "
          "server/contract: an_agent_has_no_queries; "
-         "cli/serve: an_agent_keeps_what_it_could_not_send_for_hours",
-         "scrapes and sends on; it keeps `--storage.agent.retention.max-time` (4 h) of the head, "
-         "without blocks, whether it was sent or not"),
+         "tsdb/head: what_nobody_asks_for_goes_before_its_time; "
+         "cli/serve: an_agent_keeps_what_it_could_not_send_for_hours the_storage_of_an_agent",
+         "files of sealed samples beside the log; what was sent goes file by file"),
     _row("SIGTERM and SIGINT stop in order", HOLDS, "server/running: stopping_is_orderly"),
     _row("promtool's commands", HOLDS,
          "cli/query: prints_what_promtool_prints; "

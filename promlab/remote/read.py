@@ -133,7 +133,7 @@ def samples_body(results: list[SeriesSamples]) -> bytes:
     return bytes(cramjam.snappy.compress_raw(b"".join(parts)))
 
 
-def frames(results: list[SeriesSamples]) -> Iterator[bytes]:
+def frames(results: list[SeriesSamples], frame_bytes: int = FRAME_BYTES) -> Iterator[bytes]:
     """The frames of an answer in the form STREAMED_XOR_CHUNKS; floats only."""
     for query, samples in enumerate(results):
         index = b"\x10" + varint_bytes(query) if query else b""
@@ -141,7 +141,7 @@ def frames(results: list[SeriesSamples]) -> Iterator[bytes]:
             head = _label_fields(samples.labels.row(s))
             chunks: list[bytes] = []
             for chunk in _chunks(samples, s):
-                if chunks and sum(map(len, chunks)) + len(chunk) > FRAME_BYTES:
+                if chunks and sum(map(len, chunks)) + len(chunk) > frame_bytes:
                     yield _frame(head, chunks, index)
                     chunks = []
                 chunks.append(chunk)

@@ -10,16 +10,20 @@ from promlab.server.context import Context
 from promlab.web.http import Request, Response, text
 
 
-async def healthy(_context: Context, _request: Request) -> Response:
+async def healthy(context: Context, _request: Request) -> Response:
     """This process is alive."""
-    return text("Prometheus Server is Healthy.\n")
+    return text(f"Prometheus {_kind(context)} is Healthy.\n")
 
 
 async def ready(context: Context, _request: Request) -> Response:
     """Queries can be answered."""
     if not context.is_ready:
         raise NotReady("the server has not finished starting")
-    return text("Prometheus Server is Ready.\n")
+    return text(f"Prometheus {_kind(context)} is Ready.\n")
+
+
+def _kind(context: Context) -> str:
+    return "Agent" if context.settings.agent else "Server"
 
 
 async def reload(context: Context, request: Request) -> Response:

@@ -14,11 +14,8 @@ from promlab.server.context import Context
 from promlab.server.sources import ApiScope
 from promlab.web.http import Request, Response, text
 
-MAX_SAMPLES = 50_000_000
-CONCURRENT = 10
 _PATIENCE_S = 120.0
 _WRITE_BYTES = 1 << 18
-_gate = asyncio.Semaphore(CONCURRENT)
 
 
 async def read(context: Context, request: Request) -> Response:
@@ -29,20 +26,21 @@ async def read(context: Context, request: Request) -> Response:
         asked = remote.read_request(uncompress(await request.body(MAX_BYTES)))
     except (BadSnappy, remote.BadReadRequest) as error:
         return text(f"{error}\n", 400)
+    settings = context.settings
     symbols = context.stored().symbols.overlay()
     querier = context.within(ApiScope(symbols, time.monotonic() + _PATIENCE_S))
     external = (await context.config()).global_.external_labels
 
     def select(query: remote.ReadQuery) -> SeriesBatch:
         matchers = remote.without_external(query.matchers, external)
-        hints = SelectHints(max_samples=MAX_SAMPLES)
+        hints = SelectHints(max_samples=settings.read_max_samples)
         return querier.select(matchers, query.start_ms, query.end_ms, hints)
 
-    async with _gate:
+    async with context.read_gate:
         try:
             batches = [await asyncio.to_thread(select, query) for query in asked.queries]
         except TooManySamples:
-            return text(f"exceeded sample limit ({MAX_SAMPLES})\n", 400)
+            return text(f"exceeded sample limit ({settings.read_max_samples})\n", 400)
         except QueryError as error:
             return text(f"{error}\n", 500)
         results = await asyncio.to_thread(
@@ -56,7 +54,11 @@ async def read(context: Context, request: Request) -> Response:
         form = remote.SAMPLES
     kind = remote.CONTENT_TYPES[form]
     if form == remote.STREAMED:
-        return Response(body=_grouped(remote.frames(results)), content_type=kind, threaded=True)
+        return Response(
+            body=_grouped(remote.frames(results, settings.read_frame_bytes)),
+            content_type=kind,
+            threaded=True,
+        )
     body = await asyncio.to_thread(remote.samples_body, results)
     return Response(body=body, content_type=kind, headers=[(b"content-encoding", b"snappy")])
 

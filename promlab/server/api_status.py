@@ -81,9 +81,13 @@ async def runtimeinfo(context: Context, _request: Request) -> Response:
             "GOMEMLIMIT": 0,
             "GOGC": "",
             "GODEBUG": "",
-            "storageRetention": format_duration_ms(retention) if retention else "unlimited",
+            "storageRetention": "" if context.settings.agent else _retention(retention),
         }
     )
+
+
+def _retention(retention_ms: int) -> str:
+    return format_duration_ms(retention_ms) if retention_ms else "unlimited"
 
 
 async def tsdb(context: Context, request: Request) -> Response:

@@ -40,7 +40,7 @@ class App:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._prefix = context.settings.route_prefix.rstrip("/")
-        self._routes = routes()
+        self._routes = routes(agent=context.settings.agent)
         self._patterns = [route for path, route in self._routes.items() if "{" in path]
         self._known = lru_cache(maxsize=512)(self._match)  # paths that are asked for again
         self._origin = compile_regex(context.settings.cors_origin)
@@ -110,6 +110,8 @@ class App:
             return envelope.unavailable(stopping=context.stopping)
         if context.settings.agent and route.serves_queries:
             raise envelope.ApiError("execution", "unavailable with Prometheus Agent")
+        if context.settings.agent and route.reads:
+            return text("unsupported operation with WAL-only storage\n", 500)
         return await route.handler(context, request)
 
     def _find(self, request: Request) -> tuple[Route | None, Response | None]:

@@ -52,11 +52,14 @@ class Context:
     features: frozenset[str] = field(init=False)  # names given with --enable-feature
     notifications: Notifications = field(init=False)
     following: Following = field(init=False)
+    read_gate: asyncio.Semaphore = field(init=False)
     started_s: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         self.features = frozenset(self.settings.features)
         self.notifications = Notifications(self.settings.max_subscribers)
+        # Of remote reads; 0 stands for any number of them.
+        self.read_gate = asyncio.Semaphore(self.settings.read_concurrency or 1_000_000)
         self.following = Following(self.settings, self.writer)
 
     @property

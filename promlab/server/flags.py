@@ -7,14 +7,14 @@ import time
 from typing import Any
 
 from promlab.errors import ServerError
+from promlab.server.agent_flags import agent_storage
 from promlab.server.flag_table import ACTIVE, HARMLESS, REFUSED, SWITCHES, Flag
-from promlab.server.settings import Settings, duration_ms, external_url, route_prefix
+from promlab.server.settings import Settings, duration_ms, external_url, route_prefix, size_of
 from promlab.web.log import LEVELS
 from promlab.web.sockets import is_loopback
 
 # What only a server, or only an agent, can be told: the other one ends with exit code 3.
-_SERVER_ONLY = ("storage.tsdb.", "rules.", "query.", "alertmanager.", "web.enable-admin-api")
-_AGENT_LEAST_MS, _AGENT_MOST_MS = 5 * 60_000, 4 * 3_600_000
+_SERVER_ONLY = ("storage.tsdb.", "storage.remote.read-", "rules.", "query.", "alertmanager.")
 _AGENT_ONLY = ("storage.agent.",)
 EXIT_OTHER_MODE = 3
 
@@ -85,7 +85,7 @@ def settings_of(given: dict[str, Any]) -> Settings:
         **_web(flags),
         **_limits(flags),
         **_durations(flags),
-        **_storage(flags, given),
+        **(agent_storage(flags) if flags["agent"] else _storage(flags, given)),
     )
 
 
@@ -106,9 +106,9 @@ def _check_mode(given: dict[str, Any]) -> None:
     wrong = _SERVER_ONLY if agent else _AGENT_ONLY
     found = [name for name, value in given.items() if value is not None and name.startswith(wrong)]
     if found:
-        mode = "server" if agent else "agent"
-        names = ", ".join(f"--{name}" for name in found)
-        raise OtherMode(f"these flags can only be used in {mode} mode: {names}")
+        may = "not be used in agent mode" if agent else "only be used in agent mode"
+        names = " ".join(f'"--{name}"' for name in sorted(found))
+        raise OtherMode(f"The following flag(s) can {may}: [{names}]")
 
 
 def _reload_interval_s(flags: dict[str, Any], features: list[str]) -> float:
@@ -136,12 +136,12 @@ def _web(flags: dict[str, Any]) -> dict[str, Any]:
         "page_title": flags["web.page-title"],
         "cors_origin": _regex("web.cors.origin", flags["web.cors.origin"]),
         "drain_notifications": flags["alertmanager.drain-notification-queue-on-shutdown"],
-        "max_query_bytes": _size("query.max-memory", flags["query.max-memory"]),
+        "max_query_bytes": size_of("query.max-memory", flags["query.max-memory"]),
     }
 
 
 def _limits(flags: dict[str, Any]) -> dict[str, Any]:
-    """Whole numbers above 0."""
+    """Whole numbers above 0, and limits of which 0 is none."""
     names = {
         "max_connections": "web.max-connections",
         "max_subscribers": "web.max-notifications-subscribers",
@@ -152,7 +152,13 @@ def _limits(flags: dict[str, Any]) -> dict[str, Any]:
         "notification_capacity": "alertmanager.notification-queue-capacity",
         "notification_batch": "alertmanager.notification-batch-size",
     }
-    return {field: _positive(name, flags[name]) for field, name in names.items()}
+    found = {field: _positive(name, flags[name]) for field, name in names.items()}
+    reads = {
+        "read_max_samples": "storage.remote.read-sample-limit",
+        "read_concurrency": "storage.remote.read-concurrent-limit",
+        "read_frame_bytes": "storage.remote.read-max-bytes-in-frame",
+    }
+    return found | {field: _limit(name, flags[name]) for field, name in reads.items()}
 
 
 def _durations(flags: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +177,7 @@ def _durations(flags: dict[str, Any]) -> dict[str, Any]:
 def _storage(flags: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """What is kept, and in blocks of what length. A size alone sets no limit of time."""
     time_flag, size_flag = "storage.tsdb.retention.time", "storage.tsdb.retention.size"
-    size = _size(size_flag, flags[size_flag])
+    size = size_of(size_flag, flags[size_flag])
     by_size_only = size > 0 and given.get(time_flag) is None
     longest = "storage.tsdb.max-block-duration"
     shortest_ms = duration_ms(
@@ -182,36 +188,15 @@ def _storage(flags: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
         raise ServerError(f"--{longest}: shorter than --storage.tsdb.min-block-duration")
     retention_ms = 0 if by_size_only else duration_ms(time_flag, flags[time_flag])
     return {
-        "retention_ms": _agent_retention_ms(flags) if flags["agent"] else retention_ms,
+        "retention_ms": retention_ms,
         "retention_bytes": size,
         "wal_fsync": _one_of(
             "storage.tsdb.wal-fsync", flags["storage.tsdb.wal-fsync"], ["interval", "always"]
         ),
         "policies_file": flags["storage.tsdb.policies-file"],
-        "min_block_ms": 0 if flags["agent"] else shortest_ms,
+        "min_block_ms": shortest_ms,
         "max_block_ms": longest_ms,
     }
-
-
-def _agent_retention_ms(flags: dict[str, Any]) -> int:
-    """How long an agent keeps what it could not send yet: there is nothing else to keep it for."""
-    least, most = (
-        duration_ms(name, flags[name])
-        for name in ("storage.agent.retention.min-time", "storage.agent.retention.max-time")
-    )
-    return max(least or _AGENT_LEAST_MS, most or _AGENT_MOST_MS)
-
-
-def _size(flag: str, text: str) -> int:
-    """Bytes of a size like 512MB; 0 for none."""
-    if not text:
-        return 0
-    from promlab.config.kinds import parse_size
-
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise ServerError(f"--{flag}: {error}") from None
 
 
 def _boolean(flag: str, text: str | None, default: bool) -> bool:
@@ -240,6 +225,17 @@ def _positive(flag: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**63):
         raise ServerError(f"--{flag}: {text!r} is not a whole number above 0")
     return int(text)
+
+
+def _limit(flag: str, text: str) -> int:
+    """A whole number, 5e7 too; 0 for no limit."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not (0 <= found < 2**63 and found.is_integer()):
+        raise ServerError(f"--{flag}: {text!r} is not a whole number")
+    return int(found)
 
 
 def _one_of(flag: str, text: str, choices: list[str]) -> str:

@@ -37,7 +37,9 @@ def redirect(path: str, status: int = 302) -> Response:
 
 
 async def home(context: Context, request: Request) -> Response:
-    """Old and short addresses lead to the query page, their parameters kept."""
+    """Old and short addresses lead to the query page, their parameters kept; or to the agent's."""
+    if context.settings.agent:
+        return redirect(f"{context.settings.route_prefix.rstrip('/')}/agent")
     query = request.scope["query_string"].decode("latin-1")
     tail = "?" + quote(query, safe="=&%+;:,./-_~!*()'$@") if query else ""
     return redirect(f"{context.settings.route_prefix.rstrip('/')}/query{tail}")
@@ -50,6 +52,7 @@ def _read(name: str) -> bytes:
 
 # Address, name in the menu, script.
 _MENU = (
+    ("agent", "Agent", "agent.js"),
     ("query", "Query", "query.js"),
     ("alerts", "Alerts", "rules.js"),
     ("rules", "Rules", "rules.js"),
@@ -63,10 +66,20 @@ _MENU = (
 )
 
 
-def _links(current: str) -> str:
+_OF_AGENTS = frozenset({"agent"})
+_OF_SERVERS = frozenset({"query", "alerts", "rules", "tsdb-status", "alertmanager-discovery"})
+
+
+def _menu(*, agent: bool) -> list[tuple[str, str, str]]:
+    elsewhere = _OF_SERVERS if agent else _OF_AGENTS
+    return [entry for entry in _MENU if entry[0] not in elsewhere]
+
+
+def _links(current: str, *, agent: bool) -> str:
     here = ' aria-current="page"'
     return "".join(
-        f' <a href="{path}"{here if path == current else ""}>{name}</a>' for path, name, _ in _MENU
+        f' <a href="{path}"{here if path == current else ""}>{name}</a>'
+        for path, name, _ in _menu(agent=agent)
     )
 
 
@@ -76,7 +89,7 @@ async def _page(path: str, name: str, script: str, context: Context, _request: R
         "title": html.escape(context.settings.page_title or "promlab"),
         "name": name,
         "script": script,
-        "links": _links(path),
+        "links": _links(path, agent=context.settings.agent),
     }
     for key, text in filled.items():
         body = body.replace(f"{{{{{key}}}}}", text)
@@ -90,12 +103,19 @@ async def _asset(name: str, context: Context, _request: Request) -> Response:
 
 
 _ASSETS = (
-    "pages.css", "pages.js", "query.js", "panel.js", "editor.js", "explorer.js", "graph.js",
-    "times.js", "rules.js", "targets.js", "discovery.js", "status.js",
+    "pages.css", "pages.js", "agent.js", "query.js", "panel.js", "editor.js", "explorer.js",
+    "graph.js", "times.js", "rules.js", "targets.js", "discovery.js", "status.js",
 )  # fmt: skip
-PAGES: dict[str, Callable[[Context, Request], Awaitable[Response]]] = {
-    "/": home,
-    "/graph": home,
-    **{f"/{path}": partial(_page, path, name, script) for path, name, script in _MENU},
-    **{f"/static/{name}": partial(_asset, name) for name in _ASSETS},
-}
+
+
+def pages(*, agent: bool) -> dict[str, Callable[[Context, Request], Awaitable[Response]]]:
+    """All pages of a server, or of an agent, and what they are made of."""
+    return {
+        "/": home,
+        "/graph": home,
+        **{
+            f"/{path}": partial(_page, path, name, script)
+            for path, name, script in _menu(agent=agent)
+        },
+        **{f"/static/{name}": partial(_asset, name) for name in _ASSETS},
+    }

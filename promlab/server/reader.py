@@ -9,6 +9,7 @@ kernels are loaded and the writer has opened the data directory.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import logging
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_S = 0.05
 _LOOK_S = 1.0
+_TELL_S = 5.0
 
 
 async def main(settings: Settings, listeners: list[socket.socket]) -> int:
@@ -67,10 +69,11 @@ async def main(settings: Settings, listeners: list[socket.socket]) -> int:
     getting_ready = asyncio.create_task(_become_ready(context))
     getting_ready.add_done_callback(lambda task: _ready_or_over(task, server))
     looking = asyncio.create_task(_look_after_writer(context))
+    telling = asyncio.create_task(_tell_what_is_sent(context))
     await server.run_on(listeners)
-    for task in (getting_ready, looking):
+    for task in (getting_ready, looking, telling):
         task.cancel()
-    await asyncio.gather(getting_ready, looking, return_exceptions=True)
+    await asyncio.gather(getting_ready, looking, telling, return_exceptions=True)
     await context.following.stop()
     if context.rules is not None:
         await context.rules.stop()
@@ -109,6 +112,15 @@ async def _look_after_writer(context: Context) -> None:
         except (NotReady, ServerError):
             pass  # The writer is being started again.
         await asyncio.sleep(_LOOK_S)
+
+
+async def _tell_what_is_sent(context: Context) -> None:
+    """So that an agent's storage keeps no more of it than was asked for."""
+    while context.settings.agent:
+        await asyncio.sleep(_TELL_S)
+        if context.remote_write is not None:
+            with contextlib.suppress(NotReady, ServerError):  # The writer is being started again.
+                await context.writer.ask("sent", context.remote_write.sent_to_ms)
 
 
 def _ready_or_over(task: asyncio.Task[None], server: GuardedServer) -> None:

@@ -64,8 +64,10 @@ AT_ONCE = frozenset(
 # An agent stores nothing that could be asked for.
 _OF_QUERIES = (
     "query", "format_query", "parse_query", "label", "series", "search/", "rules", "alerts",
-    "alertmanagers", "status/tsdb", "admin/", "read",
+    "alertmanagers", "status/tsdb", "admin/", "lab/rules", "lab/queries", "lab/alert_history",
 )  # fmt: skip
+# These answer so in plain text, with the words of Prometheus.
+_READING = frozenset({"/api/v1/read", "/federate"})
 
 
 class Route(NamedTuple):
@@ -84,7 +86,12 @@ class Route(NamedTuple):
     def serves_queries(self) -> bool:
         """Whether an agent has no answer to it."""
         path = self.name.removeprefix("/api/v1/")
-        return (self.is_api and path.startswith(_OF_QUERIES)) or self.name == "/federate"
+        return self.is_api and path.startswith(_OF_QUERIES)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads what is stored for another server."""
+        return self.name in _READING
 
     @property
     def waits(self) -> bool:
@@ -160,19 +167,14 @@ _RECEIVED: dict[str, tuple[Handler, Methods]] = {
 }
 
 
-def routes() -> dict[str, Route]:
-    """All paths. `{name}` stands for one variable segment, `{name*}` for all that follow."""
-    api = (
-        _QUERIES
-        | _STATE
-        | _CHANGES
-        | _RECEIVED
-        | {
-            "write": (WriteReceiver(), POST),
-            "otlp/v1/metrics": (OtlpReceiver(), POST),
-        }
-    )
+def routes(*, agent: bool = False) -> dict[str, Route]:
+    """All paths of a server, or of an agent.
+
+    `{name}` stands for one variable segment, `{name*}` for all that follow.
+    """
+    received = {"write": (WriteReceiver(), POST), "otlp/v1/metrics": (OtlpReceiver(), POST)}
+    api = _QUERIES | _STATE | _CHANGES | _RECEIVED | received
     api |= {f"lab/{path}": found for path, found in _LAB.items()}
     everything = {f"/api/v1/{path}": found for path, found in api.items()} | _OTHER
-    everything |= {path: (handler, GET) for path, handler in pages.PAGES.items()}
+    everything |= {path: (handler, GET) for path, handler in pages.pages(agent=agent).items()}
     return {path: Route(path, *found) for path, found in everything.items()}

@@ -61,8 +61,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_ms: int = 0
     retention_bytes: int = 0
     policies_file: str = ""
+    read_max_samples: int = 50_000_000  # of one remote read; 0: any number
+    read_concurrency: int = 10  # remote reads at the same time; 0: any number
+    read_frame_bytes: int = 1_048_576
     min_block_ms: int = 7_200_000
     max_block_ms: int = 0  # 0: a tenth of the retention
+    keep_sent_ms: int = 300_000  # how long an agent keeps what it has sent
+    truncate_ms: int = 7_200_000  # how often an agent's files end, at least
+    wal_segment_bytes: int = 0  # of an agent; 0: as a server's
     features: list[str] = []
     log_level: str = "info"
     log_format: str = "logfmt"
@@ -75,6 +81,18 @@ def duration_ms(flag: str, text: str) -> int:
     """A duration given on the command line. Raises ServerError naming the flag."""
     try:
         return parse_duration_ms(text)
+    except ValueError as error:
+        raise ServerError(f"--{flag}: {error}") from None
+
+
+def size_of(flag: str, text: str) -> int:
+    """Bytes of a size like 512MB; 0 for none."""
+    if not text:
+        return 0
+    from promlab.config.kinds import parse_size
+
+    try:
+        return parse_size(text)
     except ValueError as error:
         raise ServerError(f"--{flag}: {error}") from None
 

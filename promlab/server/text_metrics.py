@@ -55,12 +55,13 @@ class MetricText:
         sums: Mapping[str, float],
         counts: Mapping[str, float],
     ) -> None:
-        """A summary without quantiles, one per value of a label."""
+        """A summary without quantiles, one per value of a label; "" for a single one."""
         if sums:
             self._family(name, "summary", help_text)
         for value, number in sums.items():
-            self._sample(f"{name}_sum", {label: value}, number)
-            self._sample(f"{name}_count", {label: value}, counts.get(value, 0))
+            own = {label: value} if label else {}
+            self._sample(f"{name}_sum", own, number)
+            self._sample(f"{name}_count", own, counts.get(value, 0))
 
     def family(
         self,

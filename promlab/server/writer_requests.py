@@ -46,6 +46,7 @@ class WriterRequests:
             "config": self._show_config,
             "config_text": self._config_text,
             "reload": self._reload_asked,
+            "sent": self._sent,
             "reload_successful": self._reload_successful,
             "replay": self._replay_progress,
             "blocks": self._blocks,
@@ -92,6 +93,11 @@ class WriterRequests:
 
     async def _metadata(self, body: Any, _columns: Columns) -> Any:
         return writer_views.metadata(self._writer.scraping(), body or "")
+
+    async def _sent(self, sent_to_ms: Any, _columns: Columns) -> Any:
+        """An agent's endpoints of remote write have all that is not younger."""
+        old_ms = time.time_ns() // 1_000_000 - self._writer.settings.keep_sent_ms
+        self._writer.storage().forget_before(min(sent_to_ms, old_ms))
 
     async def _head_stats(self, _body: Any, _columns: Columns) -> Any:
         return writer_views.head_stats(self._writer.storage())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promlab.config.storage import RetentionConfig
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from promlab.tsdb.head import Head
 
 EXEMPLARS = "exemplar-storage"
+_AGENT_FILE_BYTES = 16 << 20
 
 
 def open_head(settings: Settings, progress: Callable[[str, float], None]) -> Head:
@@ -32,6 +34,14 @@ def open_head(settings: Settings, progress: Callable[[str, float], None]) -> Hea
         block_s=settings.min_block_ms / 1000,
         max_block_s=settings.max_block_ms / 1000,
     )
+    if settings.agent:
+        # Small files: what is sent goes file by file.
+        options = replace(
+            options,
+            chunk_file_bytes=_AGENT_FILE_BYTES,
+            chunk_file_s=settings.truncate_ms / 1000,
+            segment_bytes=settings.wal_segment_bytes or options.segment_bytes,
+        )
     return Head.open(settings.data_path, options=options, progress=progress)
 
 

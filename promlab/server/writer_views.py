@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from promlab.model.durations import format_duration_ms
 from promlab.server.discovery_metrics import Row, discovery_rows
+from promlab.server.storage_metrics import agent_metrics, head_metrics
 from promlab.server.text_metrics import SHARES, MetricText
 from promlab.server.times import rfc3339
 
@@ -51,8 +52,11 @@ def metadata(manager: ScrapeManager, metric: str) -> list[dict[str, Any]]:
     found = []
     for target in manager.metadata():
         known = target.metadata
-        chosen = known.items() if not metric else [(metric, known[metric])] * (metric in known)
-        metrics = [(name, m.type.value, m.help, m.unit) for name, m in chosen]
+        metrics = [
+            (name, m.type.value, m.help, m.unit)
+            for name, m in known.items()
+            if metric in ("", name)
+        ]
         found.append({"labels": dict(target.labels), "metrics": metrics})
     return found
 
@@ -84,9 +88,8 @@ def metrics(writer: Writer) -> str:
     )
     head, manager = writer.head, writer.manager
     if head is not None:
-        _head_metrics(out, head, writer.commits.failures)
-        _block_metrics(out, head)
-        _exemplar_metrics(out, head)
+        of_storage = agent_metrics if writer.settings.agent else head_metrics
+        of_storage(out, head, writer.commits.failures)
         name = "prometheus_tsdb_wal_fsync_duration_seconds"
         out.windows(name, "Times of commits to the log.", "", {"": writer.commits.took_s})
     if manager is not None:
@@ -109,89 +112,6 @@ def _metadata_metrics(out: MetricText, manager: ScrapeManager) -> None:
         entries[target.scrape_pool] += len(target.metadata)
     out.labelled("prometheus_target_metadata_cache_entries", "gauge",
                  "Metrics of which type and help are known.", "scrape_job", entries)  # fmt: skip
-
-
-def _exemplar_metrics(out: MetricText, head: Head) -> None:
-    kept, prefix = head.exemplars, "prometheus_tsdb_exemplar_"
-    out.gauge(prefix + "exemplars_in_storage", "Exemplars that are kept.", kept.count)
-    out.gauge(prefix + "max_exemplars", "Most exemplars that are kept.", kept.most)
-    out.counter(prefix + "exemplars_appended_total", "Exemplars appended.", kept.appended)
-    out.counter(
-        prefix + "out_of_order_exemplars_total",
-        "Exemplars refused: out of order.",
-        kept.out_of_order,
-    )
-
-
-def _head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
-    stats = head.stats()
-    prefix = "prometheus_tsdb_"
-    gauges: dict[str, tuple[str, float]] = {
-        "head_series": ("Series in the head.", stats.series),
-        "head_chunks": ("Chunks in the head.", stats.chunks),
-        "head_min_time": ("Oldest sample, ms.", stats.min_time or 0),
-        "head_max_time": ("Newest sample, ms.", stats.max_time or 0),
-        "head_min_time_seconds": ("Oldest sample.", (stats.min_time or 0) / 1000),
-        "head_max_time_seconds": ("Newest sample.", (stats.max_time or 0) / 1000),
-        "wal_segment_current": ("Segment of the log that is written.", stats.wal_segment),
-        "wal_storage_size_bytes": ("Size of the log.", stats.wal_bytes),
-        "head_chunks_storage_size_bytes": ("Bytes of sealed samples.", stats.chunk_bytes),
-        "clean_start": ("Whether the last stop was orderly.", int(stats.clean_start)),
-        "data_replay_duration_seconds": ("Time that replay took.", stats.replay_s),
-        "retention_limit_seconds": ("How long samples are kept.", head.options.retention_s),
-    }
-    for name, (text, value) in gauges.items():
-        out.gauge(prefix + name, text, value)
-    counters: dict[str, tuple[str, float]] = {
-        "head_samples_appended_total": ("Samples appended.", stats.appended),
-        "head_series_created_total": ("Series ever created.", stats.series),
-        "out_of_order_samples_total": ("Samples refused: out of order.", stats.out_of_order),
-        "too_old_samples_total": ("Samples refused: too old.", stats.too_old),
-        "wal_corruptions_total": ("Damaged records in the log.", stats.wal_corruptions),
-        "commit_failures_total": ("Commits that failed.", commit_failures),
-    }
-    for name, (text, value) in counters.items():
-        out.counter(prefix + name, text, value)
-
-
-def _block_metrics(out: MetricText, head: Head) -> None:
-    """What the keeper of blocks counts."""
-    keeper = head.blocks
-    metas = keeper.metas if keeper is not None else []
-    head_first = head.stats().min_time
-    first = [meta.min_time for meta in metas] + ([head_first] if head_first is not None else [])
-    prefix = "prometheus_tsdb_"
-    out.gauge(prefix + "blocks_loaded", "Blocks on disk.", len(metas))
-    out.gauge(prefix + "storage_blocks_bytes", "Bytes of blocks.", sum(m.bytes for m in metas))
-    out.gauge(
-        prefix + "lowest_timestamp_seconds", "Oldest sample of all.", min(first, default=0) / 1000
-    )
-    out.gauge(prefix + "lowest_timestamp", "Oldest sample of all, ms.", min(first, default=0))
-    if keeper is None:
-        return
-    stats, limits = keeper.stats, keeper.limits
-    out.gauge(prefix + "retention_limit_bytes", "How much is kept, 0: all.", limits.retention_bytes)
-    counters: dict[str, tuple[str, float]] = {
-        "compactions_total": ("Blocks written: cuts of the head and joins.", stats.compactions),
-        "compactions_failed_total": ("Jobs on blocks that failed.", stats.failed),
-        "compactions_triggered_total": (
-            "Jobs on blocks that were started.",
-            stats.compactions + stats.failed,
-        ),
-        "reloads_total": ("Blocks taken in.", stats.reloads),
-        "reloads_failures_total": ("Blocks that could not be read.", stats.reload_failures),
-        "time_retentions_total": ("Blocks deleted for their age.", stats.gone["time"]),
-        "size_retentions_total": ("Blocks deleted for the size of all.", stats.gone["size"]),
-    }
-    for name, (text, value) in counters.items():
-        out.counter(prefix + name, text, value)
-    out.counter("promlab_tsdb_blocks_damaged_total", "Blocks set aside.", stats.damaged)
-    name = prefix + "compaction_duration_seconds"
-    samples: list[tuple[str, dict[str, str], float]] = [
-        (name + "_sum", {}, stats.seconds),
-        (name + "_count", {}, stats.jobs),
-    ]
-    out.family(name, "summary", "Time of jobs on blocks.", samples)
 
 
 def _scrape_metrics(out: MetricText, stats: ScrapeStats) -> None:

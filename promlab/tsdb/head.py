@@ -19,6 +19,7 @@ import numpy.typing as npt
 from promlab.errors import StorageError
 from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
+from promlab.model.quantiles import Window
 from promlab.model.samples import Times, Values
 from promlab.model.storage import (
     NO_EXTRAS,
@@ -358,6 +359,15 @@ class Head:
         self.options = replace(self.options, retention_s=retention_s)
         if self.blocks is not None:
             self.blocks.limits = Limits(retention_s, retention_bytes, percentage)
+
+    def forget_before(self, t_ms: int) -> None:
+        """Nobody asks for what is older: its files may go before their time."""
+        self._keeper.needless_ms = t_ms
+
+    @property
+    def drops_s(self) -> Window:
+        """How long it took to delete files that were old enough."""
+        return self._keeper.drops_s
 
     def set_cut(self, cut: Cut) -> None:
         """What is older is in blocks: readers look for it there."""

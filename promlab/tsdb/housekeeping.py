@@ -7,11 +7,13 @@ helper thread. A WAL segment goes when every sample in it is in a chunk that is 
 from __future__ import annotations
 
 import contextlib
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promlab.model.quantiles import Window
 from promlab.tsdb import control
 from promlab.tsdb import head_kernels as k
 
@@ -32,6 +34,8 @@ class Housekeeper:
         self._job: Future[None] | None = None
         self._drop_to = 0  # segments before this one go when the job is done
         self._dirty = True
+        self.needless_ms = k.NEVER  # what is older, nobody will ask for
+        self.drops_s = Window()  # times of deletions of files
         now = head.options.clock()
         self._synced_s = now
         self._looked_s = now
@@ -135,12 +139,21 @@ class Housekeeper:
         old = now - head.chunks.born_s > head.options.chunk_file_s
         if self._file_is_full() or (old and head.chunks.count):
             self.end_chunk_file(now)
-        if head.options.retention_s > 0 and head.max_time != k.NEVER:
-            newest = min(head.max_time, int(now * 1000))
-            oldest = newest - int(head.options.retention_s * 1000)
-            first = head.chunks.drop_before(oldest)
+        oldest = self._oldest_kept(now)
+        if oldest > k.NEVER:
+            started, before = time.perf_counter(), len(head.chunks.closed)
+            head.control.longs[control.FIRST_FILE] = head.chunks.drop_before(oldest)
             head.histograms.drop_before(oldest)
-            head.control.longs[control.FIRST_FILE] = first
+            if len(head.chunks.closed) < before:
+                self.drops_s.add(time.perf_counter() - started)
+
+    def _oldest_kept(self, now: float) -> int:
+        """The time before which nothing is kept."""
+        head = self._head
+        if not head.options.retention_s or head.max_time == k.NEVER:
+            return self.needless_ms
+        newest = min(head.max_time, int(now * 1000))
+        return max(self.needless_ms, newest - int(head.options.retention_s * 1000))
 
     def end_chunk_file(self, now: float) -> None:
         """Begin another chunk file; what is in the newest is on the disk then."""

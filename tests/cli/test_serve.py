@@ -12,7 +12,7 @@ import pytest
 
 from promlab.errors import AddressInUse, ServerError
 from promlab.server.flag_table import ACTIVE, HARMLESS, REFUSED
-from promlab.server.flags import OtherMode, add_flags, settings_of
+from promlab.server.flags import EXIT_OTHER_MODE, OtherMode, add_flags, settings_of
 from promlab.server.settings import Settings, decode, encode, external_url, route_prefix
 from promlab.web.sockets import address_of, listen, split_address
 
@@ -85,14 +85,67 @@ def test_flags_that_promise_what_is_not_there_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--agent", "--query.timeout=2m"], "server mode: --query.timeout"),
-        (["--agent", "--storage.tsdb.path=d"], "server mode: --storage.tsdb.path"),
-        (["--storage.agent.path=d"], "agent mode: --storage.agent.path"),
+        (["--agent", "--query.timeout=2m"], 'not be used in agent mode: ["--query.timeout"]'),
+        (
+            ["--agent", "--query.timeout=2m", "--storage.tsdb.path=d"],
+            'not be used in agent mode: ["--query.timeout" "--storage.tsdb.path"]',
+        ),
+        (["--storage.agent.path=d"], 'only be used in agent mode: ["--storage.agent.path"]'),
     ],
 )
 def test_flags_of_the_other_mode_are_refused(arguments: list[str], words: str) -> None:
-    with pytest.raises(OtherMode, match=f"{re.escape(words)}$"):
+    with pytest.raises(OtherMode) as found:
         parse(*arguments)
+    assert str(found.value) == f"The following flag(s) can {words}"
+
+
+# Flags of one mode, and whether it is that of servers.
+MODES = {
+    "--query.timeout=2m": True,
+    "--storage.tsdb.path=d": True,
+    "--rules.max-concurrent-evals=2": True,
+    "--alertmanager.notification-queue-capacity=3": True,
+    "--storage.remote.read-sample-limit=3": True,
+    "--storage.agent.path=d": False,
+    "--storage.agent.no-lockfile": False,
+    "--storage.agent.retention.min-time=1m": False,
+    "--storage.agent.wal-segment-size=20MB": False,
+    "--storage.agent.wal-truncate-frequency=1h": False,
+}
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("flag", sorted(MODES))
+def test_the_real_one_says_the_same_of_flags_of_the_other_mode(peers: Path, flag: str) -> None:
+    arguments = [flag, *(["--agent"] if MODES[flag] else [])]
+    command = [peers / "prometheus", "--web.listen-address=127.0.0.1:0", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == EXIT_OTHER_MODE
+    with pytest.raises(OtherMode) as found:
+        parse(*arguments)
+    assert done.stderr.strip() == str(found.value)
+
+
+def test_the_storage_of_an_agent() -> None:
+    flag = "--storage.agent"
+    settings = parse(
+        "--agent", f"{flag}.wal-segment-size=20MB", f"{flag}.wal-truncate-frequency=1h",
+        f"{flag}.retention.min-time=10m",
+    )  # fmt: skip
+    assert settings.wal_segment_bytes == 20 << 20
+    assert (settings.truncate_ms, settings.keep_sent_ms) == (3_600_000, 600_000)
+    assert settings.min_block_ms == 0
+    with pytest.raises(ServerError, match="must be set between 10MB and 256MB"):
+        parse("--agent", f"{flag}.wal-segment-size=1MB")
+
+
+def test_limits_of_remote_reads() -> None:
+    flag = "--storage.remote.read"
+    settings = parse(f"{flag}-sample-limit=1e3", f"{flag}-concurrent-limit=0")
+    assert (settings.read_max_samples, settings.read_concurrency) == (1000, 0)
+    assert parse().read_max_samples == 50_000_000
+    with pytest.raises(ServerError, match=f"{re.escape(flag)}-sample-limit: 'x' is not a whole"):
+        parse(f"{flag}-sample-limit=x")
 
 
 def test_differences_are_added_up_or_kept_but_not_both() -> None:

@@ -32,7 +32,7 @@ class Target:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 target.scrapes += 1
-                body = target.lines.encode()
+                body = target.said().encode()
                 self.send_response(200)
                 self.send_header("Content-Type", target.content_type)
                 self.send_header("Content-Length", str(len(body)))
@@ -46,6 +46,9 @@ class Target:
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
+
+    def said(self) -> str:
+        return self.lines
 
     def close(self) -> None:
         self._server.shutdown()
@@ -61,7 +64,8 @@ class Running:
         addresses = folder / "addresses"
         addresses.unlink(missing_ok=True)
         command = [sys.executable, "-m", "promlab", "serve", f"--config.file={folder}/p.yml"]
-        command += ["--web.listen-address=127.0.0.1:0", f"--storage.tsdb.path={folder}/data"]
+        mode = "agent" if "--agent" in flags else "tsdb"
+        command += ["--web.listen-address=127.0.0.1:0", f"--storage.{mode}.path={folder}/data"]
         command += [f"--web.address-file={addresses}", *flags]
         self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
         text = until(lambda: self._alive() and addresses.read_text(), "an address")

@@ -238,7 +238,16 @@ async def test_an_agent_has_no_queries(settings: Settings) -> None:
             assert answer.status_code == 422
             assert answer.json()["errorType"] == "execution"
             assert answer.json()["error"] == "unavailable with Prometheus Agent"
+        for path in ("/api/v1/read", "/federate"):
+            answer = await client.request("POST" if "read" in path else "GET", path)
+            assert answer.status_code == 500
+            assert answer.text == "unsupported operation with WAL-only storage\n"
         assert (await client.get("/api/v1/status/buildinfo")).status_code == 200
+        assert (await client.get("/-/healthy")).text == "Prometheus Agent is Healthy.\n"
+        assert (await client.get("/")).headers["location"] == "/agent"
+        assert "agent.js" in (await client.get("/agent")).text
+        for path in ("/query", "/alerts", "/rules", "/tsdb-status"):
+            assert (await client.get(path)).status_code == 404
 
 
 async def test_the_configuration_of_a_pool_keeps_its_secrets(client: httpx.AsyncClient) -> None:

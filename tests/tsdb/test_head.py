@@ -223,6 +223,29 @@ def test_retention_drops_whole_files(tmp_path: Path) -> None:
     Head.open(tmp_path, options=options).close()
 
 
+def test_what_nobody_asks_for_goes_before_its_time(tmp_path: Path) -> None:
+    now = [0.0]
+    options = dataclasses.replace(
+        OPTIONS, retention_s=1e6, chunk_file_s=200.0, window_s=1e9, clock=lambda: now[0]
+    )
+    head = Head.open(tmp_path, options=options)
+    group = head.open_group({})
+    slots = group.slots(table(head, rows(3)))
+    with open_reader(tmp_path) as reader:
+        for step in range(2_500):
+            now[0] = float(step)
+            group.append(1000 * step, slots, np.arange(3.0) + step)
+            head.commit()
+            if step == 2_000:
+                assert not head.drops_s.count
+                head.forget_before(1_500_000)
+        t_ms = reader.select([match("__name__", "m0")], *ALWAYS).t_ms
+        assert 1_000_000 < t_ms[0] <= 1_500_000  # whole files go
+        assert (np.diff(t_ms) == 1000).all()
+    assert head.drops_s.count == 1
+    head.close()
+
+
 def test_wal_stays_small_and_nothing_is_lost(tmp_path: Path) -> None:
     options = dataclasses.replace(OPTIONS, segment_bytes=20_000, wal_bytes=60_000, window_s=1e9)
     head = Head.open(tmp_path, options=options)
