@@ -160,7 +160,11 @@ CONFIGURATION = [
          "server/running: bad_configurations_exit_with_2"),
     _row("relabelling: 11 actions", HOLDS, "config/relabelling: action against_the_twin"),
     _row("rule files", HOLDS, "config/rule_files: contract_files_as_promtool_decides"),
-    _row("tracing", MISSING, "config/config_load: what_is_not_there_yet_is_refused_by_name"),
+    _row("tracing, over gRPC and HTTP", HOLDS,
+         "server/tracing: spans_of_requests_queries_and_rules the_real_ones_are_alike "
+         "few_requests_are_traced_unless_their_client_is without_the_extra_it_is_refused",
+         "with the extra `tracing`; a query's parts, without a span for each of its nodes; over "
+         "gRPC no insecure_skip_verify"),
 ]  # fmt: skip
 
 SCRAPING = [

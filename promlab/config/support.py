@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TypeVar
 
 from promlab.config.config import Config
 from promlab.config.discovery_sections import DiscoverySections
 from promlab.config.document import At
 from promlab.config.scrape import ScrapeConfig
+from promlab.config.tracing import TracingConfig
 from promlab.errors import ConfigError
 
 T = TypeVar("T")
+_OF_TRACING = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.grpc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,25 @@ def missing(config: Config, at: At) -> Iterator[Missing]:
     ):
         yield from _of_discovery(manager.discovery, place)
     if config.tracing is not None:
-        yield Missing(at.get("tracing"), "tracing is not supported yet: remove it")
+        yield from _of_tracing(config.tracing, at.get("tracing"))
+
+
+def _of_tracing(tracing: TracingConfig, at: At) -> Iterator[Missing]:
+    if not all(map(_is_there, _OF_TRACING)):
+        yield Missing(at, "tracing needs the extra: pip install 'promlab[tracing]'")
+    tls = tracing.tls_config
+    if tracing.client_type == "grpc" and not tracing.insecure:
+        for field in ("insecure_skip_verify", "min_version", "max_version"):
+            if getattr(tls, field):
+                message = "not supported yet over gRPC: use client_type http"
+                yield Missing(at.get("tls_config").get(field), message)
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package around it
+        return False
 
 
 def of_job(job: ScrapeConfig, at: At) -> Iterator[Missing]:

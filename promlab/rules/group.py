@@ -38,7 +38,7 @@ Notify = Callable[[AlertingRule, list[Alert]], None]
 
 
 # File, group, expression, time, cost, error: an expression was evaluated.
-Queried = Callable[[str, str, str, int, QueryStats | None, str], None]
+Queried = Callable[[str, str, str, str, int, QueryStats | None, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class GroupOptions:
     warn: Warn = lambda line: None
     executor: Executor | None = None
     concurrent: bool = False  # rules that know nothing of each other, at the same time
-    queried: Queried = lambda file, group, text, t_ms, stats, error: None
+    queried: Queried = lambda file, group, rule, text, t_ms, stats, error: None
     resend_delay_ms: int = 60_000
     restore: RestoreOptions = DEFAULT_RESTORE
 
@@ -183,7 +183,7 @@ class Group:
         ctx = RuleContext(
             t_ms,
             query_ms,
-            lambda text: self._query(text, query_ms),
+            lambda text: self._query(rule.name, text, query_ms),
             options.querier.symbols,
             self.limit,
         )
@@ -205,15 +205,15 @@ class Group:
             # A fault in one rule must not end its group.
             self._failed(rule, f"internal error: {type(error).__name__}: {error}")
 
-    def _query(self, text: str, t_ms: int) -> QueryResult:
+    def _query(self, rule: str, text: str, t_ms: int) -> QueryResult:
         """The value of an expression, with a note that it was evaluated."""
         note = self._options.queried
         try:
             result = self._options.engine.instant(text, t_ms)
         except PromlabError as error:
-            note(self.file, self.name, text, t_ms, None, str(error))
+            note(self.file, self.name, rule, text, t_ms, None, str(error))
             raise
-        note(self.file, self.name, text, t_ms, result.stats, "")
+        note(self.file, self.name, rule, text, t_ms, result.stats, "")
         return result
 
     def _failed(self, rule: Rule, error: str) -> None:

@@ -113,11 +113,13 @@ async def _run(context: Context, request: Request, asked: Asked, evaluate: Evalu
             ran = await runner.run(asked.key, evaluate, asked.timeout_s, request.gone)
     except PromlabError as error:
         _note(context, request, asked, None, kind_of(error)[1])
+        context.tracing.query(asked.text, None)
         raise
     finally:
         runner.listed.end(slot)
     request.after_answer(partial(context.metrics.query_ran, ran))
     _note(context, request, asked, ran)
+    context.tracing.query(asked.text, ran.result.stats, ran.queue_s)
     return ran
 
 
@@ -132,7 +134,9 @@ def _note(
     path: str = request.scope["path"]
     origin = {"clientIP": str(client[0]), "method": request.method, "path": path}
     stats = None if ran is None else _shown(ran)
-    found.note(asked.text, asked.times_ms, stats, error, httpRequest=origin)
+    found.note(
+        asked.text, asked.times_ms, stats, error, httpRequest=origin, **context.tracing.ids()
+    )
 
 
 def _shown(ran: Ran) -> dict[str, Any]:

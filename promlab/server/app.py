@@ -15,6 +15,7 @@ from promlab.model.matchers import compile_regex
 from promlab.server import envelope, pages
 from promlab.server.context import Context
 from promlab.server.routes import AT_ONCE, GET, Route, routes
+from promlab.server.tracing import answered
 from promlab.web.http import (
     ClientGone,
     MustWait,
@@ -49,18 +50,28 @@ class App:
         """Answer one request."""
         if scope["type"] != "http":
             return
+        request, tracing = Request(scope, receive), self._context.tracing
+        route, refusal = self._find(request)
+        if not tracing.on:
+            await self._serve(request, route, refusal, send)
+            return
+        with tracing.request(scope, route.name if route is not None else "/") as span:
+            answered(span, *await self._serve(request, route, refusal, send))
+
+    async def _serve(
+        self, request: Request, route: Route | None, refusal: Response | None, send: Any
+    ) -> tuple[int, int]:
+        """Answer, or send what was found at once; returns status and size, 0 for a client gone."""
         started = time.perf_counter()
-        request = Request(scope, receive)
-        context = self._context
-        route, response = self._find(request)
+        context, response = self._context, refusal
         try:
-            refusal = await context.guard.refusal(request)
-            if refusal is not None:
-                response = refusal
+            barred = await context.guard.refusal(request)
+            if barred is not None:
+                response = barred
             elif route is not None and response is None:
                 response = await self._answer(route, request)
         except ClientGone:
-            return
+            return 0, 0
         except Exception as error:
             response = envelope.failure(error)
         assert response is not None
@@ -72,6 +83,7 @@ class App:
         name = route.name if route is not None else "/"
         took_s = time.perf_counter() - started
         context.metrics.request_done(name, response.status, took_s, size)
+        return response.status, size
 
     def at_once(self, scope: Scope, body: bytes) -> Response | None:
         """The finished answer to a GET or POST; None if it may have to wait.
@@ -80,7 +92,7 @@ class App:
         that gets None here has changed nothing: it is to be asked again as ASGI has it.
         """
         context = self._context
-        if not context.guard.asks_nothing:
+        if context.tracing.on or not context.guard.asks_nothing:
             return None
         started = time.perf_counter()
         request = Request(scope, None, body)

@@ -20,6 +20,7 @@ from promlab.server.notifications import STARTING, Notifications
 from promlab.server.queries import QueryEngine, QueryRunner
 from promlab.server.self_metrics import ReaderMetrics
 from promlab.server.settings import Settings
+from promlab.server.tracing import Tracing
 from promlab.web.guard import Guard
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Context:
     notifications: Notifications = field(init=False)
     following: Following = field(init=False)
     read_gate: asyncio.Semaphore = field(init=False)
+    tracing: Tracing = field(default_factory=Tracing)
     started_s: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:

@@ -56,7 +56,7 @@ class QueryLog:
         times_ms: tuple[int, int, int],
         stats: dict[str, Any] | None,
         error: str = "",
-        **origin: dict[str, str],
+        **origin: dict[str, str] | str,
     ) -> None:
         """One query: its times (start, end, step), its statistics, and who asked."""
         if self._file is None:

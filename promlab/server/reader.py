@@ -81,6 +81,7 @@ async def main(settings: Settings, listeners: list[socket.socket]) -> int:
         await context.remote_write.stop()
     if context.sources is not None:
         await context.sources.stop()
+    await context.tracing.stop()
     await context.writer.close()
     return 0
 
@@ -141,6 +142,7 @@ async def _become_ready(context: Context) -> None:
     else:
         await _evaluate(context, querier)
     context.following.listeners.append(lambda config: _send_on(context, config))
+    context.following.listeners.append(context.tracing.apply)
     context.following.start()
     # What is loaded by now stays: the collector need not look at it again.
     gc.collect()
@@ -161,7 +163,7 @@ async def _evaluate(context: Context, querier: DataReader) -> None:
     await process.off_loop(importlib.import_module, "promlab.server.rules")
     from promlab.server.rules import Rules
 
-    context.rules = Rules(settings, context.writer, querier, engine)
+    context.rules = Rules(settings, context.writer, querier, engine, context.tracing)
     context.following.listeners += [context.rules.apply, sources.apply]
 
 

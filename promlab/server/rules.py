@@ -35,6 +35,7 @@ from promlab.server.query_log import QueryLog
 from promlab.server.query_statistics import query_stats
 from promlab.server.sample_frames import sample_frame
 from promlab.server.settings import Settings
+from promlab.server.tracing import Tracing
 from promlab.transport.cloud_auth import authenticator
 from promlab.transport.session import HttpClient
 from promlab.web.log import facts
@@ -67,9 +68,15 @@ class Rules:
     """Rule groups, and the queues to Alertmanagers, of one reader."""
 
     def __init__(
-        self, settings: Settings, writer: ChannelClient, querier: Querier, engine: Evaluator
+        self,
+        settings: Settings,
+        writer: ChannelClient,
+        querier: Querier,
+        engine: Evaluator,
+        tracing: Tracing | None = None,
     ) -> None:
         self._settings, self._writer = settings, writer
+        self._tracing = tracing or Tracing()
         threads = max(THREADS, settings.max_concurrent_evals)
         self.query_log = QueryLog()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rules")
@@ -157,9 +164,17 @@ class Rules:
         return Discovery(providers, update, self._providers.stats)
 
     def _queried(
-        self, file: str, group: str, text: str, t_ms: int, stats: QueryStats | None, error: str
+        self,
+        file: str,
+        group: str,
+        rule: str,
+        text: str,
+        t_ms: int,
+        stats: QueryStats | None,
+        error: str,
     ) -> None:
-        """A rule's expression was evaluated: a line in the query log, where there is one."""
+        """A rule's expression was evaluated: a line in the query log and spans, where asked for."""
+        self._tracing.rule(rule, text, stats, error)
         if self.query_log.enabled:
             shown = None if stats is None else query_stats(stats)
             origin = {"file": file, "name": group}

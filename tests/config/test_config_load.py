@@ -188,7 +188,8 @@ def test_claims_keep_their_types() -> None:
     [
         (JOB % "oci_sd_configs: [{region: r, auth: instance_principal}]",
          "scrape_configs[0].oci_sd_configs[0].auth"),
-        ("tracing: {endpoint: 'x:1'}", "tracing"),
+        ("tracing: {endpoint: 'x:1', tls_config: {insecure_skip_verify: true}}",
+         "tracing.tls_config.insecure_skip_verify"),
     ],
 )  # fmt: skip
 def test_what_is_not_there_yet_is_refused_by_name(text: str, field: str) -> None:
