@@ -30,6 +30,7 @@ from promlab.tsdb.blocks.merge import BlockPart, Gathering, assemble, without_de
 from promlab.tsdb.blocks.tiles import BlockTiles
 from promlab.tsdb.blocks.touched import TouchedIndexes
 from promlab.tsdb.blocks.union import Union, unite
+from promlab.tsdb.few import read_few
 from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Verdicts
 from promlab.tsdb.mapped import Mapped
@@ -129,12 +130,41 @@ class DataReader(Reader):
         hints: SelectHints = NO_HINTS,
     ) -> TiledSeries:
         """What `select` gives, to be read later, a few series at a time; see `TiledQuerier`."""
+        few = self._few(matchers, start_ms, end_ms, hints)
+        return self.gathered(matchers, start_ms, end_ms, hints) if few is None else BatchTiles(few)
+
+    def gathered(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        hints: SelectHints = NO_HINTS,
+    ) -> TiledSeries:
+        """The same of any number of series, in head and blocks; none of their samples read yet."""
         head, blocks = self._before_blocks(
             lambda: self._head_tiles(matchers, start_ms, end_ms, hints)
         )
         if head is not None and not any(block.overlaps(start_ms, end_ms) for block in blocks):
             return head
         return self._from_blocks(lambda: self._with_blocks(matchers, start_ms, end_ms, hints, head))
+
+    def _few(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, hints: SelectHints
+    ) -> SeriesBatch | None:
+        """Samples of few series that are all in the head; None if there may be more."""
+        with self._lock:
+            self._shared()
+            mapped = self._mapped
+            if mapped is None or not self._all_in_head(start_ms):
+                return None
+            selection = mapped.index.select(matchers)
+            batch = read_few(mapped, selection, start_ms, end_ms, hints)
+            self.blocks.refresh()  # afterwards, as `_before_blocks` does
+            return batch if self._all_in_head(start_ms) else None
+
+    def _all_in_head(self, start_ms: int) -> bool:
+        """Whether the head has all samples from a time on, and shows all that it has."""
+        return self.blocks.end <= start_ms and not self.blocks.head_tombstones
 
     def _before_blocks(self, read: Callable[[], T]) -> tuple[T, tuple[Block, ...]]:
         """What `read` gives of the head, and the blocks of thereafter.

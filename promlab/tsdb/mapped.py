@@ -24,6 +24,10 @@ from promlab.tsdb.index import SeriesIndex
 
 Longs = npt.NDArray[np.int64]
 Addresses = npt.NDArray[np.uint64]
+# Address and length, in longs, of the table of groups, of rows and of rings.
+Places = tuple[int, int, int, int, int, int]
+NO_HEAD: Places = (0, -1, 0, -1, 0, -1)  # they are lost
+_NEVER = -(2**63)
 
 
 class ChunkFile:
@@ -92,6 +96,8 @@ class Mapped:
         self._chunks: dict[int, ChunkFile] = {}
         self._viewed: tuple[tuple[int, int], ...] = ()
         self._view: ChunkView | None = None
+        self._all_of: tuple[int, ...] = ()
+        self._all: ChunkView | None = None
         place = control.path_of(path)
         self._place = str(place)
         try:
@@ -106,6 +112,7 @@ class Mapped:
             raise StorageError(f"{place} is damaged: start the server, it makes a new one")
         if page[control.FORMAT_AT] != control.FORMAT:
             raise StorageError(f"{path} was written by another version of promlab")
+        self._counters = memoryview(self._page.bytes.data).cast("q")  # the same, read faster
         self.epoch = int(page[control.EPOCH])
         # Rows and rings of a writer that did not close them are lost with the system's memory.
         alive = control.boot_id() in (0, int(page[control.BOOT]))
@@ -121,10 +128,12 @@ class Mapped:
         if int(self.page[control.CLEAN]) == control.SETTLED:
             self.head_is_sound = False
             self.rows = self.loose = self.table = ReadableMap.empty()
+            self.places = NO_HEAD
             return
         self.rows = ReadableMap(head / f"rows.{self.epoch}")
         self.loose = ReadableMap(head / f"loose.{self.epoch}")
         self.table = ReadableMap(head / f"groups.{self.epoch}")
+        self.places = _places(self.table, self.rows, self.loose) if self.head_is_sound else NO_HEAD
 
     def is_current(self) -> bool:
         """Whether no other writer has started since."""
@@ -135,7 +144,7 @@ class Mapped:
 
     def refresh_series(self) -> None:
         """Take in what was added to the series log."""
-        published = int(self.page[control.SERIES_BYTES])
+        published = self._counters[control.SERIES_BYTES]
         if published == self._series_bytes:
             return
         log = self.path / "head" / "series"
@@ -151,21 +160,28 @@ class Mapped:
         except WALCorruption as damage:
             raise StorageError(f"series log is damaged: {damage}") from None
 
+    def all_chunks(self) -> ChunkView:
+        """All chunk files as they are now; the same view as long as nothing is added.
+
+        Call it under a lock, chains are shared.
+        """
+        page, index = self._counters, self.index
+        now = (
+            page[control.CHUNKS], page[control.FIRST_FILE], page[control.CUT_FILE],
+            page[control.CUT_TIME], self.oldest_file, index.groups, index.rings,
+        )  # fmt: skip
+        if now != self._all_of or self._all is None:
+            found = [file for file in self._refreshed() if file.count]
+            cuts = [self._cut_of(file) for file in found]
+            self._all_of = now
+            self._all = _view(found)._replace(starts=np.array(cuts, np.int64))
+        return self._all
+
     def chunks(self, start: int, end: int) -> ChunkView:
-        """Chunk files as they are now; call it under a lock, chains are shared."""
-        packed = int(self.page[control.CHUNKS])
-        newest, count = packed >> 32, packed & 0xFFFFFFFF
-        if newest not in self._chunks:
-            self._find_files(newest)
-        oldest = max(int(self.page[control.FIRST_FILE]), self.oldest_file)
-        for number in [number for number in self._chunks if number < oldest]:
-            del self._chunks[number]
-        cut_file, cut_t = int(self.page[control.CUT_FILE]), int(self.page[control.CUT_TIME])
+        """Chunk files of a range as they are now; call it under a lock, chains are shared."""
         found, starts = [], []
-        for number in sorted(self._chunks):
-            file = self._chunks[number]
-            file.refresh(count if number == newest else None, self.index.groups, self.index.rings)
-            counts_from = max(start, cut_t) if number <= cut_file else start
+        for file in self._refreshed():
+            counts_from = max(start, self._cut_of(file))
             if file.count and file.first_t <= end and file.last_t >= counts_from:
                 found.append(file)
                 starts.append(counts_from)
@@ -174,6 +190,26 @@ class Mapped:
             self._viewed, self._view = key, _view(found)
         self._view = ChunkView(*self._view[:-1], np.array(starts, np.int64))
         return self._view
+
+    def _cut_of(self, file: ChunkFile) -> int:
+        """The time from which a file counts: what is before is in blocks."""
+        page = self._counters
+        return page[control.CUT_TIME] if file.number <= page[control.CUT_FILE] else _NEVER
+
+    def _refreshed(self) -> list[ChunkFile]:
+        """All chunk files, oldest first, with what was added to them."""
+        packed = self._counters[control.CHUNKS]
+        newest, count = packed >> 32, packed & 0xFFFFFFFF
+        if newest not in self._chunks:
+            self._find_files(newest)
+        oldest = max(self._counters[control.FIRST_FILE], self.oldest_file)
+        for number in [number for number in self._chunks if number < oldest]:
+            del self._chunks[number]
+        files_now = [self._chunks[number] for number in sorted(self._chunks)]
+        for file in files_now:
+            known = count if file.number == newest else None
+            file.refresh(known, self.index.groups, self.index.rings)
+        return files_now
 
     def _find_files(self, newest: int) -> None:
         directory = self.path / "chunks"
@@ -184,6 +220,11 @@ class Mapped:
                     self._chunks[number] = ChunkFile(directory, number)
                 except StorageError:
                     continue  # dropped by retention a moment ago
+
+
+def _places(table: ReadableMap, rows: ReadableMap, loose: ReadableMap) -> Places:
+    sizes = table.size // 8, rows.size // 8, loose.size // 8
+    return table.address, sizes[0], rows.address, sizes[1], loose.address, sizes[2]
 
 
 def _view(found: list[ChunkFile]) -> ChunkView:

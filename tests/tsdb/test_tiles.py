@@ -43,7 +43,7 @@ def test_damage_is_left_to_the_other_way(tmp_path: Path) -> None:
     writing.scrape(1, 310)
     settle(writing.head)
     with open_reader(tmp_path) as reader:
-        tiles = reader.tiles([], *ALWAYS)
+        tiles = reader.gathered([], *ALWAYS)
         samples = tmp_path / block_names(tmp_path)[0] / "samples.parquet"
         data = bytearray(samples.read_bytes())
         data[200:2000] = b"x" * 1800

@@ -8,7 +8,7 @@ from promlab.model.labels import LabelTable
 from promlab.model.matchers import Matcher, MatchType
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb.head import Head
-from promlab.tsdb.reader import Reader
+from promlab.tsdb.data import DataReader
 
 ALWAYS = (-(2**62), 2**62)
 Key = tuple[tuple[str, str], ...]
@@ -45,9 +45,10 @@ def as_dict(batch: SeriesBatch) -> dict[Key, list[tuple[int, int]]]:
     return found
 
 
-def everything(reader: Reader) -> dict[Key, list[tuple[int, int]]]:
-    """All samples; those that are read tile by tile are the same, however they are cut."""
+def everything(reader: DataReader) -> dict[Key, list[tuple[int, int]]]:
+    """All samples; those that are gathered are the same, whole or tile by tile."""
     found = as_dict(reader.select([], *ALWAYS))
+    assert as_dict(reader.gathered([], *ALWAYS).whole()) == found
     for size in (1, 7):
         tiled = tile_by_tile(reader, [], *ALWAYS, size)
         assert tiled is None or tiled == found
@@ -55,10 +56,10 @@ def everything(reader: Reader) -> dict[Key, list[tuple[int, int]]]:
 
 
 def tile_by_tile(
-    reader: Reader, matchers: list[Matcher], start: int, end: int, size: int
+    reader: DataReader, matchers: list[Matcher], start: int, end: int, size: int
 ) -> dict[Key, list[tuple[int, int]]] | None:
     """Samples read from tiles of so many series by two readers; None if tiles are refused."""
-    series = reader.tiles(matchers, start, end)
+    series = reader.gathered(matchers, start, end)
     n = series.labels.n
     edges = np.append(np.arange(0, n, size), n).astype(np.int64)
     readers = series.open(edges, 2)

@@ -19,6 +19,7 @@ from promlab.tsdb.blocks.meta import is_ulid
 from promlab.tsdb.blocks.tombstones import Tombstones
 
 _LOG = logging.getLogger(__name__)
+NEVER = -(2**63)
 _TICK_S = 0.05  # two changes within a tick of the file system's clock look like one
 
 
@@ -45,6 +46,7 @@ class BlockCatalog:
         self.damaged: dict[str, str] = {}
         self._open: dict[str, tuple[int, Block]] = {}
         self._current: tuple[Block, ...] = ()
+        self.end = NEVER  # no block has a sample from this time on
         self._seen = -1
         self._head_version = 0
         self.head_tombstones: Tombstones = tombstones.none()
@@ -95,15 +97,18 @@ class BlockCatalog:
         current.sort(key=lambda block: (block.meta.min_time, block.meta.ulid))
         self._open = now
         if tuple(current) != self._current:
-            self._current = tuple(current)
-            self.generation += 1
+            self._use(current)
 
     def set_aside(self, name: str, why: str) -> None:
         """Leave a block out from now on."""
         _LOG.error("block %s can't be read, its samples are left out: %s", name, why)
         self.damaged[name] = why
         self._open.pop(name, None)
-        self._current = tuple(b for b in self._current if b.path.name != name)
+        self._use([block for block in self._current if block.path.name != name])
+
+    def _use(self, blocks: list[Block]) -> None:
+        self._current = tuple(blocks)
+        self.end = max((block.meta.max_time for block in blocks), default=NEVER)
         self.generation += 1
 
 

@@ -1,0 +1,63 @@
+"""Few series of the head, read with one call: what most queries of dashboards and rules ask for.
+
+Nothing here locates or decodes: `few_kernels` does, into memory that each thread keeps. What is
+not plain numbers, or more than fits that memory, is left to `locating` and `decoding`.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+from promlab.model.samples import SeriesBatch
+from promlab.model.storage import SelectHints
+from promlab.tsdb import few_kernels as k
+from promlab.tsdb.index import Selection
+from promlab.tsdb.mapped import Mapped
+
+Longs = npt.NDArray[np.int64]
+_local = threading.local()
+
+
+def read_few(
+    mapped: Mapped, selection: Selection, start_ms: int, end_ms: int, hints: SelectHints
+) -> SeriesBatch | None:
+    """The samples of a selection in a range, in the head; None if they are not for this way.
+
+    Hold the reader's lock: chunks are looked up.
+    """
+    labels = selection.labels
+    assert labels is not None
+    if labels.n > k.PLACES:
+        return None
+    plan, view = mapped.index.plan(selection), mapped.all_chunks()
+    scratch = _scratch()
+    n, times, samples = k.read_few(
+        *mapped.places, view.indexes, view.counts, view.datas, view.sizes, view.group_chains,
+        view.ring_chains, view.chain_sizes, view.starts, plan.groups, plan.group_places_at,
+        plan.group_places, plan.slots, plan.rings, plan.ring_places, plan.loose, plan.owners,
+        plan.places_at, plan.sources, start_ms, end_ms, hints.newest, scratch,
+    )  # fmt: skip
+    if n < 0 or samples > hints.max_samples > 0:
+        return None
+    # Looked up after the samples were: none of them can lack its start time.
+    mapped.refresh_series()
+    if mapped.index.starts(selection) is not None:
+        return None
+    rows_at, t_at = 2 * n + 1, 3 * n + 1
+    values_at = t_at + times
+    read = scratch[: values_at + samples].copy()
+    if n < labels.n:
+        labels = labels.take(read[rows_at:t_at])
+    offsets, times_at, t_ms = read[: n + 1], read[n + 1 : rows_at], read[t_at:values_at]
+    return SeriesBatch(labels, offsets, times_at, t_ms, read[values_at:].view(np.float64))
+
+
+def _scratch() -> Longs:
+    """This thread's memory."""
+    found: Longs | None = getattr(_local, "scratch", None)
+    if found is None:
+        found = _local.scratch = np.empty(k.SCRATCH, np.int64)
+    return found

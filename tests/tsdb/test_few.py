@@ -1,0 +1,111 @@
+"""Few series, read in one call: the same as many are, or left to the way of those."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from block_tools import settle
+from made_histograms import histogram, stack
+from test_blocks import Writing
+from tsdb_model import ALWAYS, as_dict, match, table
+
+from promlab.model.histograms import HistogramColumn
+from promlab.model.samples import SeriesBatch
+from promlab.model.storage import NO_HINTS, SampleExtras, SelectHints
+from promlab.tsdb import few_kernels
+from promlab.tsdb.data import DataReader
+from promlab.tsdb.few import read_few
+from promlab.tsdb.head import Head
+from promlab.tsdb.open import open as open_reader
+from promlab.tsdb.options import HeadOptions
+
+FOREVER = HeadOptions(sync="never", chunk_file_bytes=20_000)
+
+
+def few(reader: DataReader, hints: SelectHints = NO_HINTS) -> SeriesBatch | None:
+    """All series of the head, if they are few."""
+    mapped = reader._fresh()
+    return read_few(mapped, mapped.index.select([]), *ALWAYS, hints)
+
+
+@pytest.mark.parametrize("newest", [False, True])
+@pytest.mark.parametrize(("start", "end"), [ALWAYS, (30_000, 41_000), (59_500, 10**9), (0, 1)])
+def test_the_same_as_gathered(tmp_path: Path, start: int, end: int, newest: bool) -> None:
+    writing = Writing(tmp_path, child=True)
+    writing.scrape(1, 50)
+    writing.loose(range(1_000, 51_000, 300))
+    writing.loose(range(700, 40_000, 700))  # late ones
+    hints = SelectHints(newest=newest)
+    with open_reader(tmp_path) as reader:
+        for matchers in ([], [match("n", "[57]", "=~")], [match("n", "4")], [match("n", "x")]):
+            wanted = reader.gathered(matchers, start, end, hints).whole()
+            found = reader.tiles(matchers, start, end, hints).whole()
+            assert as_dict(found) == as_dict(wanted)
+            assert found.labels.symbols is wanted.labels.symbols
+        whole = reader.select([match("n", "4")], *ALWAYS)
+        assert whole.labels is reader.select([match("n", "4")], *ALWAYS).labels
+    writing.head.close()
+
+
+def test_what_blocks_have_is_gathered(tmp_path: Path) -> None:
+    writing = Writing(tmp_path)
+    writing.scrape(1, 310)
+    settle(writing.head)
+    with open_reader(tmp_path) as reader:
+        assert as_dict(reader.select([match("n", "8")], 0, 10**9)) == {
+            key: sorted(samples.items())
+            for key, samples in writing.model.items()
+            if ("n", "8") in key
+        }
+    writing.head.close()
+
+
+def test_only_so_many_and_plain_ones(tmp_path: Path) -> None:
+    head = Head.open(tmp_path, options=FOREVER)
+    with open_reader(tmp_path) as reader:
+        rows = [{"__name__": "a", "n": str(i)} for i in range(few_kernels.PLACES)]
+        refs = head.refs(table(head, rows))
+        head.append_loose(refs, np.full(len(refs), 1_000), np.arange(len(refs)) * 1.0)
+        found = few(reader)
+        assert found is not None
+        assert found.n == few_kernels.PLACES
+        assert few(reader, SelectHints(max_samples=few_kernels.PLACES - 1)) is None
+        more = head.refs(table(head, [{"__name__": "b"}]))
+        head.append_loose(more, np.full(1, 1_000), np.ones(1))
+        assert few(reader) is None
+        assert reader.select([], *ALWAYS).n == few_kernels.PLACES + 1
+    head.close()
+
+
+def test_too_many_samples_are_gathered(tmp_path: Path) -> None:
+    head = Head.open(tmp_path, options=FOREVER)
+    rows = [{"__name__": "a", "n": str(i)} for i in range(3)]
+    refs = head.refs(table(head, rows))
+    times = np.arange(few_kernels.ROWS // 3 + 200)
+    for t_ms in times.tolist():
+        head.append_loose(refs, np.full(3, t_ms), np.full(3, float(t_ms)))
+    with open_reader(tmp_path) as reader:
+        assert few(reader) is None
+        assert reader.select([], *ALWAYS).sample_count == 3 * len(times)
+        assert reader.select([match("n", "1")], *ALWAYS).values.tolist() == times.tolist()
+    head.close()
+
+
+def test_histograms_and_start_times_are_gathered(tmp_path: Path) -> None:
+    head = Head.open(tmp_path, options=FOREVER)
+    refs = head.refs(table(head, [{"__name__": "a"}]))
+    made = HistogramColumn(stack([histogram(3)]), np.zeros(1, np.int64))
+    with open_reader(tmp_path) as reader:
+        head.append_loose(refs, np.full(1, 1_000), np.ones(1))
+        assert few(reader) is not None
+        head.append_loose(
+            refs, np.full(1, 2_000), np.ones(1), SampleExtras(start_ms=np.full(1, 500))
+        )
+        assert few(reader) is None
+        assert reader.select([], *ALWAYS).start_ms is not None
+        head.append_loose(refs, np.full(1, 3_000), np.zeros(1), SampleExtras(made))
+        assert few(reader) is None
+        assert reader.select([], *ALWAYS).histograms is not None
+    head.close()
