@@ -142,9 +142,10 @@ class Request:
         """Parameters: those of a form in the body come before those of the URL."""
         if self._form is None:
             form = Form()
-            kind = self.header("content-type").partition(";")[0].strip().lower()
-            if self.method == "POST" and kind == FORM:
-                form.add(await self.body(MAX_FORM_BYTES))
+            if self.method == "POST":
+                kind = self.header("content-type").partition(";")[0].strip().lower()
+                if kind == FORM:
+                    form.add(await self.body(MAX_FORM_BYTES))
             form.add(self.scope["query_string"])
             self._form = form
         return self._form

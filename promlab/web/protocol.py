@@ -25,6 +25,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from promlab.web.http import Response, Scope
+from promlab.web.known_heads import KnownHeads
 
 MAX_HEADER_BYTES = 1 << 20
 _MAX_WAITING = 4096
@@ -86,6 +87,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._plain = False  # the request at hand may be answered at once
         self._in_turn = False
         self._body = b""
+        self._begun = 0  # requests in the data at hand
+        self._between = True  # requests: none is half there
+        self._heads = KnownHeads()
+        self._learnt: tuple[Any, int] | None = None  # a request that was answered at once
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Serve it, or let it wait for its turn."""
@@ -168,6 +173,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """A request begins: it has so long to be complete."""
         super().on_message_begin()
         self._header_bytes = 0
+        self._begun += 1
+        self._between = False
         self._begin_reading()
 
     def on_url(self, url: bytes) -> None:
@@ -193,7 +200,7 @@ class LimitedProtocol(HttpToolsProtocol):
         One for each piece of data: who sends many requests in one gets them answered in turn
         with those of others.
         """
-        if self._in_turn or (self.cycle is not None and not self.cycle.response_complete):
+        if self._in_turn or not self._is_free():
             return False
         self._in_turn = True
         parser = self.parser
@@ -201,10 +208,13 @@ class LimitedProtocol(HttpToolsProtocol):
             parser.get_method() in _PLAIN_METHODS
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
-            and not self.flow.write_paused
-            and not self.transport.is_closing()
             and _NOT_PLAIN.isdisjoint([name for name, _ in self.headers])
         )
+
+    def _is_free(self) -> bool:
+        """Whether an answer may be written now."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and not self.flow.write_paused and not self.transport.is_closing()
 
     def on_body(self, body: bytes) -> None:
         """A part of a request's body."""
@@ -225,9 +235,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is complete."""
+        self._between = True
         if self._plain:
             response = self._answer()
             if response is not None:
+                self._learnt = self.scope, len(self._body)
                 self._write(response)
                 return
             self._by_task()
@@ -246,22 +258,35 @@ class LimitedProtocol(HttpToolsProtocol):
         scope["query_string"] = url.query or b""
         return answer(scope, self._body)
 
+    def _answered_again(self, data: bytes) -> bool:
+        """Answer a request whose head is known, if that can be done at once."""
+        found = self._heads.request(data)
+        answer = self._limits.at_once
+        if found is None or answer is None or not self._is_free():
+            return False
+        self._unset_keepalive_if_required()
+        response = answer(*found)
+        if response is None:
+            self._in_turn = True  # not asked once more
+            return False
+        self._write(response)
+        return True
+
     def _write(self, response: Response) -> None:
-        parts = [_STATUS_LINES[response.status]]
-        for name, value in (*self.server_state.default_headers, *response.headers):
-            if b"\n" in value or b"\r" in value:
-                raise ValueError("a header has more than one line")
-            parts += (name, b": ", value, b"\r\n")
+        headers = [*self.server_state.default_headers, *response.headers]
+        head = b"\r\n".join([b"%b: %b" % header for header in headers])
+        between = max(0, len(headers) - 1)
+        if head.count(b"\n") != between or head.count(b"\r") != between:
+            raise ValueError("a header has more than one line")
         body = response.body
         assert isinstance(body, bytes)
-        parts.append(b"\r\n")
         self._plain = False
         self.cycle = _ANSWERED
         if len(body) < _BIG_BYTES:
-            parts.append(body)
-            self.transport.write(b"".join(parts))
-        else:
-            self.transport.writelines((b"".join(parts), body))  # not copied once more
+            self.transport.write(b"%b%b\r\n\r\n%b" % (_STATUS_LINES[response.status], head, body))
+        else:  # not copied once more
+            head = b"%b%b\r\n\r\n" % (_STATUS_LINES[response.status], head)
+            self.transport.writelines((head, body))
         self.server_state.total_requests += 1
         self._idle = True
         self._due_in(self.timeout_keep_alive)
@@ -271,8 +296,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """A piece of what the client says."""
-        self._in_turn = False
+        self._in_turn, self._begun = False, 0
+        if self._between and self._answered_again(data):
+            return
+        self._learnt = None
         super().data_received(data)
+        if self._learnt is not None and self._begun == 1 and self._between:
+            self._heads.learn(data, *self._learnt)
         if self._plain and not self.transport.is_closing():
             self._by_task()  # the rest of the body is yet to come
 

@@ -141,6 +141,24 @@ def test_an_answer_at_once_is_the_same_as_one_of_a_task() -> None:
                 assert at_once == in_turn
 
 
+def test_a_connection_answers_the_same_however_often_it_was_asked() -> None:
+    texts = ["1", "2", "up", "up", "1+", "up{", "sum(up)", "sum(up)", "%31"]
+    with threaded(lambda: make_context(SETTINGS)) as (address, _):
+        asked = [QUERY.format(text, "") for text in texts] * 2
+        asked += ["GET /nothing?a=b HTTP/1.1\r\nHost: x\r\n\r\n"] * 2
+        asked += ["GET /api/v1/label/jo%62/values HTTP/1.1\r\nHost: x\r\n\r\n"] * 2
+        with connected(address) as client:
+            for request in asked:
+                client.sendall(request.encode())
+                ((headers, body),) = answers(client, 1)
+                with connected(address) as other:
+                    other.sendall(request.encode())
+                    ((same_headers, same),) = answers(other, 1)
+                assert body == same
+                assert headers.keys() == same_headers.keys()
+                assert headers[""] == same_headers[""]
+
+
 POSTED = (
     "POST /api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     "Content-Length: {}\r\n{}\r\n"
