@@ -101,8 +101,8 @@ async def _strings(context: Context, request: Request, ask: Ask) -> Response:
 
 
 def _scope(context: Context) -> ApiScope:
-    symbols = context.stored().symbols.overlay()
-    return ApiScope(symbols, time.monotonic() + context.settings.query_timeout_s)
+    deadline = time.monotonic() + context.settings.query_timeout_s
+    return ApiScope(context.stored(), deadline)
 
 
 async def _where(

@@ -27,8 +27,7 @@ async def read(context: Context, request: Request) -> Response:
     except (BadSnappy, remote.BadReadRequest) as error:
         return text(f"{error}\n", 400)
     settings = context.settings
-    symbols = context.stored().symbols.overlay()
-    querier = context.within(ApiScope(symbols, time.monotonic() + _PATIENCE_S))
+    querier = context.within(ApiScope(context.stored(), time.monotonic() + _PATIENCE_S))
     external = (await context.config()).global_.external_labels
 
     def select(query: remote.ReadQuery) -> SeriesBatch:

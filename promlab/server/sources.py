@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -23,14 +24,19 @@ if TYPE_CHECKING:
 _MARGIN_BLOCKS = 2
 
 
-@dataclass(slots=True)
+@dataclass
 class ApiScope:
     """A request that looks series up, for sources that want to know who asks."""
 
-    symbols: Symbols
+    stored: Querier
     deadline: float
     cancel: Event | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @cached_property
+    def symbols(self) -> Symbols:
+        """For texts that nobody has stored; see `QueryScope`."""
+        return self.stored.symbols.overlay()
 
     def warn(self, text: str) -> None:
         """Say beside the answer what it lacks."""

@@ -14,6 +14,7 @@
     exemplar_*.py      stored exemplars
     index.py           labels → series (reader)
     reader.py, open.py `Reader`, the Querier
+    few.py             few series, in one call
     locating.py        where samples are
     head_tiles.py      what was located, decoded a few series at a time ...
     decoding.py        ... or to a batch at once

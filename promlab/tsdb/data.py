@@ -30,7 +30,7 @@ from promlab.tsdb.blocks.merge import BlockPart, Gathering, assemble, without_de
 from promlab.tsdb.blocks.tiles import BlockTiles
 from promlab.tsdb.blocks.touched import TouchedIndexes
 from promlab.tsdb.blocks.union import Union, unite
-from promlab.tsdb.few import read_few
+from promlab.tsdb.few import all_alive, read_few
 from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Verdicts
 from promlab.tsdb.mapped import Mapped
@@ -328,6 +328,9 @@ class DataReader(Reader):
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> list[str]:
         """Sorted values that one label takes in those series."""
+        known = self._known_values(name, matchers, start_ms, end_ms)
+        if known is not None:
+            return known
         head, _ = self._before_blocks(lambda: self._head_values(name, matchers, start_ms, end_ms))
         if head is None:
             labels = self.series(matchers, start_ms, end_ms)
@@ -338,6 +341,21 @@ class DataReader(Reader):
             return head
         codes = np.unique(np.concatenate([np.unique(table.column(name)) for table in tables]))
         return sorted({*head, *symbols.texts(codes[codes > 0])})
+
+    def _known_values(
+        self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> list[str] | None:
+        """The same, if the head has all samples and each value is that of a series alive."""
+        with self._lock:
+            self._shared()
+            mapped = self._mapped
+            if mapped is None or not self._all_in_head(start_ms):
+                return None
+            selection = mapped.index.select(matchers)
+            found = selection.witnesses(name)
+            alive = all_alive(mapped, selection, found.series, start_ms, end_ms)
+            self.blocks.refresh()
+            return list(found.texts) if alive and self._all_in_head(start_ms) else None
 
     def _head_values(
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int

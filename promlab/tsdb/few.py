@@ -1,7 +1,7 @@
 """Few series of the head, read with one call: what most queries of dashboards and rules ask for.
 
-Nothing here locates or decodes: `few_kernels` does, into memory that each thread keeps. What is
-not plain numbers, or more than fits that memory, is left to `locating` and `decoding`.
+Nothing here locates or decodes: kernels do, into memory that each thread keeps. What is not
+plain numbers, or more than fits that memory, is left to `locating` and `decoding`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from promlab.model.storage import SelectHints
 from promlab.tsdb import few_kernels as k
 from promlab.tsdb.index import Selection
 from promlab.tsdb.mapped import Mapped
+from promlab.tsdb.piece_kernels import alive
+from promlab.tsdb.tail_kernels import OK
 
 Longs = npt.NDArray[np.int64]
 _local = threading.local()
@@ -53,6 +55,23 @@ def read_few(
         labels = labels.take(read[rows_at:t_at])
     offsets, times_at, t_ms = read[: n + 1], read[n + 1 : rows_at], read[t_at:values_at]
     return SeriesBatch(labels, offsets, times_at, t_ms, read[values_at:].view(np.float64))
+
+
+def all_alive(
+    mapped: Mapped, selection: Selection, rows: Longs, start_ms: int, end_ms: int
+) -> bool:
+    """Whether the head has samples in a range of all these series of a selection.
+
+    Hold the reader's lock. False as well where head files have to be mapped anew to know it.
+    """
+    plan, view = mapped.index.plan(selection), mapped.all_chunks()
+    out = np.zeros(len(rows), np.int8)
+    state = alive(
+        *mapped.places, view.indexes, view.counts, view.group_chains, view.ring_chains,
+        view.chain_sizes, plan.owners, plan.loose, plan.places_at, plan.sources, rows, start_ms,
+        end_ms, np.full(len(plan.owners), -1, np.int8), out,
+    )  # fmt: skip
+    return state == OK and np.count_nonzero(out) == len(rows)
 
 
 def _scratch() -> Longs:

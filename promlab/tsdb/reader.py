@@ -2,7 +2,8 @@
 
 Implements `promlab.model.storage.Querier`. Each call first looks at the counters of the
 control page, so it sees everything committed before it. A lock is held while labels are
-looked up; samples are copied and decoded outside it, by kernels without the GIL.
+looked up, and few series read; of many, samples are copied and decoded outside it, by kernels
+without the GIL.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from tsdb_model import ALWAYS, as_dict, match, table
 
 from promlab.model.histograms import HistogramColumn
 from promlab.model.samples import SeriesBatch
-from promlab.model.storage import NO_HINTS, SampleExtras, SelectHints
+from promlab.model.storage import NO_EXTRAS, NO_HINTS, SampleExtras, SelectHints
 from promlab.tsdb import few_kernels
 from promlab.tsdb.data import DataReader
 from promlab.tsdb.few import read_few
@@ -24,8 +24,17 @@ from promlab.tsdb.options import HeadOptions
 FOREVER = HeadOptions(sync="never", chunk_file_bytes=20_000)
 
 
+def append(head: Head, n: int, t_ms: int, extras: SampleExtras = NO_EXTRAS) -> None:
+    """A sample of each of the first n series."""
+    rows = [{"__name__": "a", "n": str(i)} for i in range(n)]
+    refs = head.refs(table(head, rows))
+    head.append_loose(refs, np.full(n, t_ms), np.full(n, float(t_ms)), extras)
+    head.commit()
+
+
 def few(reader: DataReader, hints: SelectHints = NO_HINTS) -> SeriesBatch | None:
     """All series of the head, if they are few."""
+    reader.select([], *ALWAYS)  # files that have grown are mapped anew
     mapped = reader._fresh()
     return read_few(mapped, mapped.index.select([]), *ALWAYS, hints)
 
@@ -37,6 +46,7 @@ def test_the_same_as_gathered(tmp_path: Path, start: int, end: int, newest: bool
     writing.scrape(1, 50)
     writing.loose(range(1_000, 51_000, 300))
     writing.loose(range(700, 40_000, 700))  # late ones
+    writing.head.commit()
     hints = SelectHints(newest=newest)
     with open_reader(tmp_path) as reader:
         for matchers in ([], [match("n", "[57]", "=~")], [match("n", "4")], [match("n", "x")]):
@@ -65,15 +75,12 @@ def test_what_blocks_have_is_gathered(tmp_path: Path) -> None:
 def test_only_so_many_and_plain_ones(tmp_path: Path) -> None:
     head = Head.open(tmp_path, options=FOREVER)
     with open_reader(tmp_path) as reader:
-        rows = [{"__name__": "a", "n": str(i)} for i in range(few_kernels.PLACES)]
-        refs = head.refs(table(head, rows))
-        head.append_loose(refs, np.full(len(refs), 1_000), np.arange(len(refs)) * 1.0)
+        append(head, few_kernels.PLACES, 1_000)
         found = few(reader)
         assert found is not None
         assert found.n == few_kernels.PLACES
         assert few(reader, SelectHints(max_samples=few_kernels.PLACES - 1)) is None
-        more = head.refs(table(head, [{"__name__": "b"}]))
-        head.append_loose(more, np.full(1, 1_000), np.ones(1))
+        append(head, few_kernels.PLACES + 1, 2_000)
         assert few(reader) is None
         assert reader.select([], *ALWAYS).n == few_kernels.PLACES + 1
     head.close()
@@ -81,31 +88,39 @@ def test_only_so_many_and_plain_ones(tmp_path: Path) -> None:
 
 def test_too_many_samples_are_gathered(tmp_path: Path) -> None:
     head = Head.open(tmp_path, options=FOREVER)
-    rows = [{"__name__": "a", "n": str(i)} for i in range(3)]
-    refs = head.refs(table(head, rows))
-    times = np.arange(few_kernels.ROWS // 3 + 200)
-    for t_ms in times.tolist():
-        head.append_loose(refs, np.full(3, t_ms), np.full(3, float(t_ms)))
+    times = range(few_kernels.ROWS // 200 + 2)
+    for t_ms in times:
+        append(head, 200, t_ms)
     with open_reader(tmp_path) as reader:
         assert few(reader) is None
-        assert reader.select([], *ALWAYS).sample_count == 3 * len(times)
-        assert reader.select([match("n", "1")], *ALWAYS).values.tolist() == times.tolist()
+        assert reader.select([], *ALWAYS).sample_count == 200 * len(times)
+        assert reader.select([match("n", "1")], *ALWAYS).values.tolist() == list(times)
     head.close()
 
 
 def test_histograms_and_start_times_are_gathered(tmp_path: Path) -> None:
     head = Head.open(tmp_path, options=FOREVER)
-    refs = head.refs(table(head, [{"__name__": "a"}]))
-    made = HistogramColumn(stack([histogram(3)]), np.zeros(1, np.int64))
+    made = HistogramColumn(stack([histogram(positive={0: 3.0})]), np.zeros(1, np.int64))
     with open_reader(tmp_path) as reader:
-        head.append_loose(refs, np.full(1, 1_000), np.ones(1))
+        append(head, 1, 1_000)
         assert few(reader) is not None
-        head.append_loose(
-            refs, np.full(1, 2_000), np.ones(1), SampleExtras(start_ms=np.full(1, 500))
-        )
+        append(head, 1, 2_000, SampleExtras(start_ms=np.full(1, 500)))
         assert few(reader) is None
         assert reader.select([], *ALWAYS).start_ms is not None
-        head.append_loose(refs, np.full(1, 3_000), np.zeros(1), SampleExtras(made))
+        append(head, 1, 3_000, SampleExtras(made))
         assert few(reader) is None
         assert reader.select([], *ALWAYS).histograms is not None
+    head.close()
+
+
+def test_values_of_labels(tmp_path: Path) -> None:
+    head = Head.open(tmp_path, options=FOREVER)
+    with open_reader(tmp_path) as reader:
+        append(head, 3, 1_000)
+        assert reader.label_values("n", [], 0, 5_000) == ["0", "1", "2"]
+        append(head, 1, 100_000)
+        assert reader.label_values("n", [], 0, 5_000) == ["0", "1", "2"]
+        assert reader.label_values("n", [], 5_000, 100_000) == ["0"]
+        assert reader.label_values("n", [match("n", "2")], 5_000, 100_000) == []
+        assert reader.label_values("x", [], 0, 100_000) == []
     head.close()

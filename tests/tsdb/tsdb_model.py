@@ -7,8 +7,8 @@ import numpy as np
 from promlab.model.labels import LabelTable
 from promlab.model.matchers import Matcher, MatchType
 from promlab.model.samples import SeriesBatch
-from promlab.tsdb.head import Head
 from promlab.tsdb.data import DataReader
+from promlab.tsdb.head import Head
 
 ALWAYS = (-(2**62), 2**62)
 Key = tuple[tuple[str, str], ...]
