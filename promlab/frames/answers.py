@@ -39,11 +39,11 @@ def to_result(
         if value.histograms is not None:
             column = value.histograms
             index = np.ascontiguousarray(column.index[rows, steps])
-            batch = replace(batch, histograms=replace(column, index=index))
+            batch = batch._replace(histograms=replace(column, index=index))
     else:
         batch = value.batch
     if isinstance(value, engine.InstantVector) and value.histograms is not None:
-        batch = replace(batch, histograms=value.histograms)
+        batch = batch._replace(histograms=value.histograms)
     histograms: tuple[HistogramSample, ...] = ()
     if batch.histograms is not None:
         from promlab.frames.histograms import split

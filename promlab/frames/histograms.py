@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from promlab.client.decode import HistogramSample
@@ -40,8 +38,7 @@ def split(batch: SeriesBatch) -> tuple[SeriesBatch, tuple[HistogramSample, ...]]
     left = np.bincount(series[floats], minlength=batch.n)
     kept = np.flatnonzero(left)
     offsets = np.concatenate([[0], np.cumsum(left[kept])]).astype(np.int64)
-    smaller = replace(
-        batch,
+    smaller = batch._replace(
         labels=batch.labels.take(kept),
         offsets=offsets,
         times_at=offsets[:-1].copy(),

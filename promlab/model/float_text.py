@@ -28,7 +28,8 @@ def format_float(value: float) -> str:
 def format_plain(value: float) -> str:
     """Like `format_float`, but never with an exponent: how the API prints scalars."""
     if math.isfinite(value) and value:
-        return format(Decimal(repr(value)), "f").removesuffix(".0")
+        text = repr(value)
+        return (text if "e" not in text else format(Decimal(text), "f")).removesuffix(".0")
     return format_float(value)
 
 

@@ -24,6 +24,8 @@ _LOCAL = 1 << 31
 class Symbols:
     """Append-only table of distinct strings; codes are dense, 0 is the empty string."""
 
+    is_overlay = False
+
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._texts: list[str] = [""]
         self._codes: dict[str, int] = {"": 0}
@@ -82,6 +84,8 @@ class Symbols:
 
 class _Overlay(Symbols):
     """Codes of the table below stay as they are; own codes have the highest bit set."""
+
+    is_overlay = True
 
     def __init__(self, below: Symbols) -> None:
         super().__init__()

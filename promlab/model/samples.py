@@ -8,7 +8,7 @@ or kept aside, before any arithmetic.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,7 @@ def stale_values(n: int) -> Values:
     return np.full(n, STALE_BITS, np.uint64).view(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesBatch:
+class SeriesBatch(NamedTuple):
     """Samples of n series, as any `Querier` gives them.
 
     Series s has the values `values[offsets[s]:offsets[s+1]]`; their times, in ms UTC and

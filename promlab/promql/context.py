@@ -107,14 +107,16 @@ class QueryContext:
     def hold(self, count: int) -> None:
         """Account for values that are about to be allocated. Raises TooManySamples."""
         self.cells += count
-        self.peak = max(self.peak, self.cells)
+        if self.cells > self.peak:
+            self.peak = self.cells
         if self.cells > self.max_samples:
             raise TooManySamples(self.max_samples)
 
     def read(self, count: int) -> None:
         """Account for samples that were read. Raises TooManySamples."""
         self.samples_read += count
-        self.peak = max(self.peak, count)
+        if count > self.peak:
+            self.peak = count
         if count > self.max_samples:
             raise TooManySamples(self.max_samples)
 
@@ -124,15 +126,16 @@ class QueryContext:
 
     def remember(self, tables: tuple[LabelTable, ...], key: Hashable, make: Callable[[], T]) -> T:
         """A value derived from label tables, shared with other queries where that is safe."""
-        if all(table.symbols is self.base for table in tables):
-            return self.memo.get(tables, key, make)
-        return make()
+        for table in tables:
+            if table.symbols.is_overlay:  # the query made it up
+                return make()
+        return self.memo.get(tables, key, make)
 
     def split(self, work: int, n: int, run: Callable[[int, int], None]) -> None:
         """Run a kernel over [0, n) in one piece, or in several threads if `work` is big."""
         self.check()
-        threads = min(self.options.threads, n)
-        pool = self.pool() if work > _SPLIT and threads > 1 else None
+        threads = min(self.options.threads, n) if work > _SPLIT else 1
+        pool = self.pool() if threads > 1 else None
         if pool is None:
             run(0, n)
         else:

@@ -76,11 +76,12 @@ class Engine:
 
     def plan(self, text: str) -> Plan:
         """The plan of a query. Raises PromQLSyntaxError."""
-        with self._lock:
-            found = self._plans.get(text)
-            if found is not None:
-                self._plans.move_to_end(text)
-                return found
+        found = self._plans.get(text)
+        if found is not None:
+            if 2 * len(self._plans) > PLANS_KEPT:  # else none is forgotten soon
+                with self._lock:
+                    self._plans[text] = self._plans.pop(text, found)
+            return found
         from promlab.promql.parser import parse
 
         made = make_plan(text, parse(text, self.options.features))
@@ -227,12 +228,11 @@ def _instant_value(ctx: QueryContext) -> Value:
     if not isinstance(value, Vector):
         return Scalar(steps.start_ms, float(value[0]))
     value = drop_marked(ctx, value)
-    present = value.present[:, 0]
-    if present.all():
+    if np.count_nonzero(value.present) == value.n:
         return InstantVector(
             value.labels, steps.start_ms, value.values[:, 0], _histograms(value, (slice(None), 0))
         )
-    rows = np.flatnonzero(present)
+    rows = np.flatnonzero(value.present)
     return InstantVector(
         value.labels.take(rows),
         steps.start_ms,
@@ -255,7 +255,7 @@ def _range_value(ctx: QueryContext) -> Value:
     vector = drop_marked(ctx, vector)
     order, in_order = ctx.remember((vector.labels,), "order", lambda: _order(vector.labels))
     kept: Mask = np.logical_or.reduce(vector.present, axis=1)
-    if not kept.all():
+    if np.count_nonzero(kept) < vector.n:
         order = order[kept[order]]
     if len(order) != vector.n or not in_order:
         ctx.hold(len(order) * steps.count)

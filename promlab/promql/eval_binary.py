@@ -124,7 +124,7 @@ def _picked(
     vector: Vector, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> tuple[Values, Mask]:
     """Rows of a vector, without a copy where they are all of them."""
-    if len(rows) == vector.n and (rows == np.arange(len(rows))).all():
+    if len(rows) == vector.n and not np.count_nonzero(rows != np.arange(len(rows))):
         return vector.values, vector.present
     return vector.values[rows], vector.present[rows]
 

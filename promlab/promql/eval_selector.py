@@ -7,9 +7,8 @@ marker means the series has ended. A range selector sees (t - range, t] without 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -29,8 +28,7 @@ WindowKernel = Callable[..., None]
 NO_PARAMS = np.zeros((0, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """What a range function sees: samples without staleness markers, and where its windows end.
 
     `ends` are the right edges, at the selector's offset or fixed moment; `unnamed` marks
@@ -59,8 +57,8 @@ def select_instant(
     from promlab.promql import window_kernels as kernels
 
     ends = steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
-    hints = SelectHints(ctx.step_ms, newest=ends.count == 1 and not node.smoothed)
-    batch = select(ctx, node, ends, ctx.lookback_ms, hints)
+    newest = ends.count == 1 and not node.smoothed
+    batch = select(ctx, node, ends, newest=newest)
     if node.smoothed:
         from promlab.promql.smoothed_selector import smoothed_vector
 
@@ -92,8 +90,7 @@ def select_window(ctx: QueryContext, node: MatrixSelector, steps: Steps) -> Wind
     return RangeSelection.of(ctx, node, steps).window()
 
 
-@dataclass(frozen=True, slots=True)
-class RangeSelection:
+class RangeSelection(NamedTuple):
     """Series of a range selector whose samples are still to be read; see `Window`."""
 
     ctx: QueryContext
@@ -110,7 +107,7 @@ class RangeSelection:
         ends = steps.moved(offset_ms(ctx, selector.offset), at_ms(ctx, selector.at))
         range_ms = length_ms(ctx, node.range)
         back_ms = range_ms + (ctx.lookback_ms if selector.anchored or selector.smoothed else 0)
-        series = tiles(ctx, selector, ends, back_ms, SelectHints(ctx.step_ms, back_ms))
+        series = tiles(ctx, selector, ends, back_ms, range_ms=back_ms)
         return RangeSelection(ctx, series, ends, range_ms, selector.anchored, selector.smoothed)
 
     def window(self) -> Window:
@@ -123,22 +120,28 @@ class RangeSelection:
 
 
 def select(
-    ctx: QueryContext, node: VectorSelector, ends: Steps, back_ms: int, hints: SelectHints
+    ctx: QueryContext, node: VectorSelector, ends: Steps, *, newest: bool = False
 ) -> SeriesBatch:
-    """Samples of all series that match, from the first step's window to the last step.
-
-    A smoothed selector also gets what follows within the lookback delta.
-    """
-    return accounted(ctx, tiles(ctx, node, ends, back_ms, hints).whole())
+    """Samples of an instant selector."""
+    return accounted(ctx, tiles(ctx, node, ends, ctx.lookback_ms, newest=newest).whole())
 
 
 def tiles(
-    ctx: QueryContext, node: VectorSelector, ends: Steps, back_ms: int, hints: SelectHints
+    ctx: QueryContext,
+    node: VectorSelector,
+    ends: Steps,
+    back_ms: int,
+    *,
+    range_ms: int = 0,
+    newest: bool = False,
 ) -> TiledSeries:
-    """The same, to be read later."""
+    """All series that match, from the first step's window to the last step.
+
+    A smoothed selector also gets what follows within the lookback delta. See `SelectHints` for
+    `range_ms` and `newest`.
+    """
     ctx.check()
-    step_ms, range_ms, func, _, newest = hints
-    hints = SelectHints(step_ms, range_ms, func, ctx.max_samples, newest)
+    hints = SelectHints(ctx.step_ms, range_ms, "", ctx.max_samples, newest)
     first = ends.start_ms - back_ms + 1
     last = ends.end_ms + (ctx.lookback_ms if node.smoothed else 0)
     querier = ctx.querier
@@ -201,7 +204,7 @@ def run(
 
 def work_order(times_at: Rows) -> Rows:
     """Rows so ordered that those of equal times follow each other."""
-    if len(times_at) < 2 or (times_at[1:] >= times_at[:-1]).all():
+    if len(times_at) < 2 or not np.count_nonzero(times_at[1:] < times_at[:-1]):
         return np.arange(len(times_at))
     return np.argsort(times_at, kind="stable")
 

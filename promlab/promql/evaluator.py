@@ -152,11 +152,11 @@ class Evaluator:
         if not isinstance(value, Vector):
             return -value
         self.ctx.hold(value.values.size)
-        negative = replace(value, values=-value.values)
+        negative = value._replace(values=-value.values)
         if negative.histograms is not None:
             table = negative.histograms.table
             column = replace(negative.histograms, table=table.scaled(-1.0).hinted(GAUGE))
-            negative = replace(negative, histograms=column)
+            negative = negative._replace(histograms=column)
         return drop_name(self.ctx, negative, node, strict=True)
 
 

@@ -242,4 +242,4 @@ def scaled_cells(vector: Vector, factors: Floats) -> Vector:
     made = column.table.take(rows).scaled(factors[row, step])
     index = np.full(column.index.shape, -1, np.int64)
     index[row, step] = np.arange(len(rows))
-    return replace(vector, histograms=type(column)(made, index))
+    return vector._replace(histograms=type(column)(made, index))

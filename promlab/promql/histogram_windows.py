@@ -58,8 +58,8 @@ def parts(ctx: QueryContext, window: Window) -> Parts:
     assert batch.histograms is not None
     ctx.hold(4 * batch.n * window.ends.count)
     is_histogram = batch.histograms.index >= 0
-    floats = replace(window, batch=replace(chosen_samples(batch, ~is_histogram), histograms=None))
-    histograms = replace(window, batch=chosen_samples(batch, is_histogram))
+    floats = window._replace(batch=chosen_samples(batch, ~is_histogram)._replace(histograms=None))
+    histograms = window._replace(batch=chosen_samples(batch, is_histogram))
     back_ms, ahead_ms = reach(window)
     clock = SampleClock(histograms.batch)
     at = clock.windows(window.ends, back_ms, ahead_ms)
@@ -101,7 +101,7 @@ def with_found_resets(batch: SeriesBatch) -> SeriesBatch:
     index = column.index.copy()
     index[samples] = np.arange(len(samples))
     made = HistogramColumn(column.table.take(rows).hinted(hint), index)
-    return replace(batch, histograms=made)
+    return batch._replace(histograms=made)
 
 
 def floats_of(ctx: QueryContext, window: Window, node: Node) -> Window:
@@ -144,7 +144,7 @@ def with_cells(
         row, step, numbers = row[kept], step[kept], numbers[kept]
     index[row, step] = numbers
     present[row, step] = True
-    return replace(vector, present=present).with_histograms(HistogramColumn(table, index))
+    return vector._replace(present=present).with_histograms(HistogramColumn(table, index))
 
 
 def note_combined(

@@ -32,11 +32,11 @@ class TableMemo:
     def get(self, tables: tuple[LabelTable, ...], key: Hashable, make: Callable[[], T]) -> T:
         """What `make` made of these tables under this key, now or earlier."""
         found_by = (*map(id, tables), key)
-        with self._lock:
-            found = self._kept.get(found_by)
-            if found is not None:
-                self._kept.move_to_end(found_by)
-                return found[1]  # type: ignore[no-any-return]  # the key says what it is
+        found = self._kept.get(found_by)
+        if found is not None:
+            if 2 * len(self._kept) > self._max_entries or 2 * self._rows > self._max_rows:
+                self._use(found_by)  # else none is forgotten soon
+            return found[1]  # type: ignore[no-any-return]  # the key says what it is
         made = make()
         rows = sum(table.n for table in tables) + 1
         if rows > self._max_rows:
@@ -49,3 +49,8 @@ class TableMemo:
                 _, (gone, _) = self._kept.popitem(last=False)
                 self._rows -= sum(table.n for table in gone) + 1
         return made
+
+    def _use(self, found_by: Hashable) -> None:
+        with self._lock:
+            if found_by in self._kept:
+                self._kept.move_to_end(found_by)

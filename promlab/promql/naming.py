@@ -6,8 +6,6 @@ names go at the end of the query.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from promlab.errors import QueryError
@@ -27,7 +25,7 @@ SAME_LABELS = "vector cannot contain metrics with the same labelset"
 
 def without_name(ctx: QueryContext, labels: LabelTable) -> LabelTable:
     """The table without the columns that say what its values are."""
-    if not any(name in labels.columns for name in NAME_LABELS):
+    if labels.columns.keys().isdisjoint(NAME_LABELS):
         return labels
     return ctx.remember((labels,), "unnamed", lambda: labels.drop(NAME_LABELS))
 
@@ -40,7 +38,7 @@ def drop_name(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool = F
     """
     if ctx.options.delayed_name_removal:
         marked = np.ones(vector.n, np.bool_)
-        return replace(vector, unnamed=marked)
+        return vector._replace(unnamed=marked)
     return drop_name_now(ctx, vector, node, strict=strict)
 
 
@@ -49,7 +47,7 @@ def drop_name_now(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool
     labels = without_name(ctx, vector.labels)
     if labels is vector.labels:
         return vector
-    bare = replace(vector, labels=labels)
+    bare = vector._replace(labels=labels)
     if keeps_apart(ctx, vector.labels):
         return bare
     return merge_same(ctx, bare, node, strict=strict)
@@ -63,7 +61,7 @@ def drop_marked(ctx: QueryContext, vector: Vector) -> Vector:
     for name in NAME_LABELS:
         if name in labels.columns:
             labels = labels.replace(name, np.where(vector.unnamed, _NONE, labels.columns[name]))
-    return merge_same(ctx, replace(vector, labels=labels, unnamed=None), ctx.plan.expr)
+    return merge_same(ctx, vector._replace(labels=labels, unnamed=None), ctx.plan.expr)
 
 
 def merge_same(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool = False) -> Vector:

@@ -7,7 +7,7 @@ has an index that is not -1, the value is that histogram; it is None where there
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,7 @@ from promlab.model.samples import SeriesBatch, Times, Values
 from promlab.promql.step_counts import StepCounts
 
 
-@dataclass(frozen=True, slots=True)
-class InstantVector:
+class InstantVector(NamedTuple):
     """One sample a series, all at `t_ms`, in the order the answer has them."""
 
     labels: LabelTable
@@ -28,8 +27,7 @@ class InstantVector:
     histograms: HistogramColumn | None = None  # index i64[n]
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(NamedTuple):
     """Series over the steps of a range query, sorted by labels."""
 
     labels: LabelTable
@@ -39,23 +37,20 @@ class Matrix:
     histograms: HistogramColumn | None = None  # index i64[n, steps]
 
 
-@dataclass(frozen=True, slots=True)
-class RawMatrix:
+class RawMatrix(NamedTuple):
     """Stored samples of an instant query for a range vector; no staleness markers."""
 
     batch: SeriesBatch
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A number at `t_ms`."""
 
     t_ms: int
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class String:
+class String(NamedTuple):
     """A string literal at `t_ms`."""
 
     t_ms: int
@@ -65,8 +60,7 @@ class String:
 Value = InstantVector | Matrix | RawMatrix | Scalar | String
 
 
-@dataclass(frozen=True, slots=True)
-class QueryStats:
+class QueryStats(NamedTuple):
     """What a query cost. `samples_read` counts what came from storage, markers too."""
 
     samples_read: int = 0
@@ -76,14 +70,13 @@ class QueryStats:
     by_step: StepCounts | None = None  # only where it was asked for
 
 
-@dataclass(frozen=True, slots=True)
-class QueryResult:
+class QueryResult(NamedTuple):
     """Value, annotations (text as the API prints it) and cost."""
 
     value: Value
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
-    stats: QueryStats = field(default_factory=QueryStats)
+    stats: QueryStats = QueryStats()
 
     @property
     def points(self) -> int:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class RunningQuery:
+class RunningQuery(NamedTuple):
     """One query that is being evaluated.
 
     `start_ms`, `end_ms`, `step_ms` are the times it is evaluated at (`step_ms` 0 for an

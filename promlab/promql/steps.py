@@ -38,6 +38,8 @@ class Steps:
 
     def moved(self, offset_ms: int, at_ms: int | None) -> Steps:
         """Where a selector with this offset and this fixed moment looks at each step."""
+        if at_ms is None and not offset_ms:
+            return self
         if at_ms is None:
             return Steps(self.start_ms - offset_ms, self.step_ms, self.count)
         return Steps(at_ms - offset_ms, 0, self.count)

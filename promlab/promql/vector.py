@@ -6,7 +6,7 @@ a query. What changes labels makes a new vector.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,7 @@ Mask = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Vector:
+class Vector(NamedTuple):
     """values f64[n, steps] of n series where `present`.
 
     `histograms` (index i64[n, steps], None for none) says where a value is a native histogram
@@ -48,16 +47,16 @@ class Vector:
     def with_histograms(self, column: HistogramColumn | None) -> Vector:
         """The same with histograms at those of the column's places that are present."""
         if column is None or not (column.index >= 0).any():
-            return replace(self, histograms=None)
-        return replace(self, histograms=column)
+            return self._replace(histograms=None)
+        return self._replace(histograms=column)
 
     def where(self, present: Mask) -> Vector:
         """The same with values only there (a part of what is present now)."""
         if self.histograms is None:
-            return replace(self, present=present)
+            return self._replace(present=present)
         table, index = self.histograms.table, self.histograms.index
         kept = HistogramColumn(table, np.where(present, index, -1))
-        return replace(self, present=present).with_histograms(kept)
+        return self._replace(present=present).with_histograms(kept)
 
     @property
     def is_histogram(self) -> Mask:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -176,7 +175,7 @@ def _with_stats(
     if wanted == "all" and PER_STEP in context.features:
         start_ms, _, step_ms = asked.times_ms
         stats["samples"] |= samples_per_step(result.stats, start_ms, step_ms)
-    return replace(result, warnings=(*deprecated(wanted), *result.warnings)), stats
+    return result._replace(warnings=(*deprecated(wanted), *result.warnings)), stats
 
 
 def _no_range_query(expr: Expr, text: str) -> ApiError:
@@ -198,15 +197,13 @@ def _limited(result: QueryResult, limit: int) -> QueryResult:
     rows = np.arange(limit, dtype=np.int64)
     match value:
         case InstantVector():
-            value = replace(
-                value,
+            value = value._replace(
                 labels=labels.take(rows),
                 values=value.values[:limit],
                 histograms=_first(value.histograms, limit),
             )
         case Matrix():
-            value = replace(
-                value,
+            value = value._replace(
                 labels=labels.take(rows),
                 values=value.values[:limit],
                 present=value.present[:limit],
@@ -216,8 +213,7 @@ def _limited(result: QueryResult, limit: int) -> QueryResult:
             batch = value.batch
             end = int(batch.offsets[limit])
             value = RawMatrix(
-                replace(
-                    batch,
+                batch._replace(
                     labels=labels.take(rows),
                     offsets=batch.offsets[: limit + 1],
                     times_at=batch.times_at[:limit],

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -259,7 +258,7 @@ def _with_histograms(found: Decoded, plan: Plan, files: HistogramFiles) -> Decod
         hint = column.table.hint.copy()
         hint[mixed & ((hint == RESET) | (hint == NOT_RESET))] = UNKNOWN
         column = HistogramColumn(column.table.hinted(hint), column.index)
-    found = Decoded(replace(batch, histograms=column), found.rows)
+    found = Decoded(batch._replace(histograms=column), found.rows)
     return _without(found, lost) if lost.any() else found
 
 
@@ -300,4 +299,4 @@ def with_starts(found: Decoded, starts: Decoded, starts_of: Longs) -> SeriesBatc
         rows, batch.offsets, batch.times_at, batch.t_ms, own.offsets, own.times_at, own.t_ms,
         own.values, start_ms,
     )  # fmt: skip
-    return replace(batch, start_ms=start_ms)
+    return batch._replace(start_ms=start_ms)

@@ -73,7 +73,7 @@ def test_markers_stay_beside_last() -> None:
     batch = batch_of(values)
     bits = batch.values.copy()
     bits.view(np.uint64)[15] = 0x7FF0000000000002
-    batch = replace(batch, values=bits)
+    batch = batch._replace(values=bits)
     _, found = downsampled(batch, 300_000, "last").series(0)
     assert is_stale(found).sum() == 1
     assert 14.0 in found

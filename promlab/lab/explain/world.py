@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +48,7 @@ def native_engine(name: str, observed: npt.NDArray[np.float64], schema: int) -> 
     labels = LabelTable.from_dicts([{"__name__": name}], Symbols())
     batch = SeriesBatch.from_series(labels, [[START_S * 1000]], [[0.0]])
     histograms = HistogramColumn(table, np.zeros(1, np.int64))
-    return Source(BatchQuerier(replace(batch, histograms=histograms)), lookback="5m")
+    return Source(BatchQuerier(batch._replace(histograms=histograms)), lookback="5m")
 
 
 def bucket_indices(observed: npt.NDArray[np.float64], schema: int) -> npt.NDArray[np.int32]:

@@ -6,7 +6,6 @@ They work on distinct values, never on series; what they make up lives as long a
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,5 +91,5 @@ def _relabelled(
     unnamed = vector.unnamed
     if target == METRIC_NAME and unnamed is not None:
         unnamed = unnamed_mask(vector) & ~changed
-    made = replace(vector, labels=labels, unnamed=unnamed)
+    made = vector._replace(labels=labels, unnamed=unnamed)
     return merge_same(ev.ctx, made, node)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promlab.model.samples import Values, is_stale
-from promlab.model.storage import SelectHints
 from promlab.promql.ast import Call, VectorSelector
 from promlab.promql.eval_selector import at_ms, offset_ms, select, select_instant
 from promlab.promql.functions.attach import implements
@@ -66,7 +65,7 @@ def start_timestamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
         ev.vector(argument, steps)
         return empty_vector(ctx.base, steps.count)
     ends = steps.moved(offset_ms(ctx, argument.offset), at_ms(ctx, argument.at))
-    batch = select(ctx, argument, ends, ctx.lookback_ms, SelectHints(step_ms=ctx.step_ms))
+    batch = select(ctx, argument, ends)
     if batch.start_ms is None:
         return empty_vector(ctx.base, steps.count)
     ctx.hold(batch.n * steps.count)

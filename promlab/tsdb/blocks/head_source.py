@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +70,7 @@ class HeadSource(Reader):
         found = self._tiles(mapped, selection, start_ms, end_ms).decoded()
         if not self._deleted:
             return found.batch, found.rows
-        numbered = replace(found.batch, labels=found.batch.labels.replace("", _codes(found.rows)))
+        numbered = found.batch._replace(labels=found.batch.labels.replace("", _codes(found.rows)))
         left = without_deleted(numbered, rows[found.rows], self._deleted)
         return left, left.labels.column("").astype(np.int64)
 
