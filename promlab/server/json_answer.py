@@ -8,7 +8,7 @@ of the answer.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -38,12 +38,20 @@ _TIME_BYTES = 24
 _encode = msgspec.json.Encoder().encode
 _local = threading.local()
 
+_LISTS = (InstantVector, Matrix, RawMatrix)
 RESULT_TYPES: dict[type, str] = {
     InstantVector: "vector",
     Matrix: "matrix",
     RawMatrix: "matrix",
     Scalar: "scalar",
     String: "string",
+}
+
+
+_BEGIN = {
+    kind: b'{"status":"success","data":{"resultType":"%s","result":' % name.encode()
+    + (b"[" if kind in _LISTS else b"")
+    for kind, name in RESULT_TYPES.items()
 }
 
 
@@ -56,16 +64,17 @@ def encode_answer(
     result: QueryResult, label_text: LabelText, stats: dict[str, Any] | None = None
 ) -> Iterator[bytes]:
     """The whole answer, envelope and all, piece by piece."""
-    kind = result_type(result.value)
-    yield b'{"status":"success","data":{"resultType":"%s","result":' % kind.encode()
-    yield from _encode_value(result.value, label_text)
+    yield _BEGIN[type(result.value)]
+    yield from _with_commas(_printed(result.value, label_text))
+    end = b"]" if type(result.value) in _LISTS else b""
     if stats is not None:
-        yield b',"stats":' + _encode(stats)
-    yield b"}"
-    for key, texts in (("warnings", result.warnings), ("infos", result.infos)):
-        if texts:
-            yield b',"%s":%s' % (key.encode(), _encode(texts))
-    yield b"}"
+        end += b',"stats":' + _encode(stats)
+    end += b"}"
+    if result.warnings:
+        end += b',"warnings":' + _encode(result.warnings)
+    if result.infos:
+        end += b',"infos":' + _encode(result.infos)
+    yield end + b"}"
 
 
 def encode_series(
@@ -75,43 +84,42 @@ def encode_series(
     from promlab.server.json_kernels import print_label_sets
 
     pieces = label_text.pieces(labels)
-    yield b'{"status":"success","data":'
-    yield from _in_brackets(
+    yield b'{"status":"success","data":['
+    yield from _with_commas(
         _chunks(pieces, _SERIES_BYTES, partial(print_label_sets, *pieces.columns))
     )
+    yield b"]"
     if warnings:
         yield b',"warnings":' + _encode(warnings)
     yield b"}"
 
 
-def _encode_value(value: Value, label_text: LabelText) -> Iterator[bytes]:
+def _printed(value: Value, label_text: LabelText) -> Iterable[bytes]:
     match value:
-        case Scalar():
-            yield f'[{format_seconds(value.t_ms)},"{format_plain(value.value)}"]'.encode()
-        case String():
-            yield f"[{format_seconds(value.t_ms)},".encode() + _encode(value.value) + b"]"
         case InstantVector():
-            yield from _in_brackets(_vector(value, label_text))
+            return _vector(value, label_text)
         case Matrix():
-            yield from _in_brackets(_matrix(value, label_text))
+            return _matrix(value, label_text)
         case RawMatrix():
-            yield from _in_brackets(_raw_matrix(value, label_text))
+            return _raw_matrix(value, label_text)
+        case Scalar():
+            return (f'[{format_seconds(value.t_ms)},"{format_plain(value.value)}"]'.encode(),)
+        case String():
+            return (f"[{format_seconds(value.t_ms)},".encode() + _encode(value.value) + b"]",)
 
 
-def _in_brackets(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    yield b"["
+def _with_commas(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for i, chunk in enumerate(chunks):
         if i:
             yield b","
         yield chunk
-    yield b"]"
 
 
-def _vector(value: InstantVector, label_text: LabelText) -> Iterator[bytes]:
+def _vector(value: InstantVector, label_text: LabelText) -> Iterable[bytes]:
     from promlab.server.json_kernels import print_vector
 
     if not value.labels.n:
-        return iter(())  # as most alerts have it
+        return ()  # as most alerts have it
     pieces = label_text.pieces(value.labels)
     step = np.frombuffer(f"[{format_seconds(value.t_ms)},".encode(), np.uint8)
     values = np.ascontiguousarray(value.values)
@@ -125,7 +133,7 @@ def _vector(value: InstantVector, label_text: LabelText) -> Iterator[bytes]:
     return _chunks(pieces, more + printed.sizes(), print_rows)
 
 
-def _matrix(value: Matrix, label_text: LabelText) -> Iterator[bytes]:
+def _matrix(value: Matrix, label_text: LabelText) -> Iterable[bytes]:
     if value.histograms is not None:
         return _mixed_series(as_batch(value), label_text)
     from promlab.server.json_kernels import print_matrix
@@ -140,7 +148,7 @@ def _matrix(value: Matrix, label_text: LabelText) -> Iterator[bytes]:
     return _chunks(pieces, _SERIES_BYTES + more, print_rows)
 
 
-def _raw_matrix(value: RawMatrix, label_text: LabelText) -> Iterator[bytes]:
+def _raw_matrix(value: RawMatrix, label_text: LabelText) -> Iterable[bytes]:
     from promlab.server.json_kernels import print_series
 
     batch = value.batch
@@ -155,7 +163,7 @@ def _raw_matrix(value: RawMatrix, label_text: LabelText) -> Iterator[bytes]:
     return _chunks(pieces, more, print_rows)
 
 
-def _mixed_series(batch: SeriesBatch, label_text: LabelText) -> Iterator[bytes]:
+def _mixed_series(batch: SeriesBatch, label_text: LabelText) -> Iterable[bytes]:
     from promlab.server.json_histogram_kernels import print_mixed_series
 
     assert batch.histograms is not None
@@ -238,7 +246,7 @@ def _chunks(
     pieces: Pieces,
     more: int | npt.NDArray[np.int64],
     print_rows: Callable[[int, int, npt.NDArray[np.uint8]], int],
-) -> Iterator[bytes]:
+) -> Iterable[bytes]:
     """Rows printed so many at a time that they fit one chunk.
 
     A row takes no more than its labels and `more` bytes.
@@ -247,10 +255,16 @@ def _chunks(
         count = len(pieces.rows)
         most = pieces.total + more * count
         if most <= _CHUNK_BYTES:
-            if count:
-                out = _scratch(most)
-                yield out[: print_rows(0, count, out)].tobytes()
-            return
+            out = _scratch(most)
+            return (out[: print_rows(0, count, out)].tobytes(),) if count else ()
+    return _many_chunks(pieces, more, print_rows)
+
+
+def _many_chunks(
+    pieces: Pieces,
+    more: int | npt.NDArray[np.int64],
+    print_rows: Callable[[int, int, npt.NDArray[np.uint8]], int],
+) -> Iterator[bytes]:
     sizes = pieces.sizes + more
     ends = np.cumsum(sizes)
     first = 0

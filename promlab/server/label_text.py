@@ -72,11 +72,11 @@ class LabelText:
 
     def pieces(self, labels: LabelTable) -> Pieces:
         """The pieces of each series' labels, in the order of the labels' names."""
-        with self._lock:
-            known = self._tables.get(id(labels))
-            if known is not None and known[1] is not None:
-                self._tables.move_to_end(id(labels))
-                return known[1]
+        known = self._tables.get(id(labels))
+        if known is not None and known[1] is not None:
+            if 2 * self._table_bytes > _KEEP_TABLE_BYTES:
+                self._use(labels)  # else none is forgotten soon
+            return known[1]
         made_up = any((codes & _OVERLAY_BIT).any() for codes in labels.columns.values())
         if made_up or labels.symbols.base is not self._symbols:
             return _Fresh(labels.symbols)._pieces(labels)
@@ -88,6 +88,11 @@ class LabelText:
                 pieces = _joined(pieces)
             self._keep(labels, None if known is None else pieces)
             return pieces
+
+    def _use(self, labels: LabelTable) -> None:
+        with self._lock:
+            if id(labels) in self._tables:
+                self._tables.move_to_end(id(labels))
 
     def _keep(self, labels: LabelTable, pieces: Pieces | None) -> None:
         before = self._tables.pop(id(labels), None)

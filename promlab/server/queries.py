@@ -193,6 +193,7 @@ class QueryRunner:
 
     def _note(self, key: object, took_s: float) -> None:
         self._costs[key] = took_s
-        self._costs.move_to_end(key)
+        if 2 * len(self._costs) > _REMEMBERED:  # else none is forgotten soon
+            self._costs.move_to_end(key)
         if len(self._costs) > _REMEMBERED:
             self._costs.popitem(last=False)

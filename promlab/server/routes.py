@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from promlab.server import (
     api_admin,
@@ -70,19 +71,20 @@ _OF_QUERIES = (
 _READING = frozenset({"/api/v1/read", "/federate"})
 
 
-class Route(NamedTuple):
+@dataclass(frozen=True)
+class Route:
     """What answers a path; `name` is its label in metrics."""
 
     name: str
     handler: Handler
     methods: Methods
 
-    @property
+    @cached_property
     def is_api(self) -> bool:
         """Whether it is part of the HTTP API, whose answers other pages may read."""
         return self.name.startswith("/api/")
 
-    @property
+    @cached_property
     def serves_queries(self) -> bool:
         """Whether an agent has no answer to it."""
         path = self.name.removeprefix("/api/v1/")
@@ -93,7 +95,7 @@ class Route(NamedTuple):
         """Whether it reads what is stored for another server."""
         return self.name in _READING
 
-    @property
+    @cached_property
     def waits(self) -> bool:
         """Whether it is refused until the server is ready."""
         waiting = self.is_api or self.name == "/federate" or self.name.startswith("/consoles/")
