@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from promlab.model.float_text import format_plain, format_seconds
 from promlab.model.histograms import HistogramColumn, boundary_rules, ordered_buckets
 from promlab.model.labels import LabelTable
-from promlab.model.samples import SeriesBatch, Times
+from promlab.model.samples import SeriesBatch
 from promlab.promql.result import (
     InstantVector,
     Matrix,
@@ -139,7 +139,7 @@ def _matrix(value: Matrix, label_text: LabelText) -> Iterable[bytes]:
     from promlab.server.json_kernels import print_matrix
 
     pieces = label_text.pieces(value.labels)
-    steps, step_offsets = _steps(value.t_ms)
+    steps, step_offsets = _steps(value.t_ms.tobytes())
     values, present = np.ascontiguousarray(value.values), np.ascontiguousarray(value.present)
     more: int | npt.NDArray[np.int64] = len(steps) + present.shape[1] * _SAMPLE_BYTES
     if pieces.total + (_SERIES_BYTES + more) * len(present) > _CHUNK_BYTES:
@@ -233,12 +233,15 @@ def as_batch(matrix: Matrix) -> SeriesBatch:
     )
 
 
-def _steps(t_ms: Times) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+@lru_cache(maxsize=16)
+def _steps(times: bytes) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Printed times, and where each begins: the panels of a dashboard ask for the same."""
     from promlab.server.json_kernels import print_steps
 
+    t_ms = np.frombuffer(times, np.int64)
     text = np.empty(len(t_ms) * _TIME_BYTES, np.uint8)
     offsets = np.empty(len(t_ms) + 1, np.int64)
-    print_steps(np.ascontiguousarray(t_ms), text, offsets)
+    print_steps(t_ms, text, offsets)
     return text, offsets
 
 

@@ -71,7 +71,7 @@ def all_alive(
         view.chain_sizes, plan.owners, plan.loose, plan.places_at, plan.sources, rows, start_ms,
         end_ms, np.full(len(plan.owners), -1, np.int8), out,
     )  # fmt: skip
-    return state == OK and np.count_nonzero(out) == len(rows)
+    return bool(state == OK) and np.count_nonzero(out) == len(rows)
 
 
 def _scratch() -> Longs:
