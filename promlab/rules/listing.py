@@ -73,7 +73,7 @@ def list_rules(groups: Sequence[Group], query: RulesQuery) -> dict[str, Any]:
         if not found or not query.passes_group(group):
             continue
         rules = [rule for rule in group.rules if query.passes(rule)]
-        if group.rules and not rules:
+        if not rules:
             continue
         if query.group_limit and len(shown) == query.group_limit:
             return {"groups": shown, "groupNextToken": next_token(group)}

@@ -110,6 +110,8 @@ async def _where(
 ) -> tuple[list[list[Matcher]], int, int, int]:
     form = await request.form()
     limit = limit_param(form)
+    if required and not form.get("match[]"):
+        raise ApiError("bad_data", "no match[] parameter provided")
     start_ms = time_param(form, "start", MIN_TIME_MS)
     end_ms = time_param(form, "end", MAX_TIME_MS)
     sets = matcher_sets(form, required=required, named=required)

@@ -117,11 +117,11 @@ async def target_metadata(context: Context, request: Request) -> Response:
     matchers = parse_matchers(selector, "match_target") if selector else []
     found: list[dict[str, Any]] = []
     for target in await context.writer.ask("metadata", wanted):
+        if 0 <= limit <= len(found):  # which ends no target in the middle
+            break
         if not _passes(target["labels"], matchers):
             continue
         for metric, kind, help_text, unit in target["metrics"]:
-            if 0 <= limit <= len(found):
-                return success(found)
             entry = {"target": target["labels"], "type": kind, "help": help_text, "unit": unit}
             found.append(entry if wanted else {**entry, "metric": metric})
     return success(found)

@@ -146,9 +146,13 @@ class App:
             return None, _not_found()
         if request.method in route.methods:
             return route, None
-        if request.method == "OPTIONS":
+        if request.method == "OPTIONS" and route.is_api:
             return route, Response(204, content_type="")
-        allowed = ", ".join(sorted((route.methods - {"HEAD"}) | {"OPTIONS"}))
+        # Where HEAD is taken beside POST, it is to be told in plain text what else is.
+        hidden = {"HEAD"} & route.methods if "POST" in route.methods else frozenset[str]()
+        allowed = ", ".join(sorted((route.methods - hidden) | {"OPTIONS"}))
+        if request.method == "OPTIONS":
+            return route, Response(content_type="", headers=[(b"allow", allowed.encode())])
         return route, text("Method Not Allowed\n", 405, Allow=allowed)
 
     def _variable(self, path: str, request: Request) -> Route | None:
@@ -171,8 +175,11 @@ class App:
     def _allow_origin(self, request: Request, response: Response) -> None:
         response.headers.append((b"vary", b"Origin"))
         origin = request.header("origin")
-        if origin and self._origin.fullmatch(origin):
-            response.headers += [*_CORS, (b"access-control-allow-origin", origin.encode())]
+        if not origin:
+            return
+        response.headers += _CORS
+        if self._origin.fullmatch(origin):
+            response.headers.append((b"access-control-allow-origin", origin.encode()))
 
 
 def _without_waiting(answering: Coroutine[Any, Any, Response]) -> Response:

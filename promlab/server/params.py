@@ -14,7 +14,7 @@ from promlab.web.http import Form
 MIN_TIME_MS = -(2**53)
 MAX_TIME_MS = 2**53
 _RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))\Z",
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))\Z",
     re.ASCII,
 )
 _NUMBER = re.compile(r"[+-]?([0-9.][0-9a-fpx_.+-]*|inf|infinity|nan)\Z", re.I)
@@ -157,7 +157,7 @@ def number_param(form: Form, name: str) -> int:
     text = form.first(name)
     if not text:
         return -1
-    if not _INTEGER.match(text):
+    if not _INTEGER.match(text) or not -_INT64_MAX - 1 <= int(text) <= _INT64_MAX:
         raise ApiError("bad_data", f"{name} must be a number")
     return int(text)
 

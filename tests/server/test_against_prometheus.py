@@ -54,6 +54,9 @@ REQUESTS = [
     ("labels", {"match[]": "x{"}),
     ("labels", {"start": "x"}),
     ("labels", {"limit": "x"}),
+    ("labels", {"start": "2024-01-01t00:00:00z"}),
+    ("series", {"start": "x"}),
+    ("metadata", {"limit_per_metric": "99999999999999999999"}),
     ("label/a-b/values", {}),
     ("series", {}),
     ("series", {"match[]": "nothing"}),
@@ -183,6 +186,11 @@ async def test_the_tree_of_a_long_chain(
         ("GET", "/api/v1/admin/tsdb/snapshot"),
         ("OPTIONS", "/api/v1/query"),
         ("OPTIONS", "/api/v1/nothing"),
+        ("OPTIONS", "/graph"),
+        ("OPTIONS", "/metrics"),
+        ("OPTIONS", "/-/healthy"),
+        ("OPTIONS", "/-/reload"),
+        ("POST", "/-/healthy"),
         ("DELETE", "/api/v1/query"),
         ("DELETE", "/api/v1/series?match[]=x"),
         ("HEAD", "/api/v1/query?query=1"),
@@ -215,7 +223,14 @@ async def test_same_status(
     async with client_of(context) as client:
         ours = await client.request(method, path, headers=headers)
     assert ours.status_code == theirs.status_code
-    for name in ("content-type", "location", "access-control-allow-origin", "vary", "allow"):
+    for name in (
+        "content-type",
+        "location",
+        "access-control-allow-origin",
+        "vary",
+        "allow",
+        "access-control-expose-headers",
+    ):
         mine, other = ours.headers.get(name, ""), theirs.headers.get(name, "")
         assert set(mine.split(", ")) == set(other.split(", ")), name
     if theirs.status_code < 400 or "parse error" not in theirs.text:

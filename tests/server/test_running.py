@@ -59,6 +59,18 @@ def test_state_is_valid(server: Running, valid: Any, path: str) -> None:
     assert found["data"]
 
 
+def test_metadata_of_one_metric(server: Running) -> None:
+    for path, known in (("metadata", {"level": ["gauge"]}), ("targets/metadata", ["gauge"])):
+        for metric in ("level", "nothing"):
+            answer = server.client.get(f"/api/v1/{path}", params={"metric": metric})
+            found = answer.json()["data"]
+            if isinstance(found, dict):
+                kinds = {name: [one["type"] for one in each] for name, each in found.items()}
+                assert kinds == (known if metric == "level" else {})
+            else:
+                assert [one["type"] for one in found] == (known if metric == "level" else [])
+
+
 def test_metrics_of_the_server(server: Running) -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
