@@ -66,7 +66,7 @@ class Notification(NamedTuple):
 class SenderStats:
     """What happened with one Alertmanager's alerts."""
 
-    sent: int = 0
+    sent: int = 0  # also in vain
     errors: int = 0
     dropped: int = 0
     latency_s: Window = field(default_factory=Window)
@@ -136,7 +136,6 @@ class Sender:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._request(msgspec.json.encode([alert.plain() for alert in batch]))
-            self.stats.sent += len(batch)
             self.stats.last_error = ""
         except asyncio.CancelledError:
             self.stats.dropped += len(batch)
@@ -147,6 +146,7 @@ class Sender:
             self.stats.dropped += len(batch)
             self.stats.last_error = " ".join(reason.split())[:300] or type(error).__name__
             self._warn(f"alerts to {self.url}: {len(batch)} not sent: {self.stats.last_error}")
+        self.stats.sent += len(batch)
         self.stats.latency_s.add(time.perf_counter() - started)
 
     async def _request(self, body: bytes) -> None:

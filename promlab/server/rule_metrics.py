@@ -32,7 +32,7 @@ _GROUP: dict[str, tuple[str, str, Callable[[Group], float]]] = {
     "group_rules": ("gauge", "Rules of the group.", lambda g: len(g.rules)),
 }  # fmt: skip
 _SENDER: dict[str, tuple[str, str, Callable[[SenderStats], float]]] = {
-    "sent_total": ("counter", "Alerts sent.", lambda s: s.sent),
+    "sent_total": ("counter", "Alerts sent, also in vain.", lambda s: s.sent),
     "errors_total": ("counter", "Alerts that an Alertmanager did not take.", lambda s: s.errors),
 }
 

@@ -31,6 +31,10 @@ class HeadFiles(NamedTuple):
     loose: ReadableMap
     sound: bool = True
 
+    def sizes(self) -> tuple[int, int, int]:
+        """Bytes of each."""
+        return self.table.size, self.rows.size, self.loose.size
+
     def places(self) -> tuple[int, int, int, int, int, int]:
         """Address and length of each, in longs; -1 if they are lost."""
         if not self.sound:
@@ -82,7 +86,7 @@ def _copy_tails(
         )  # fmt: skip
         if state == OK:
             return
-        remap(mapped, lock, state)
+        remap(mapped, lock, state, heads)
 
 
 def head_files(mapped: Mapped) -> HeadFiles:
@@ -93,11 +97,13 @@ def head_files(mapped: Mapped) -> HeadFiles:
     return HeadFiles(mapped.table, mapped.rows, mapped.loose)
 
 
-def remap(mapped: Mapped, lock: Lock, state: int) -> None:
-    """Map head files anew, as far as they reach now. Raises StorageError."""
+def remap(mapped: Mapped, lock: Lock, state: int, used: HeadFiles) -> None:
+    """Map head files anew, as far as they reach now, if nobody has since `used` were.
+
+    Raises StorageError where they reach no further than that.
+    """
     with lock:
-        sizes = mapped.rows.size, mapped.loose.size, mapped.table.size
-        mapped.map_head()
-        now = mapped.rows.size, mapped.loose.size, mapped.table.size
-    if state == REMAP and now == sizes:
-        raise StorageError(f"head files in {mapped.path} are damaged")
+        if state != REMAP or head_files(mapped).sizes() == used.sizes():
+            mapped.map_head()
+        if state == REMAP and head_files(mapped).sizes() == used.sizes():
+            raise StorageError(f"head files in {mapped.path} are damaged")

@@ -233,7 +233,7 @@ class Reader:
                     )  # fmt: skip
                 if state == OK:
                     return out.view(np.bool_)
-                remap(mapped, self._lock, state)
+                remap(mapped, self._lock, state, heads)
 
         return look
 

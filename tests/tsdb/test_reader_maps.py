@@ -6,18 +6,21 @@ import gc
 import sys
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from promlab.errors import StorageError
 from promlab.model.labels import LabelTable
 from promlab.model.matchers import Matcher, MatchType
 from promlab.tsdb import locating
 from promlab.tsdb import reader as reader_module
 from promlab.tsdb.head import Head
 from promlab.tsdb.reader import Reader
+from promlab.tsdb.tail_kernels import REMAP
 
 UP = [Matcher("__name__", MatchType.EQUAL, "up")]
 
@@ -58,4 +61,24 @@ def test_files_that_are_mapped_anew_stay_for_who_reads_them(
         assert reader.select(UP, 0, 2_000).values.tolist() == [1.0]
         assert reader.label_values("job", UP, 0, 2_000) == ["j"]
         assert seen
+        reader.close()
+
+
+def test_who_comes_late_goes_on_with_what_another_query_has_mapped(tmp_path: Path) -> None:
+    with closing(Head.open(tmp_path)) as head:
+        reader = Reader(tmp_path)
+        mapped, lock = reader._mapped, Lock()
+        assert mapped is not None
+        used = locating.head_files(mapped)
+        rows = [{"__name__": "up", "n": str(i)} for i in range(20_000)]
+        table = LabelTable.from_dicts(rows, head.symbols)
+        head.append_loose(head.refs(table), np.full(len(rows), 1_000), np.zeros(len(rows)))
+        head.commit()
+        mapped.map_head()  # another query did
+        grown = locating.head_files(mapped)
+        assert grown.sizes() > used.sizes()
+        locating.remap(mapped, lock, REMAP, used)
+        assert locating.head_files(mapped).rows is grown.rows
+        with pytest.raises(StorageError, match="are damaged"):
+            locating.remap(mapped, lock, REMAP, grown)
         reader.close()
