@@ -280,6 +280,9 @@ SECURITY = [
          "cli/check: web_configurations_get_promtools_verdict"),
     _row("secrets are hidden everywhere", HOLDS,
          "config/config_load: secrets_never_print; "
+         "config/secrets_hidden: every_secret_field_is_marked a_configuration_prints_none "
+         "errors_show_none a_forgotten_blank_shows_none; "
+         "server/secrets_stay: of_a_server; alertmanager/secrets_unsaid: none_is_said; "
          "server/contract: the_configuration_of_a_pool_keeps_its_secrets"),
     _row("limits of connections, of time and of headers", HOLDS,
          "web/protocol: one_connection_too_many_waits_for_its_turn "

@@ -9,6 +9,7 @@ and (because aliases multiply) in the number of values that are read from it.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -29,6 +30,7 @@ MAX_MESSAGE, MAX_FIELD = 1000, 300
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = frozenset(("str", "int", "float", "bool", "null", "timestamp", "merge", "value"))
+_NAME = re.compile(r"""[^\s:'"{}\[\],!&]*""")
 _NAMES = {"str": "text", "map": "a mapping", "seq": "a list", "null": "nothing"}
 
 
@@ -118,7 +120,7 @@ class At:
                 merged |= self._child(value_node, self.field)._merged()
                 continue
             key = key_at.text()
-            path = f"{self.field}.{key}" if self.field else key
+            path = f"{self.field}.{shown_key(key)}" if self.field else shown_key(key)
             if key in found:
                 self._child(key_node, path).fail("this key is already set")
             found[key] = (self._child(key_node, path), self._child(value_node, path))
@@ -147,6 +149,12 @@ class At:
         if next(self.reads) > MAX_VALUES:
             child.fail(f"the document has more than {MAX_VALUES:,} values")
         return child
+
+
+def shown_key(key: str) -> str:
+    """A key as errors show it: where a blank was forgotten, the value is in it, and a secret."""
+    name = _NAME.match(key)
+    return key if name is None or name[0] == key else f"{name[0]}…"
 
 
 def _short(text: str, size: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promlab.config import kinds
-from promlab.config.document import At
+from promlab.config.document import At, shown_key
 from promlab.config.kinds import Kind
 from promlab.config.secret import Secret
 from promlab.config.section import Section, inline, maybe, opt, record, section
@@ -115,7 +115,7 @@ def _headers(at: At) -> Mapping[str, Header]:
         if not name or not all(
             c.isascii() and (c.isalnum() or c in "!#$%&'*+-.^_`|~") for c in name
         ):
-            key_at.fail(f"{name!r} is not a header name")
+            key_at.fail(f"{shown_key(name)!r} is not a header name")
         found[name] = Header.read(value_at)
     return found
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform
 
-from promlab.config.document import At
+from promlab.config.document import At, shown_key
 from promlab.config.kinds import Kind
 
 T = TypeVar("T")
@@ -93,9 +93,7 @@ class Section:
         known = keys(cls)
         for key, (key_at, _) in entries.items():
             if key not in known:
-                near = difflib.get_close_matches(key, known, 1) if len(key) < _LONG else []
-                hint = f": did you mean {near[0]}?" if near else ""
-                key_at.fail(f"unknown field {key!r}{hint}")
+                key_at.fail(f"unknown field {shown_key(key)!r}{_hint(key, known)}")
         return cls._build(at, {key: value for key, (_, value) in entries.items()})
 
     @classmethod
@@ -138,6 +136,14 @@ class Section:
     def plain(self) -> dict[str, Any]:
         """The section as YAML can hold it, secrets hidden, most defaults left out."""
         return dict(self._plain())
+
+
+def _hint(key: str, known: frozenset[str]) -> str:
+    name = shown_key(key).removesuffix("…")
+    if name in known:
+        return ": after its colon there must be a blank"
+    near = difflib.get_close_matches(name, known, 1) if len(name) < _LONG else []
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def _or_nothing(cls: type[Section]) -> Mapping[str, Any]:

@@ -130,7 +130,7 @@ class Delivery:
                     return
                 text = (await response.content.read(512)).decode(errors="replace")
                 self._judge(response.status, " ".join(text.split()), response.headers)
-        except (aiohttp.ClientError, OSError, ScrapeError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, ScrapeError) as error:
             raise _Retry(f"{type(error).__name__}: {error}".rstrip(": ")) from None
 
     def _judge(self, status: int, text: str, headers: Mapping[str, str]) -> None:

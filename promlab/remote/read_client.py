@@ -172,7 +172,7 @@ class RemoteReader:
                     return str(response.status), f"{response.status} {response.reason}", text
                 kind = response.headers.get("Content-Type", "")
                 return str(response.status), kind, await _read(response)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             words = describe(error, self.url, "Post")
             raise ReadFailed(f"error sending request: {words}") from None
 

@@ -142,9 +142,13 @@ class HttpClient:
         return "" if keep_method else "GET"
 
     async def _send(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
+        self, method: str, url: URL, headers: Headers, body: bytes | None
     ) -> aiohttp.ClientResponse:
         secure = url.scheme == "https"
+        if url.user is not None:
+            # What is configured counts more than what the URL says.
+            headers.setdefault("Authorization", _basic(url.user, url.password or ""))
+            url = url.with_user(None)
         return await self.session.request(
             method,
             url,
@@ -232,8 +236,7 @@ class HttpClient:
         if basic is not None:
             user = basic.username or read_secret(basic.username_file)
             password = basic.password.reveal() or read_secret(basic.password_file)
-            token = base64.b64encode(f"{user}:{password}".encode()).decode()
-            headers["Authorization"] = f"Basic {token}"
+            headers["Authorization"] = _basic(user, password)
         elif bearer is not None:
             credentials = bearer.credentials.reveal() or read_secret(bearer.credentials_file)
             headers["Authorization"] = f"{bearer.type.strip()} {credentials}".strip()
@@ -243,3 +246,7 @@ class HttpClient:
             headers.popall(name, None)
             headers.extend((name, value) for value in values)
         return headers
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

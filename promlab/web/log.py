@@ -33,8 +33,18 @@ def configure(level: str, form: str, component: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[level])
-    # Libraries tell their own story one level later than promlab does.
-    for name in ("asyncio", "uvicorn", "aiohttp", "numba"):
+    # Libraries tell their own story one level later than promlab does; those that ask clouds would
+    # tell of headers with tokens.
+    for name in (
+        "asyncio",
+        "uvicorn",
+        "aiohttp",
+        "numba",
+        "boto3",
+        "botocore",
+        "urllib3",
+        "google",
+    ):
         logging.getLogger(name).setLevel(max(LEVELS[level], logging.WARNING))
 
 

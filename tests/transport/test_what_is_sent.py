@@ -192,6 +192,20 @@ async def test_every_client_says_what_is_configured(
     assert not request.those("accept", "content-type")
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("", "Basic dXM6cHc="), ("authorization: {credentials: cr3d}", "Bearer cr3d")],
+)
+async def test_a_name_in_the_url(server_tls: ssl.SSLContext, said: str, told: str) -> None:
+    http = load_text(f"scrape_configs: [{{job_name: j, {said}}}]").jobs[0].http
+    async with recording(server_tls) as recorder:
+        for ask in (post, discover, scrape):
+            await ask(http, f"http://us:pw@{recorder.address}")
+    assert [each.those("authorization") for each in recorder.requests] == [
+        [("authorization", told)]
+    ] * 3
+
+
 def check(requests: list[Request], way: str, agent: str) -> None:
     """The last request, and the CONNECT before it where there is one."""
     first = WAYS[way][2]
