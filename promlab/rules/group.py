@@ -68,6 +68,7 @@ class GroupStats:
     failures: int = 0
     samples: int = 0  # written in the last iteration
     refused: int = 0  # samples that storage did not take
+    restore_s: float = 0.0
     last_duration_s: float = 0.0
     last_evaluation_ms: int = 0
     durations_s: float = 0.0  # of all iterations together
@@ -145,7 +146,7 @@ class Group:
 
     def _restore(self) -> None:
         self._restores = False
-        now_ms = int(self._options.clock.now_ms())
+        started_s, now_ms = time.perf_counter(), int(self._options.clock.now_ms())
         for rule in self.rules:
             if not isinstance(rule, AlertingRule):
                 continue
@@ -154,6 +155,7 @@ class Group:
             except PromlabError as error:
                 rule.restored = True
                 self._options.warn(f"rule {rule.name}: its state can't be restored: {error}")
+        self.stats.restore_s = time.perf_counter() - started_s
 
     # Evaluation
 

@@ -15,6 +15,7 @@ from promlab.promql.ast import Expr
 from promlab.promql.checks import check_range_query
 from promlab.promql.result import InstantVector, Matrix, QueryResult, RawMatrix, String
 from promlab.promql.valuetype import ValueType
+from promlab.server import short_range_hint
 from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
 from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter, kind_of
@@ -37,7 +38,7 @@ async def query(context: Context, request: Request) -> Response:
     timeout_s = _timeout(context, form)
     lookback_ms = _lookback(form)
     text = form.first("query")
-    parse_query(text, context.features)
+    expr = parse_query(text, context.features)
     engine, _ = context.evaluator()
     by_step = bool(form.first("stats"))
 
@@ -49,7 +50,10 @@ async def query(context: Context, request: Request) -> Response:
 
     asked = Asked(text, (t_ms, t_ms, 0), (text, 0), timeout_s)
     ran = await _run(context, request, asked, evaluate)
-    return _answer(context, request, form, asked, ran, limit)
+    hint = await _hint(context, request, asked, expr, ran)
+    response = _answer(context, request, form, asked, ran, limit)
+    response.headers += hint
+    return response
 
 
 async def query_range(context: Context, request: Request) -> Response:
@@ -85,7 +89,10 @@ async def query_range(context: Context, request: Request) -> Response:
     key = text, (end_ms - start_ms) // step_ms, step_ms
     asked = Asked(text, (start_ms, end_ms, step_ms), key, timeout_s)
     ran = await _run(context, request, asked, evaluate)
-    return _answer(context, request, form, asked, ran, limit)
+    hint = await _hint(context, request, asked, expr, ran)
+    response = _answer(context, request, form, asked, ran, limit)
+    response.headers += hint
+    return response
 
 
 class Asked(NamedTuple):
@@ -120,6 +127,21 @@ async def _run(context: Context, request: Request, asked: Asked, evaluate: Evalu
     _note(context, request, asked, ran)
     context.tracing.query(asked.text, ran.result.stats, ran.queue_s)
     return ran
+
+
+async def _hint(
+    context: Context, request: Request, asked: Asked, expr: Expr, ran: Ran
+) -> list[tuple[bytes, bytes]]:
+    """A header, where nothing was found because a range is too short."""
+    if not short_range_hint.concerns(ran.result.value, expr):
+        return []
+    hints, end_ms = context.short_range_hints, asked.times_ms[1]
+    found = hints.known(asked.text)
+    if found is None:
+        look = partial(hints.look, context, asked.text, expr, end_ms)
+        # What was cheap to evaluate is cheap to look at, and is in the query log already.
+        found = look() if request.at_once else await context.in_pool(look)
+    return short_range_hint.header(found)
 
 
 def _note(

@@ -36,15 +36,16 @@ async def read(context: Context, request: Request) -> Response:
         return querier.select(matchers, query.start_ms, query.end_ms, hints)
 
     async with context.read_gate:
-        try:
-            batches = [await asyncio.to_thread(select, query) for query in asked.queries]
-        except TooManySamples:
-            return text(f"exceeded sample limit ({settings.read_max_samples})\n", 400)
-        except QueryError as error:
-            return text(f"{error}\n", 500)
-        results = await asyncio.to_thread(
-            lambda: [remote.as_samples(batch, external) for batch in batches]
-        )
+        with context.metrics.reads.track_inprogress():
+            try:
+                batches = [await asyncio.to_thread(select, query) for query in asked.queries]
+            except TooManySamples:
+                return text(f"exceeded sample limit ({settings.read_max_samples})\n", 400)
+            except QueryError as error:
+                return text(f"{error}\n", 500)
+            results = await asyncio.to_thread(
+                lambda: [remote.as_samples(batch, external) for batch in batches]
+            )
     form = next((each for each in asked.accepted if each in remote.CONTENT_TYPES), None)
     if form is None:
         return text("none of the accepted response types is known\n", 400)

@@ -20,10 +20,12 @@ from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.server.context import Context
 from promlab.server.discovery_metrics import Row, discovery_metrics
 from promlab.server.envelope import ApiError, success
+from promlab.server.notifications import Notifications
 from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS
 from promlab.server.remote_metrics import read_metrics, remote_metrics
 from promlab.server.rule_metrics import rule_metrics
 from promlab.server.self_metrics import process_metrics
+from promlab.server.text_metrics import MetricText
 from promlab.server.times import rfc3339
 from promlab.web.http import TEXT, Request, Response
 
@@ -147,13 +149,20 @@ async def metrics(context: Context, _request: Request) -> Response:
     return Response(body=await metrics_text(context), content_type=METRICS)
 
 
+def _notification_metrics(notifications: Notifications) -> bytes:
+    out, prefix = MetricText(), "prometheus_api_notification_updates_"
+    out.counter(prefix + "sent_total", "Changes that somebody was told of.", notifications.sent)
+    out.counter(prefix + "dropped_total", "Those lost on slow readers.", notifications.dropped)
+    return out.text().encode()
+
+
 async def metrics_text(context: Context) -> bytes:
     """Metrics of all processes, as text."""
     context.metrics.active.set(context.runner.active)
     context.metrics.ready.set(context.is_ready)
     context.metrics.subscribers.set(context.notifications.subscribers)
     rows: list[Row] = []
-    text = b""
+    text = _notification_metrics(context.notifications)
     if context.rules is not None:
         context.metrics.query_log_state(context.rules.query_log)
         text += rule_metrics(context.rules)

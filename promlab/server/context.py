@@ -20,6 +20,7 @@ from promlab.server.notifications import STARTING, Notifications
 from promlab.server.queries import QueryEngine, QueryRunner
 from promlab.server.self_metrics import ReaderMetrics
 from promlab.server.settings import Settings
+from promlab.server.short_range_hint import ShortRangeHints
 from promlab.server.tracing import Tracing
 from promlab.web.guard import Guard
 
@@ -55,6 +56,7 @@ class Context:
     following: Following = field(init=False)
     read_gate: asyncio.Semaphore = field(init=False)
     tracing: Tracing = field(default_factory=Tracing)
+    short_range_hints: ShortRangeHints = field(default_factory=ShortRangeHints)
     started_s: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Row = tuple[str, dict[str, str], float]  # name of the metric, labels, value
 
 _REFRESH = "prometheus_sd_refresh_duration_seconds"
+_GAUGES = ("prometheus_sd_discovered_targets", "prometheus_sd_failed_configs")
 _HELP = {
+    "prometheus_sd_failed_configs": "Configurations of discovery that could not be loaded.",
     "prometheus_sd_discovered_targets": "Targets found.",
     "prometheus_sd_file_read_errors_total": "Files of targets that could not be read.",
     "prometheus_sd_received_updates_total": "Updates that mechanisms gave.",
@@ -32,6 +34,8 @@ _HELP = {
 def discovery_rows(stats: DiscoveryStats, name: str, discovered: Mapping[str, int]) -> list[Row]:
     """All numbers of one process; `name` says what it looks for, `discovered` is by job."""
     rows: list[Row] = [
+        # One that can't be set up is refused with the whole configuration.
+        ("prometheus_sd_failed_configs", {"name": name}, 0),
         ("prometheus_sd_received_updates_total", {"name": name}, stats.received),
         ("prometheus_sd_updates_total", {"name": name}, stats.updates),
         ("prometheus_sd_updates_delayed_total", {"name": name}, stats.delayed),
@@ -64,7 +68,7 @@ def discovery_metrics(rows: Iterable[Row]) -> bytes:
     samples = sorted((_family(metric), metric, labels) for metric, labels in added)
     for family, members in groupby(samples, key=lambda sample: sample[0]):
         kind = "summary" if family == _REFRESH else "counter"
-        kind = "gauge" if family == "prometheus_sd_discovered_targets" else kind
+        kind = "gauge" if family in _GAUGES else kind
         out.family(
             family,
             kind,

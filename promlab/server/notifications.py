@@ -30,6 +30,7 @@ class Notifications:
         self._max_subscribers = max_subscribers
         self._since: dict[str, float] = {}
         self._queues: set[asyncio.Queue[bytes | None]] = set()
+        self.sent = self.dropped = 0
 
     @property
     def subscribers(self) -> int:
@@ -67,7 +68,10 @@ class Notifications:
 
     def _tell(self, event: bytes) -> None:
         for queue in self._queues:
-            if not queue.full():
+            if queue.full():
+                self.dropped += 1
+            else:
+                self.sent += 1
                 queue.put_nowait(event)
 
     async def _events(

@@ -25,6 +25,8 @@ _GROUP: dict[str, tuple[str, str, Callable[[Group], float]]] = {
     "group_interval_seconds": ("gauge", "Interval.", lambda g: g.interval_ms / 1000),
     "group_last_duration_seconds": ("gauge", "Time that the last evaluation took.",
                                     lambda g: g.stats.last_duration_s),
+    "group_last_restore_duration_seconds": ("gauge", "Time that restoring alerts took.",
+                                            lambda g: g.stats.restore_s),
     "group_last_evaluation_samples": ("gauge", "Samples of the last evaluation.",
                                       lambda g: g.stats.samples),
     "group_last_evaluation_timestamp_seconds": ("gauge", "Time of the last evaluation.",

@@ -91,6 +91,20 @@ class ReaderMetrics:
         self.federation_errors = Counter(
             "prometheus_web_federation_errors", "Errors while federation was answered.", **more
         )
+        self.federation_warnings = Counter(
+            "prometheus_web_federation_warnings", "Warnings while federation was answered.", **more
+        )
+        self.reads = Gauge(
+            "prometheus_remote_read_handler_queries", "Remote reads that are answered now.", **more
+        )
+        self.pages = Counter(
+            "promhttp_metric_handler_requests", "Answers of /metrics.", ["code"], **more
+        )
+        for code in ("200", "500", "503"):
+            self.pages.labels(code)
+        Gauge(
+            "promhttp_metric_handler_requests_in_flight", "/metrics being answered now.", **more
+        ).set(1)  # whoever reads this
         python = platform.python_version()
         Info("prometheus_build", "The version that runs.", **more).info(
             {
@@ -116,6 +130,8 @@ class ReaderMetrics:
         if counter is None:
             counter = self._handles[key] = self._requests.labels(handler, str(status))
         counter.inc()
+        if handler == "/metrics":
+            self.pages.labels(str(status)).inc()
         self._seconds.labels(handler).observe(took_s)
         self._bytes.labels(handler).observe(size)
 
@@ -158,6 +174,8 @@ def process_metrics(pids: Iterator[int] | list[int], started_s: float) -> bytes:
     import psutil
 
     cpu = resident = virtual = fds = threads = 0.0
+    network = psutil.net_io_counters(nowrap=False)
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     for pid in pids:
         try:
             process = psutil.Process(pid)
@@ -182,6 +200,24 @@ def process_metrics(pids: Iterator[int] | list[int], started_s: float) -> bytes:
             float(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         ),
         ("python_threads", "gauge", "Threads of the server's processes.", threads),
+        (
+            "process_virtual_memory_max_bytes",
+            "gauge",
+            "Most virtual memory of one process.",
+            float(2**64 if limit == resource.RLIM_INFINITY else limit),
+        ),
+        (
+            "process_network_receive_bytes_total",
+            "counter",
+            "Bytes that all network interfaces received.",
+            float(network.bytes_recv if network else 0),
+        ),
+        (
+            "process_network_transmit_bytes_total",
+            "counter",
+            "Bytes that all network interfaces sent.",
+            float(network.bytes_sent if network else 0),
+        ),
         ("process_start_time_seconds", "gauge", "When the server was started.", started_s),
     ):
         lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value!r}"]
