@@ -1,4 +1,6 @@
-"""A server whose disk is full: a clear error, queries go on, and all resumes with new space."""
+"""Disks that are full: a clear error, queries go on, and all resumes with new space. And disks
+that can't be written at all: a clear error instead of a start.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 from write_bodies import Series, compressed, headers, version_1
 
-from tests.server.running import running, until
+from tests.server.running import run_to_its_end, running, until
 
 pytestmark = pytest.mark.slow
 
@@ -66,3 +68,25 @@ def test_full_disk(tmp_path: Path, small_disk: Path) -> None:
     log = (tmp_path / "log").read_text()
     assert "Storing samples failed" in log
     assert "Storing samples works again" in log
+
+
+def test_read_only_disk(tmp_path: Path, small_disk: Path) -> None:
+    (tmp_path / "p.yml").write_text("global: {}\n")
+    path = f"--storage.tsdb.path={small_disk}/data"
+    with running(tmp_path, path, "--web.enable-remote-write-receiver") as server:
+        body = compressed(version_1([Series({"__name__": "g"}, [(1_000, 5.0, 0)])]))
+        answer = server.client.post("/api/v1/write", content=body, headers=headers())
+        assert answer.status_code == 204
+    for data in (small_disk / "data", small_disk / "new"):
+        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+        code, text = run_to_its_end(
+            tmp_path, "--web.listen-address=127.0.0.1:0", f"--storage.tsdb.path={data}"
+        )
+        subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+        assert code == 1
+        assert "Read-only file system" in text
+        assert str(data) in text
+        assert "Traceback" not in text
+    with running(tmp_path, path) as server:
+        answer = server.client.get("/api/v1/query", params={"query": "g", "time": "1"})
+        assert answer.json()["data"]["result"][0]["value"][1] == "5"

@@ -83,3 +83,45 @@ def read_request(body: bytes, *, v2: bool = False) -> list[Sample]:
 
 def read_metadata(body: bytes) -> list[dict[int, Any]]:
     return [dict(fields(content)) for number, content in fields(body) if number == 3]
+
+
+def read_histogram(body: bytes) -> tuple[int, tuple[Any, ...]]:
+    """Its time; schema, count, sum, zero count and threshold, positive and negative buckets."""
+    found: dict[int, Any] = {}
+    spans: dict[int, list[bytes]] = {8: [], 11: []}
+    for number, content in fields(body):
+        if number in spans:
+            spans[number].append(content)
+        else:
+            found[number] = content
+    sides = (_buckets(spans[at], found, at + 1) for at in (11, 8))
+    count, zero = (float(found.get(i, found.get(i + 1, 0))) for i in (1, 6))
+    schema = _zigzag(found.get(4, 0))
+    sums = count, found.get(3, 0.0), zero, found.get(5, 0.0)
+    return found.get(15, 0), (schema, *sums, *sides)
+
+
+def _buckets(
+    spans: list[bytes], found: dict[int, Any], deltas: int
+) -> tuple[tuple[int, float], ...]:
+    """Index and count of each bucket that is not empty, from integers or from floats."""
+    indexes, at = [], 0
+    for span in spans:
+        offset, length = (dict(fields(span)).get(i, 0) for i in (1, 2))
+        at += _zigzag(offset)
+        indexes += range(at, at + length)
+        at += length
+    counts: list[float] = []
+    if deltas in found:
+        total = 0
+        for delta in map(_zigzag, packed(found[deltas])):
+            total += delta
+            counts.append(float(total))
+    elif deltas + 1 in found:
+        body = found[deltas + 1]
+        counts = list(struct.unpack(f"<{len(body) // 8}d", body))
+    return tuple((i, n) for i, n in zip(indexes, counts, strict=True) if n)
+
+
+def _zigzag(number: int) -> int:
+    return number >> 1 ^ -(number & 1)
