@@ -162,10 +162,12 @@ class AlertingRule(Rule):
                 alert.state, alert.resolved_ms = AlertState.INACTIVE, t_ms
                 self._changed(t_ms, alert, before)
             return False
+        if before is AlertState.PENDING:
+            alert.active_ms = min(alert.active_ms, t_ms)  # the clock may have been set back
         held = t_ms - alert.active_ms >= self.for_ms
         if before is AlertState.PENDING and held:
             alert.state, alert.fired_ms = AlertState.FIRING, t_ms
-        elif before is AlertState.FIRING and holds and not held:
+        elif before is AlertState.FIRING and holds and not held and t_ms >= alert.active_ms:
             # `for` was raised by a reload.
             alert.state, alert.fired_ms = AlertState.PENDING, 0
         if alert.state is not before:

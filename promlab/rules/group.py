@@ -140,7 +140,10 @@ class Group:
                     await self._in_thread(self._restore)
             finally:
                 self._busy = False
-            slot, missed = next_slot(slot, clock.now_ms(), interval)
+            now_ms = clock.now_ms()
+            slot, missed = next_slot(slot, now_ms, interval)
+            if slot - now_ms > 2 * interval:  # the clock was set back
+                slot = last_slot(now_ms, interval, offset) + interval
             self.stats.missed += missed
             self.stats.iterations += missed
 

@@ -13,6 +13,9 @@ class Clock(Protocol):
     def now_ms(self) -> float:
         """UTC milliseconds, with fraction."""
 
+    def elapsed_ms(self) -> float:
+        """Milliseconds since any moment, which go on evenly when the clock is set."""
+
     async def sleep_until(self, t_ms: float) -> None:
         """Return when it is `t_ms`, at once if that has passed."""
 
@@ -23,6 +26,10 @@ class SystemClock:
     def now_ms(self) -> float:
         """UTC milliseconds, with fraction."""
         return time.time() * 1000.0
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds of the monotonic clock."""
+        return time.monotonic() * 1000.0
 
     async def sleep_until(self, t_ms: float) -> None:
         """Sleep on the event loop; a clock that is set meanwhile is noticed afterwards."""

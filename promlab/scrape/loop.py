@@ -60,7 +60,7 @@ class ScrapeLoop:
         self._job, self._failure_log = job, failure_log
         self.health = "unknown"
         self.last_error = ""
-        self.last_scrape_ms = 0.0
+        self.last_scrape_ms = self._begun_ms = 0.0
         self.last_duration_s = 0.0
         self.metadata: Mapping[str, MetricMetadata] = {}
         # Why the target must not be scraped, although it is there.
@@ -91,16 +91,17 @@ class ScrapeLoop:
         """Scrape once, and store what came of it."""
         stats, clock = self._around.stats, self._around.clock
         start_ms = clock.now_ms()
+        begun_ms = clock.elapsed_ms()
         if self.last_scrape_ms:
-            stats.observe_interval(self._interval, (start_ms - self.last_scrape_ms) / 1000)
-        self.last_scrape_ms = start_ms
+            stats.observe_interval(self._interval, (begun_ms - self._begun_ms) / 1000)
+        self.last_scrape_ms, self._begun_ms = start_ms, begun_ms
         t_ms = timestamp_ms(tick_ms, start_ms, self.target.interval_ms)
         report = Report(timeout_s=self.target.timeout_ms / 1000)
         stats.scrapes += 1
         try:
-            error = await self._attempt(t_ms, start_ms, report)
+            error = await self._attempt(t_ms, report)
             if error:
-                report.duration_s = (clock.now_ms() - start_ms) / 1000
+                report.duration_s = self._since_begun_s()
                 self.ingest.store_failure(t_ms, report)
         except StorageError as failure:
             error = f"could not be stored: {failure}"
@@ -109,14 +110,17 @@ class ScrapeLoop:
         stats.scrapes_failed += bool(error)
         if error and self._failure_log is not None:
             self._failure_log.write(error, self._job.job_name, self.target.url)
-        self.last_duration_s = (clock.now_ms() - start_ms) / 1000
+        self.last_duration_s = self._since_begun_s()
         self._around.appended()
+
+    def _since_begun_s(self) -> float:
+        return (self._around.clock.elapsed_ms() - self._begun_ms) / 1000
 
     def _read(self, body: bytes, format_: Format) -> ParsedBody:
         parsed = self._parser.parse(body, format_, self._forms)
         return limited(self._deriver.derive(parsed), self._job)
 
-    async def _attempt(self, t_ms: int, start_ms: float, report: Report) -> str:
+    async def _attempt(self, t_ms: int, report: Report) -> str:
         """Fetch, parse and store; returns what went wrong, "" if nothing."""
         stats = self._around.stats
         try:
@@ -131,7 +135,7 @@ class ScrapeLoop:
                 aside = self._around.aside
                 body = await aside.run(lambda: self._read(fetched.body, format_))
                 await self.ingest.prepare(body, aside)
-            report.duration_s = (self._around.clock.now_ms() - start_ms) / 1000
+            report.duration_s = self._since_begun_s()
             self.ingest.store(t_ms, body, report)
             self.metadata = body.layout.metadata
         except BodyTooLarge as error:

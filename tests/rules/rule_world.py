@@ -102,13 +102,16 @@ class VirtualTime:
 
     async def sleep_until(self, t_ms: float) -> None:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (t_ms, waiting)
-        self._sleepers.append(entry)
+        self._sleepers.append((t_ms, waiting))
         try:
             await waiting
         finally:
-            if entry in self._sleepers:
-                self._sleepers.remove(entry)
+            self._sleepers = [entry for entry in self._sleepers if entry[1] is not waiting]
+
+    def set_by(self, by_ms: float) -> None:
+        """Set the clock: who sleeps, sleeps as long as before."""
+        self.now += by_ms
+        self._sleepers = [(t_ms + by_ms, waiting) for t_ms, waiting in self._sleepers]
 
     async def _settle(self) -> None:
         for _ in range(50):  # everything runs on the loop: tasks get to their next sleep

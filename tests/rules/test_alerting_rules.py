@@ -233,3 +233,19 @@ async def test_an_alert_that_ended_is_not_restored() -> None:
     world.store.samples[key] = [(90 * M, np.float64(0)), (91 * M, stale_values(1)[0])]
     await world.group(rule).evaluate(100 * M)
     assert restore(rule, world.store, 100 * M, RestoreOptions()) == 0
+
+
+async def test_a_clock_that_is_set_back_takes_no_alert_back() -> None:
+    world, rule = states([1] * 4, for_ms=M)
+    group = world.group(rule)
+    await group.evaluate(3 * M)
+    assert rule.state is AlertState.PENDING
+    await group.evaluate(0)
+    await group.evaluate(M)
+    assert rule.state is AlertState.FIRING  # after a minute, whatever the clock said before
+    (alert,) = rule.active_alerts()
+    assert alert.active_ms == 0
+    later_ms = alert.active_ms = 3 * M
+    await group.evaluate(2 * M)
+    assert rule.state is AlertState.FIRING
+    assert alert.active_ms == later_ms

@@ -65,6 +65,20 @@ async def test_groups_run_at_their_moments(tmp_path: Path) -> None:
     assert not any(v == STALE for _, v in server.world.store.of("one")[()])
 
 
+@pytest.mark.parametrize("by_ms", [60 * M, -60 * M])
+async def test_a_clock_that_is_set(tmp_path: Path, by_ms: int) -> None:
+    """Groups go on at their interval, at the new times."""
+    server = Server(tmp_path)
+    await server.apply(groups(group("g", ONE)))
+    await server.world.clock.advance(5 * M)
+    server.world.clock.set_by(by_ms)
+    await server.world.clock.advance(10 * M)
+    (g,) = server.manager.groups()
+    assert g.stats.iterations >= 15
+    assert 0 <= server.world.clock.now - g.stats.last_evaluation_ms < M
+    await server.manager.stop()
+
+
 async def test_an_equal_group_goes_on_undisturbed(tmp_path: Path) -> None:
     server = Server(tmp_path)
     await server.apply(groups(group("g", ALERT), group("h", ONE)))

@@ -16,6 +16,9 @@ class VirtualClock:
     def now_ms(self) -> float:
         return self.now
 
+    def elapsed_ms(self) -> float:
+        return self.now
+
     async def sleep_until(self, t_ms: float) -> None:
         task = asyncio.current_task()
         assert task is not None
