@@ -13,6 +13,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,18 +44,27 @@ def index_path(directory: Path, number: int) -> Path:
     return directory / f"{number:08d}.index"
 
 
+class Known(NamedTuple):
+    """Owners that the series log tells of; not `complete` if it has lost some."""
+
+    widths: Longs  # slots of each group
+    rings: int
+    complete: bool = True
+
+    def has_owners(self, entries: Entries) -> bool:
+        """Whether the owners of all entries are known."""
+        loose = (entries[:, 0] & 1).astype(bool)
+        limits = np.where(loose, self.rings, len(self.widths))
+        return bool((entries[:, 0] >> 1 < limits).all())
+
+
 class ChunkStore:
     """The writer's end: appends chunks, starts and drops files."""
 
     def __init__(
-        self,
-        directory: Path,
-        widths: Longs,
-        rings: int,
-        now_s: float,
-        warn: Callable[[str], None],
+        self, directory: Path, known: Known, now_s: float, warn: Callable[[str], None]
     ) -> None:
-        """Open the folder; what names slots beyond `widths` or rings beyond `rings` is cut."""
+        """Open the folder; chunks from the first one on whose owner is not known are cut."""
         self.directory = directory
         directory.mkdir(exist_ok=True)
         self.corruptions = 0
@@ -64,41 +74,52 @@ class ChunkStore:
         self.ring_chain: Longs = np.full(64, -1, np.int64)
         numbers = files(directory)
         for number in numbers[:-1]:
-            self._note_closed(number)
-        self._open(numbers[-1] if numbers else 1, widths, rings, now_s, warn)
+            self._note_closed(number, known, warn)
+        self._open(numbers[-1] if numbers else 1, known, now_s, warn)
 
-    def _note_closed(self, number: int) -> None:
-        index = ReadableMap(index_path(self.directory, number))
-        count = index.size // ENTRY_BYTES
-        entries = index.longs[: count * ENTRY_LONGS].reshape(count, ENTRY_LONGS)
+    def _note_closed(self, number: int, known: Known, warn: Callable[[str], None]) -> None:
+        index, entries = self._entries(number)
+        if not (known.complete and known.has_owners(entries)):
+            self._cut(number, known, warn)
+            index, entries = self._entries(number)
+        count = len(entries)
         last = int(entries[:, 2].max()) if count else -(2**63)
         size = data_path(self.directory, number).stat().st_size + index.size
         self.closed[number] = (last, size)
         self.total += count
 
-    def _open(
-        self,
-        number: int,
-        widths: Longs,
-        rings: int,
-        now_s: float,
-        warn: Callable[[str], None],
-    ) -> None:
-        self.number, self.born_s = number, now_s
-        self._data = AppendFile(data_path(self.directory, number), reserve_step=_DATA_STEP)
-        self._index = AppendFile(index_path(self.directory, number), reserve_step=_INDEX_STEP)
-        data, index = ReadableMap(self._data.path), ReadableMap(self._index.path)
+    def _entries(self, number: int) -> tuple[ReadableMap, Entries]:
+        """The index of a file, which has to be kept as long as the entries are used."""
+        index = ReadableMap(index_path(self.directory, number))
         count = index.size // ENTRY_BYTES
+        return index, index.longs[: count * ENTRY_LONGS].reshape(count, ENTRY_LONGS)
+
+    def _open(self, number: int, known: Known, now_s: float, warn: Callable[[str], None]) -> None:
+        self.number, self.born_s = number, now_s
+        self._data, self._index, self.max_t = self._cut(number, known, warn, keep_open=True)
+        self.count = self._index.size // ENTRY_BYTES
+        self.total += self.count
+
+    def _cut(
+        self, number: int, known: Known, warn: Callable[[str], None], *, keep_open: bool = False
+    ) -> tuple[AppendFile, AppendFile, int]:
+        """Cut a file at the first chunk that is not sound; its two files, and its last time."""
+        data = AppendFile(data_path(self.directory, number), reserve_step=_DATA_STEP)
+        index = AppendFile(index_path(self.directory, number), reserve_step=_INDEX_STEP)
+        chunks, entries = ReadableMap(data.path), ReadableMap(index.path)
+        count = entries.size // ENTRY_BYTES
         good, end, last = chunk_kernels.verify(
-            index.address, count, data.address, data.size, widths, rings
+            entries.address, count, chunks.address, chunks.size, known.widths, known.rings
         )
-        if good < count and index.longs[good * ENTRY_LONGS + 4]:
+        if good < count and entries.longs[good * ENTRY_LONGS + 4]:
             warn(f"chunk file {number:08d}: what follows chunk {good} is damaged, cut off")
             self.corruptions += 1
-        self._data.cut(end)
-        self._index.cut(good * ENTRY_BYTES)
-        self.count, self.max_t = good, last
-        self.total += good
+        data.cut(end)
+        index.cut(good * ENTRY_BYTES)
+        if not keep_open:
+            data.close()
+            index.close()
+        return data, index, last
 
     @property
     def bytes(self) -> int:
@@ -156,7 +177,7 @@ class ChunkStore:
         self._index.close()
         self.group_chain.fill(-1)
         self.ring_chain.fill(-1)
-        self._open(self.number + 1, np.zeros(0, np.int64), 0, now_s, lambda _: None)
+        self._open(self.number + 1, Known(np.zeros(0, np.int64), 0), now_s, lambda _: None)
         sync_directory(self.directory)
 
     def sync(self) -> None:

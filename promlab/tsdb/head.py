@@ -34,7 +34,7 @@ from promlab.tsdb import head_kernels as k
 from promlab.tsdb.blocks.cut_record import Cut, read_cut
 from promlab.tsdb.blocks.keeper import BlockKeeper, Limits
 from promlab.tsdb.catalog import Catalog
-from promlab.tsdb.chunks import ChunkStore
+from promlab.tsdb.chunks import ChunkStore, Known
 from promlab.tsdb.exemplar_store import ExemplarStore
 from promlab.tsdb.extras import Newest, with_references
 from promlab.tsdb.files import Longs
@@ -45,6 +45,7 @@ from promlab.tsdb.lock import DirectoryLock
 from promlab.tsdb.loose import LooseStore
 from promlab.tsdb.loose_appends import LooseAppender
 from promlab.tsdb.options import HeadOptions
+from promlab.tsdb.renumbered import forget_unknown
 from promlab.tsdb.replay import replay_wal, restore_newest
 from promlab.tsdb.rows import RowStore
 from promlab.tsdb.sealing import Sealer
@@ -130,10 +131,15 @@ class Head:
         self.cut = read_cut(self.path)
         progress("series", 0.0)
         self.catalog = Catalog(head, self.rows, self.loose)
-        self.wal_corruptions += self.catalog.load(self.warn)
+        damages = self.catalog.load(self.warn)
+        self.wal_corruptions += damages
+        self.numbers_lost = bool(damages)  # of series, groups, rings: others will get them
+        if damages:
+            forget_unknown(self.path, self.catalog.series_count)
         now = self.options.clock()
         widths = self.rows.state[: self.rows.count, k.WIDTH].copy()
-        self.chunks = ChunkStore(self.path / "chunks", widths, self.loose.count, now, self.warn)
+        known = Known(widths, self.loose.count, complete=not damages)
+        self.chunks = ChunkStore(self.path / "chunks", known, now, self.warn)
         self.wal = WAL(self.path / "wal", self.catalog.flush)
         self.histograms = HistogramStore(self.path / "histograms", self.warn)
         self.exemplars = ExemplarStore(self.path / "exemplars", self.options.max_exemplars)
@@ -152,6 +158,8 @@ class Head:
         replay_wal(self, ring_last, lambda share: progress("wal", share))
         self.wal.start_segment()
         self._keeper = Housekeeper(self)
+        if self.numbers_lost:
+            self._keeper.settle()  # what names them must go from the log before there are others
         self.publish()
         self.set_cut(self.cut)
         self.control.longs[control.EPOCH] = self._epoch

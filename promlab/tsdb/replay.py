@@ -115,6 +115,7 @@ def replay_wal(head: Head, ring_last: Longs, progress: Callable[[float], None]) 
         for records in frames(path, replay.damaged):
             if not replay.frame(records, int(path.name)):
                 replay.damaged(f"WAL segment {path.name} names unknown series: rest not read")
+                head.numbers_lost = True
                 break
         if head.wal_corruptions > before:
             head.wal.sizes[int(path.name)] = path.stat().st_size
