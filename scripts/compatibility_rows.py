@@ -295,6 +295,7 @@ SECURITY = [
          "interop/soak: nothing_leaks a_reload_leaves_nothing_open; "
          "web/protocol: a_client_that_vanishes_leaves_nothing_behind"),
     _row("credentials do not follow redirects to other hosts", HOLDS,
+         "transport/following: secrets_stay_with_the_host a_redirect_leads_to_http_only; "
          "scrape/fetch: credentials_stay_with_the_host; "
          "discovery/http_discovery: credentials_do_not_follow_to_another_host"),
 ]  # fmt: skip
