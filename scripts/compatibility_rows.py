@@ -74,7 +74,7 @@ API = [
     _row("/status/*, /features", HOLDS,
          "server/app: answers_are_valid cardinality; "
          "server/contract: features_are_those_that_are_documented",
-         "replay is told in percent, Go's settings are empty"),
+         "Go's settings are empty"),
     _row("/notifications and /notifications/live", HOLDS,
          "server/notifications: events_are_pushed_until_there_are_too_many_listeners "
          "a_reload_that_fails_is_told_and_the_next_one_takes_it_back"),

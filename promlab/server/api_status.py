@@ -137,11 +137,11 @@ async def blocks(context: Context, _request: Request) -> Response:
 
 
 async def walreplay(context: Context, _request: Request) -> Response:
-    """Progress of reading the log at the start, in percent; 0 of 0 where there is none."""
+    """Segments of the log that is read at the start: first, last, and the one being read."""
     try:
         return success(await context.writer.ask("replay"))
     except PromlabError:  # The writer is not there yet: nothing has been read.
-        return success({"min": 0, "max": 100, "current": 0})
+        return success({"min": 0, "max": 0, "current": 0})
 
 
 async def metrics(context: Context, _request: Request) -> Response:

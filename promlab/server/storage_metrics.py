@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from promlab.server.text_metrics import MetricText
 
 if TYPE_CHECKING:
-    from promlab.tsdb.head import Head, HeadStats
+    from promlab.tsdb.head import Head
+    from promlab.tsdb.head_stats import HeadStats
 
 
 def _exemplar_metrics(out: MetricText, head: Head) -> None:

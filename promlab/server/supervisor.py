@@ -48,16 +48,26 @@ class _Child:
         self._started = 0.0
 
     def start(self) -> None:
+        """Have it begin its work."""
+        self.spawn()
+        self.tell()
+
+    def spawn(self) -> None:
+        """Start the process, which loads what it needs and waits to be told."""
         command = [sys.executable, "-m", f"promlab.server.{self.name}"]
         command.append(",".join(map(str, self._fds)))
-        process = lifeline.spawn(command, stdin=subprocess.PIPE, pass_fds=self._fds)
-        assert process.stdin is not None
+        self.process = lifeline.spawn(command, stdin=subprocess.PIPE, pass_fds=self._fds)
+        self._started = time.monotonic()
+
+    def tell(self) -> None:
+        """Hand over the settings, with which its work begins."""
+        assert self.process is not None
+        assert self.process.stdin is not None
         try:
-            process.stdin.write(settings_module.encode(self._settings))
-            process.stdin.close()
+            self.process.stdin.write(settings_module.encode(self._settings))
+            self.process.stdin.close()
         except BrokenPipeError:
             pass  # It ended at once; `ended` will find that.
-        self.process, self._started = process, time.monotonic()
 
     def signal(self, number: int) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -106,18 +116,16 @@ class Supervisor:
         folder = settings_module.short_folder()
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._check_config()
             channel.bind(str(folder / "w"))
             channel.listen(64)
             settings = msgspec.structs.replace(self._settings, channel_path=str(folder / "w"))
-            self._announce(listeners)
             self._watch_signals()
             # The writer goes last in the order of stopping, first in the order of starting.
             children = [
                 _Child("writer", settings, [channel.fileno()]),
                 _Child("reader", settings, [listener.fileno() for listener in listeners]),
             ]
-            self._supervise(children)
+            self._supervise(children, listeners)
         finally:
             for each in (channel, *listeners):
                 each.close()
@@ -153,10 +161,23 @@ class Supervisor:
     def _on_signal(self, number: int, _frame: Any) -> None:
         """Nothing: the wake-up pipe has the number."""
 
-    def _supervise(self, children: list[_Child]) -> None:
+    def _begin(self, children: list[_Child], listeners: list[socket.socket]) -> None:
+        """Start all; they load what they need while the configuration is checked."""
         try:
             for child in children:
-                child.start()
+                child.spawn()
+            self._check_config()
+            self._announce(listeners)
+        except BaseException:
+            for child in children:  # They have done nothing yet.
+                child.stop()
+            raise
+        for child in children:
+            child.tell()
+
+    def _supervise(self, children: list[_Child], listeners: list[socket.socket]) -> None:
+        self._begin(children, listeners)
+        try:
             while not self._stopping:
                 self._wait(children)
                 for child in children:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import secrets
 import signal
@@ -29,6 +30,7 @@ from promlab.server.profiling import Profiled
 from promlab.server.settings import Settings
 from promlab.server.writer_requests import WriterRequests
 from promlab.server.writer_storage import configure_head, open_head
+from promlab.tsdb.progress import Progress
 from promlab.web.log import facts
 
 if TYPE_CHECKING:
@@ -51,8 +53,8 @@ class Writer:
         self.manager: ScrapeManager | None = None
         self.loaded: Checked | None = None
         self.loads = 0
-        self.replayed = 0.0
-        self._told_s = time.monotonic()
+        self.progress = Progress()
+        self._begun: asyncio.Future[ScrapeManager] = asyncio.get_running_loop().create_future()
         self._reload_lock = asyncio.Lock()
         self.commits = Commits()
         self._tasks: list[asyncio.Task[None]] = []
@@ -60,21 +62,16 @@ class Writer:
         self.reloaded_s = 0.0
 
     async def start(self) -> None:
-        """Open the data directory and start scraping."""
-        loaded = await asyncio.to_thread(load_checked, self.settings)
-        head = self.head = await process.off_loop(open_head, self.settings, self._progress)
-        from promlab.scrape.manager import ScrapeManager
-
-        self.manager = ScrapeManager(
-            head,
-            version=__version__,
-            commit_every_s=None,
-            features=frozenset(self.settings.features),
-        )
-        await self.manager.apply(loaded.config)
-        configure_head(head, loaded, self.settings)
-        self._load_done(loaded)
-        self._tasks = [asyncio.create_task(self.commits.run(head))]
+        """Open the data directory, then start scraping."""
+        try:
+            loaded = await asyncio.to_thread(load_checked, self.settings)
+            head = await self._opened()
+            configure_head(head, loaded, self.settings)
+            self._load_done(loaded)
+            self._tasks.append(asyncio.create_task(self.commits.run(head)))
+            self._begun.set_result(await self._begin_scraping(head, loaded.config))
+        finally:
+            self._begun.cancel()
         if self.settings.config_reload_interval_s:
             every_s = self.settings.config_reload_interval_s
             watching = watch(self.settings.config_file, self._config, self.reload, every_s)
@@ -84,12 +81,34 @@ class Writer:
         gc.freeze()
         log.info("Scraping", extra=facts(jobs=len(loaded.config.jobs)))
 
-    def _progress(self, what: str, share: float) -> None:
-        """How far opening the data directory is; called from the thread that opens it."""
-        self.replayed = share
-        if share < 1 and time.monotonic() - self._told_s > _TELL_REPLAY_S:
-            self._told_s = time.monotonic()
-            log.info("Opening the data directory", extra=facts(at=what, percent=int(100 * share)))
+    async def _opened(self) -> Head:
+        """The head, once it is open; how far that is gets told every now and then."""
+        telling = asyncio.create_task(self._tell_progress())
+        try:
+            self.head = await process.off_loop(open_head, self.settings, self.progress)
+        finally:
+            telling.cancel()
+        return self.head
+
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_REPLAY_S)
+            at, percent = self.progress.stage, int(100 * self.progress.share)
+            log.info("Opening the data directory", extra=facts(at=at, percent=percent))
+
+    async def _begin_scraping(self, head: Head, config: Config) -> ScrapeManager:
+        """Queries are answered by now: the HTTP clients that scraping takes are loaded last."""
+        await process.off_loop(importlib.import_module, "promlab.scrape.manager")
+        from promlab.scrape.manager import ScrapeManager
+
+        self.manager = ScrapeManager(
+            head,
+            version=__version__,
+            commit_every_s=None,
+            features=frozenset(self.settings.features),
+        )
+        await self.manager.apply(config)
+        return self.manager
 
     async def stop(self) -> None:
         """Stop scraping, commit, close the head."""
@@ -106,7 +125,7 @@ class Writer:
         async with self._reload_lock:
             try:
                 loaded = await asyncio.to_thread(load_checked, self.settings)
-                await self.scraping().apply(loaded.config)
+                await (await self.scraping()).apply(loaded.config)
                 configure_head(self.storage(), loaded, self.settings)
             except PromlabError as error:
                 self.reload_successful = False
@@ -130,11 +149,10 @@ class Writer:
             raise NotReady("the data directory is not open yet")
         return self.head
 
-    def scraping(self) -> ScrapeManager:
-        """What scrapes. Raises NotReady before that."""
-        if self.manager is None:
-            raise NotReady("scraping has not begun yet")
-        return self.manager
+    async def scraping(self) -> ScrapeManager:
+        """What scrapes: that begins a moment after the data directory is open. Raises NotReady."""
+        self.storage()
+        return await asyncio.shield(self._begun)
 
 
 async def main(settings: Settings, listener: socket.socket) -> int:

@@ -86,13 +86,13 @@ class WriterRequests:
         return outcome._asdict()
 
     async def _targets(self, _body: Any, _columns: Columns) -> Any:
-        return writer_views.targets(self._writer.scraping())
+        return writer_views.targets(await self._writer.scraping())
 
     async def _scrape_pools(self, _body: Any, _columns: Columns) -> Any:
-        return self._writer.scraping().pools
+        return (await self._writer.scraping()).pools
 
     async def _metadata(self, body: Any, _columns: Columns) -> Any:
-        return writer_views.metadata(self._writer.scraping(), body or "")
+        return writer_views.metadata(await self._writer.scraping(), body or "")
 
     async def _sent(self, sent_to_ms: Any, _columns: Columns) -> Any:
         """An agent's endpoints of remote write have all that is not younger."""
@@ -128,9 +128,8 @@ class WriterRequests:
         return self._writer.reload_successful or not self._writer.loads
 
     async def _replay_progress(self, _body: Any, _columns: Columns) -> Any:
-        if self._writer.head is not None:
-            return {"min": 0, "max": 0, "current": 0}
-        return {"min": 0, "max": 100, "current": round(self._writer.replayed * 100)}
+        at = self._writer.progress
+        return {"min": at.first_segment, "max": at.last_segment, "current": at.segment}
 
     async def _blocks(self, _body: Any, _columns: Columns) -> Any:
         keeper = self._writer.storage().blocks
@@ -161,12 +160,12 @@ class WriterRequests:
         return self._lab.listing(kind)
 
     async def _lab_put(self, body: Any, _columns: Columns) -> Any:
-        self._writer.scraping()
+        await self._writer.scraping()
         async with self._lab_lock:
             await self._lab.put(body["kind"], body["name"], body["document"])
 
     async def _lab_remove(self, body: Any, _columns: Columns) -> Any:
-        self._writer.scraping()
+        await self._writer.scraping()
         async with self._lab_lock:
             return await self._lab.remove(body["kind"], body["name"])
 

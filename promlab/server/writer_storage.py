@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from promlab.config.storage import RetentionConfig
 from promlab.server import process
 from promlab.server.checked_config import Checked
 from promlab.server.settings import Settings
+from promlab.tsdb.progress import Progress
 
 if TYPE_CHECKING:
     from promlab.tsdb.blocks.keeper import Policies
@@ -19,11 +19,9 @@ EXEMPLARS = "exemplar-storage"
 _AGENT_FILE_BYTES = 16 << 20
 
 
-def open_head(settings: Settings, progress: Callable[[str, float], None]) -> Head:
-    """Opens the data directory; kernels first, all in a thread of its own."""
-    process.load_kernels(
-        ["promlab.exposition", "promlab.tsdb"], ["promlab.tsdb.head", "promlab.scrape.manager"]
-    )
+def open_head(settings: Settings, progress: Progress) -> Head:
+    """Opens the data directory, in a thread of its own; kernels first."""
+    process.load_kernels(["promlab.exposition", "promlab.tsdb"], ["promlab.tsdb.head"])
     from promlab.tsdb.head import Head
     from promlab.tsdb.options import HeadOptions
 

@@ -86,6 +86,11 @@ def metrics(writer: Writer) -> str:
         "When the configuration was last loaded.",
         writer.reloaded_s,
     )
+    out.gauge(
+        "promlab_tsdb_replay_progress_ratio",
+        "How much of the log has been read since the start; 1: the data directory is open.",
+        writer.progress.share,
+    )
     head, manager = writer.head, writer.manager
     if head is not None:
         of_storage = agent_metrics if writer.settings.agent else head_metrics

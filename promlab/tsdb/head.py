@@ -8,10 +8,9 @@ queries: readers map the same files (reader.py). Not thread-safe: one event loop
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +38,14 @@ from promlab.tsdb.exemplar_store import ExemplarStore
 from promlab.tsdb.extras import Newest, with_references
 from promlab.tsdb.files import Longs
 from promlab.tsdb.group import Group, Row, row_record_bytes
+from promlab.tsdb.head_stats import HeadStats, stats_of
 from promlab.tsdb.histogram_store import HistogramStore
 from promlab.tsdb.housekeeping import Housekeeper
 from promlab.tsdb.lock import DirectoryLock
 from promlab.tsdb.loose import LooseStore
 from promlab.tsdb.loose_appends import LooseAppender
 from promlab.tsdb.options import HeadOptions
+from promlab.tsdb.progress import Progress
 from promlab.tsdb.renumbered import forget_unknown
 from promlab.tsdb.replay import replay_wal, restore_newest
 from promlab.tsdb.rows import RowStore
@@ -53,37 +54,9 @@ from promlab.tsdb.wal import WAL
 
 U32 = npt.NDArray[np.uint32]
 Bools = npt.NDArray[np.bool_]
-Progress = Callable[[str, float], None]
 
 _LOG = logging.getLogger(__name__)
 _SLICE = 1 << 16  # samples or series handled between two chances for other threads
-
-
-class HeadStats(NamedTuple):
-    """What /metrics and /status/tsdb show of the head; times in ms, None without samples."""
-
-    series: int
-    groups: int
-    rings: int
-    chunks: int
-    appended: int
-    duplicate: int
-    out_of_order: int
-    too_old: int
-    min_time: int | None
-    max_time: int | None
-    wal_segment: int
-    wal_bytes: int
-    chunk_bytes: int
-    series_bytes: int
-    wal_corruptions: int
-    chunk_corruptions: int
-    clean_start: bool
-    replay_s: float
-
-
-def _no_progress(_what: str, _done: float) -> None:
-    pass
 
 
 class Head:
@@ -94,14 +67,14 @@ class Head:
         path: str | Path,
         *,
         options: HeadOptions | None = None,
-        progress: Progress = _no_progress,
+        progress: Progress | None = None,
     ) -> Head:
         """Open or create a data directory, replaying what a killed writer left.
 
-        `progress(what, share)` is called as replay goes on, share from 0 to 1. Raises
-        DirectoryLocked if another process has it open, StorageError if it can't be written.
+        `progress` tells other threads how far that is. Raises DirectoryLocked if another
+        process has it open, StorageError if it can't be written.
         """
-        return Head(Path(path), options or HeadOptions(), progress)
+        return Head(Path(path), options or HeadOptions(), progress or Progress())
 
     def __init__(self, path: Path, options: HeadOptions, progress: Progress) -> None:
         self.path, self.options = path, options
@@ -129,7 +102,7 @@ class Head:
         self.rows = RowStore(head, self._epoch)
         self.loose = LooseStore(head, self._epoch)
         self.cut = read_cut(self.path)
-        progress("series", 0.0)
+        progress.stage = "series"
         self.catalog = Catalog(head, self.rows, self.loose)
         damages = self.catalog.load(self.warn)
         self.wal_corruptions += damages
@@ -153,9 +126,9 @@ class Head:
         self.control = control.create(self.path)
         self.sealer = Sealer(self)
         self.appends = LooseAppender(self)
-        progress("chunks", 0.0)
+        progress.stage = "chunks"
         ring_last = restore_newest(self)
-        replay_wal(self, ring_last, lambda share: progress("wal", share))
+        replay_wal(self, ring_last, progress)
         self.wal.start_segment()
         self._keeper = Housekeeper(self)
         if self.numbers_lost:
@@ -167,7 +140,7 @@ class Head:
         self._keeper.drop_old_epochs(self._epoch)
         self.blocks = BlockKeeper(self) if self.options.block_s > 0 else None
         self.replay_s = self.options.clock() - started
-        progress("ready", 1.0)
+        progress.stage = "ready"
 
     def configure(self, *, late_window_s: float, max_exemplars: int) -> None:
         """Change what may be changed while the head is open; see `HeadOptions`."""
@@ -398,27 +371,7 @@ class Head:
 
     def stats(self) -> HeadStats:
         """Counters of now."""
-        has = self.max_time != k.NEVER
-        return HeadStats(
-            series=self.catalog.series_count - self.catalog.hidden_count,
-            groups=self.rows.count,
-            rings=self.loose.count,
-            chunks=self.chunks.total,
-            appended=self.appended,
-            duplicate=self.duplicate,
-            out_of_order=self.out_of_order,
-            too_old=self.too_old,
-            min_time=self.min_time if has else None,
-            max_time=self.max_time if has else None,
-            wal_segment=self.wal.segment,
-            wal_bytes=self.wal.bytes,
-            chunk_bytes=self.chunks.bytes,
-            series_bytes=self.catalog.log_bytes,
-            wal_corruptions=self.wal_corruptions,
-            chunk_corruptions=self.chunks.corruptions,
-            clean_start=self.clean_start,
-            replay_s=self.replay_s,
-        )
+        return stats_of(self)
 
     def _settle(self) -> bool:
         """Leave nothing to replay, and blocks instead of chunks; False if that failed."""

@@ -7,6 +7,7 @@ meanwhile is passed over.
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ def read_loose(directory: Path, position: Position) -> LooseSamples:
 def _read(data: bytes, rings: list[U32], times: list[Longs]) -> int:
     """Take the loose samples of all whole frames; the number of bytes that these have."""
     end = 0
-    for records, end in whole_frames(data):  # noqa: B007 - the last end is used
+    for records, end in whole_frames(BytesIO(data)):  # noqa: B007 - the last end is used
         _take(records, rings, times)
     return end
 

@@ -6,7 +6,6 @@ grow, so a logged sample that is not younger than the owner's newest chunk is in
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from promlab.tsdb import head_kernels as k
 from promlab.tsdb.chunks import ENTRY_BYTES, data_path, files, index_path
 from promlab.tsdb.files import Longs, ReadableMap
 from promlab.tsdb.newest import read_newest
+from promlab.tsdb.progress import Progress
 from promlab.tsdb.wal import frames, segments
 
 if TYPE_CHECKING:
@@ -97,28 +97,37 @@ def _restore_kept(head: Head) -> None:
         head.note_times(newest, newest)
 
 
-def replay_wal(head: Head, ring_last: Longs, progress: Callable[[float], None]) -> None:
-    """Put the samples of the WAL back into rows and rings."""
-    widths = [head.series_of(group) for group in range(head.rows.count)]
-    series_at = np.zeros(len(widths) + 1, np.int64)
-    np.cumsum([len(width) for width in widths], out=series_at[1:])
-    series = np.concatenate([np.zeros(0, np.uint32), *widths])
-    paths = segments(head.wal.directory)
-    replay = _Replay(head, ring_last, series_at, series)
+def replay_wal(head: Head, ring_last: Longs, progress: Progress) -> None:
+    """Put the samples of the WAL back into rows and rings, one frame in memory at a time."""
+    replay = _Replay(head, ring_last)
     sealed = _raised_to_cut(head, ring_last) if head.cut.segment else None
-    for at, path in enumerate(paths):
-        progress(at / len(paths))
-        if sealed is not None and int(path.name) > head.cut.segment:
+    paths = segments(head.wal.directory)
+    _begin(progress, head)
+    for path in paths:
+        number = progress.segment = int(path.name)
+        if sealed is not None and number > head.cut.segment:
             _lowered(head, ring_last, *sealed)
             sealed = None
-        before = head.wal_corruptions
-        for records in frames(path, replay.damaged):
-            if not replay.frame(records, int(path.name)):
+        before, done = head.wal_corruptions, progress.bytes_done
+        for records, end in frames(path, replay.damaged):
+            if not replay.frame(records, number):
                 replay.damaged(f"WAL segment {path.name} names unknown series: rest not read")
                 head.numbers_lost = True
                 break
+            progress.bytes_done = done + end
+        progress.bytes_done = done + head.wal.sizes[number]
         if head.wal_corruptions > before:
-            head.wal.sizes[int(path.name)] = path.stat().st_size
+            head.wal.sizes[number] = path.stat().st_size
+    replay.note_rows()
+
+
+def _begin(progress: Progress, head: Head) -> None:
+    """The log is read from now on."""
+    sizes = head.wal.sizes
+    progress.first_segment = progress.segment = min(sizes, default=0)
+    progress.last_segment = max(sizes, default=0)
+    progress.bytes_total = sum(sizes.values())
+    progress.stage = "wal"
 
 
 def _raised_to_cut(head: Head, ring_last: Longs) -> tuple[Longs, Longs]:
@@ -142,10 +151,13 @@ def _lowered(head: Head, ring_last: Longs, groups: Longs, rings: Longs) -> None:
 
 
 class _Replay:
-    def __init__(self, head: Head, ring_last: Longs, series_at: Longs, series: U32) -> None:
+    def __init__(self, head: Head, ring_last: Longs) -> None:
         self._head = head
         self._ring_last = ring_last
-        self._series_at, self._series = series_at, series
+        slots = [head.series_of(group) for group in range(head.rows.count)]
+        self._series_at = np.zeros(len(slots) + 1, np.int64)
+        np.cumsum([len(series) for series in slots], out=self._series_at[1:])
+        self._series: U32 = np.concatenate([np.zeros(0, np.uint32), *slots])
 
     def damaged(self, text: str) -> None:
         self._head.wal_corruptions += 1
@@ -171,16 +183,19 @@ class _Replay:
                 segment,
             )
             if why in (k.REPLAY_EXTENT, k.REPLAY_FULL):
+                self._note(rows.state[group : group + 1])
                 head.sealer.make_room(group)
             elif why == k.REPLAY_LOOSE:
                 at = self._loose(records, at, segment)
             if why == k.REPLAY_BAD or at < 0:
                 return False
-        self._note_rows()
         return True
 
-    def _note_rows(self) -> None:
-        state = self._head.rows.state[: self._head.rows.count]
+    def note_rows(self) -> None:
+        """Tell the head of the times of all rows that it holds."""
+        self._note(self._head.rows.state[: self._head.rows.count])
+
+    def _note(self, state: npt.NDArray[np.int64]) -> None:
         held = state[state[:, k.ROWS] > 0]
         if len(held):
             firsts = self._head.rows.arena[held[:, k.EXTENT]]

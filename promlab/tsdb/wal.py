@@ -11,10 +11,12 @@ segment can be read without those before it. A frame that is damaged ends its se
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -36,36 +38,36 @@ def segments(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob("[0-9]*") if path.name.isdigit())
 
 
-def whole_frames(data: bytes) -> Iterator[tuple[Bytes, int]]:
-    """Records of the frames at the beginning of `data` that are whole and sound, each with the
-    offset behind it.
+def whole_frames(file: BinaryIO) -> Iterator[tuple[Bytes, int]]:
+    """Records of the frames at the beginning of `file` that are whole and sound, each with the
+    offset behind it; one is in memory at a time.
     """
     inflate = zstandard.ZstdDecompressor()
     at = 0
-    while at + HEADER.size <= len(data):
-        stored, size, crc = HEADER.unpack_from(data, at)
-        body = data[at + HEADER.size : at + HEADER.size + stored]
-        if not body or len(body) < stored or size > MAX_BUFFER:
-            return
-        if zlib.crc32(body, zlib.crc32(data[at : at + 8])) != crc:
+    while len(header := file.read(HEADER.size)) == HEADER.size:
+        stored, size, crc = HEADER.unpack(header)
+        body = file.read(stored) if size <= MAX_BUFFER else b""
+        if not body or len(body) < stored or zlib.crc32(body, zlib.crc32(header[:8])) != crc:
             return
         at += HEADER.size + stored
         records = bytearray(inflate.decompress(body, max_output_size=size))
         yield np.frombuffer(records, np.uint8), at
 
 
-def frames(path: Path, warn: Callable[[str], None]) -> Iterator[Bytes]:
-    """Records of each frame of a segment, up to the first damage, which is told and cut off."""
+def frames(path: Path, warn: Callable[[str], None]) -> Iterator[tuple[Bytes, int]]:
+    """Records of each frame of a segment and the offset behind it, up to the first damage, which
+    is told and cut off.
+    """
+    at = 0
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            for records, at in whole_frames(file):
+                yield records, at
     except OSError as error:
         raise failed("read", path, error) from None
-    at = 0
-    for records, behind in whole_frames(data):
-        yield records
-        at = behind
-    if at < len(data):
-        warn(f"WAL segment {path.name} is damaged at byte {at}: {len(data) - at} bytes cut off")
+    if at < size:
+        warn(f"WAL segment {path.name} is damaged at byte {at}: {size - at} bytes cut off")
         cut_file(path, at)
 
 
