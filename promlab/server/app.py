@@ -118,13 +118,17 @@ class App:
 
     async def _answer(self, route: Route, request: Request) -> Response:
         context = self._context
-        if route.waits and not context.is_ready:
+        if route.waits and not context.is_ready and not self._early(route):
             return envelope.unavailable(stopping=context.stopping)
         if context.settings.agent and route.serves_queries:
             raise envelope.ApiError("execution", "unavailable with Prometheus Agent")
         if context.settings.agent and route.reads:
             return text("unsupported operation with WAL-only storage\n", 500)
         return await route.handler(context, request)
+
+    def _early(self, route: Route) -> bool:
+        """Whether a request is answered although the log is still being read."""
+        return route.reads_only and self._context.answers_queries
 
     def _find(self, request: Request) -> tuple[Route | None, Response | None]:
         """The route of a request; a response at once where there is nothing to run."""

@@ -50,6 +50,7 @@ class Context:
     sources: QuerySources | None = None
     guard: Guard = field(default_factory=Guard)
     tables: TableMemo = field(default_factory=lambda: TableMemo(_REMEMBERED_ROWS))
+    replaying: bool = False  # queries are answered from what was stored when the server started
     stopping: bool = False
     features: frozenset[str] = field(init=False)  # names given with --enable-feature
     notifications: Notifications = field(init=False)
@@ -69,12 +70,21 @@ class Context:
     @property
     def is_ready(self) -> bool:
         """Whether requests that need what is stored can be answered."""
-        return self.querier is not None
+        return self.querier is not None and not self.replaying
 
-    def become_ready(self, querier: Querier, engine: QueryEngine | None) -> None:
-        """Queries can be answered from now on; without an engine, all else."""
+    @property
+    def answers_queries(self) -> bool:
+        """Whether queries can be answered, which may be so before all else is ready."""
+        return self.engine is not None
+
+    def answer_from(self, querier: Querier, engine: QueryEngine | None) -> None:
+        """Queries are answered from this from now on; without an engine, all else is."""
         self.label_text = LabelText(querier.symbols)
         self.querier, self.engine = querier, engine
+
+    def become_ready(self) -> None:
+        """All is there."""
+        self.replaying = False
         self.notifications.set(STARTING, False)
 
     def stored(self) -> Querier:

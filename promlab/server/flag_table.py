@@ -57,6 +57,8 @@ ACTIVE = [
     Flag("storage.tsdb.retention.size", "", "how much is kept, head and log included", "SIZE"),
     Flag("storage.tsdb.wal-fsync", "interval", "when what is logged is forced to the disk: "
          "interval (ten times a second) or always (before it is acknowledged)", "WHEN"),
+    Flag("storage.tsdb.serve-while-replaying", False, "answer queries while the write-ahead log is "
+         "still being read at the start; /-/ready says no until then"),
     Flag("storage.tsdb.policies-file", "", "file with retention by metric, and downsampling",
          "PATH"),
     Flag("storage.tsdb.min-block-duration", "2h", ""),

@@ -193,6 +193,7 @@ def _storage(flags: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
         "wal_fsync": _one_of(
             "storage.tsdb.wal-fsync", flags["storage.tsdb.wal-fsync"], ["interval", "always"]
         ),
+        "serve_early": flags["storage.tsdb.serve-while-replaying"],
         "policies_file": flags["storage.tsdb.policies-file"],
         "min_block_ms": shortest_ms,
         "max_block_ms": longest_ms,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from promlab import __version__
 from promlab.config import Config
-from promlab.errors import NotReady, ServerError
+from promlab.errors import NotReady, ServerError, StorageError
 from promlab.server import process
 from promlab.server.app import App
 from promlab.server.channel import ChannelClient
@@ -35,9 +35,7 @@ from promlab.web.serving import GuardedServer
 from promlab.web.sockets import is_loopback
 
 if TYPE_CHECKING:
-    from promlab.promql.engine import Engine
     from promlab.promql.options import EngineOptions
-    from promlab.tsdb.data import DataReader
 
 log = logging.getLogger(__name__)
 
@@ -132,15 +130,17 @@ def _ready_or_over(task: asyncio.Task[None], server: GuardedServer) -> None:
 
 async def _become_ready(context: Context) -> None:
     """Load the kernels, wait for the writer, map its files; an agent needs less of it."""
-    await process.off_loop(_load, context.settings.agent)
+    settings = context.settings
+    await process.off_loop(_load, settings.agent)
+    if settings.serve_early and not settings.agent:
+        await _serve_early(context)
     await _writer_is_open(context)
-    from promlab.tsdb.open import open as open_reader
-
-    querier = await asyncio.to_thread(open_reader, context.settings.data_path)
-    if context.settings.agent:
-        _tell_ready(context, querier, None)
-    else:
-        await _evaluate(context, querier)
+    if not context.answers_queries:
+        await _answer_queries(context)
+    context.become_ready()
+    log.info("Server is ready to receive web requests.")
+    if not settings.agent:
+        await _evaluate_rules(context)
     context.following.listeners.append(lambda config: _send_on(context, config))
     context.following.listeners.append(context.tracing.apply)
     context.following.start()
@@ -149,27 +149,45 @@ async def _become_ready(context: Context) -> None:
     gc.freeze()
 
 
-async def _evaluate(context: Context, querier: DataReader) -> None:
-    """Answer queries from now on, and evaluate rules a moment later."""
+async def _serve_early(context: Context) -> None:
+    """Answer queries from what the server before this one left, until the log is read.
+
+    Its files stay as they are until the writer puts new ones in their place: what is sealed and
+    in blocks, and all else too, unless the system has been started again since.
+    """
+    context.replaying = True
+    with contextlib.suppress(StorageError):  # nothing is there yet
+        await _answer_queries(context)
+        log.info("Answering queries while the log is read")
+
+
+async def _answer_queries(context: Context) -> None:
+    """Map what the writer publishes."""
+    from promlab.tsdb.open import open as open_reader
+
+    settings = context.settings
+    querier = await asyncio.to_thread(open_reader, settings.data_path)
+    if settings.agent:
+        context.answer_from(querier, None)
+        return
     from promlab.promql.engine import Engine
     from promlab.server.sources import QuerySources
 
-    settings = context.settings
-    context.sources = sources = QuerySources(querier, context.runner, settings)
-    engine = Engine(querier, _engine_options(settings), sources.within)
+    context.sources = QuerySources(querier, context.runner, settings)
+    engine = Engine(querier, _engine_options(settings), context.sources.within)
     context.runner.listed.open(settings.data_path)
-    _tell_ready(context, querier, engine)
-    # Templates, alerts and notifications take a while to import: queries need none of them.
+    context.answer_from(querier, engine)
+
+
+async def _evaluate_rules(context: Context) -> None:
+    """Templates, alerts and notifications take a while to import: queries need none of them."""
     await process.off_loop(importlib.import_module, "promlab.server.rules")
     from promlab.server.rules import Rules
 
-    context.rules = Rules(settings, context.writer, querier, engine, context.tracing)
-    context.following.listeners += [context.rules.apply, sources.apply]
-
-
-def _tell_ready(context: Context, querier: DataReader, engine: Engine | None) -> None:
-    context.become_ready(querier, engine)
-    log.info("Server is ready to receive web requests.")
+    querier, (engine, _) = context.stored(), context.evaluator()
+    assert context.sources is not None
+    context.rules = Rules(context.settings, context.writer, querier, engine, context.tracing)
+    context.following.listeners += [context.rules.apply, context.sources.apply]
 
 
 def _engine_options(settings: Settings) -> EngineOptions:

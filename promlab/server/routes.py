@@ -62,6 +62,12 @@ AT_ONCE = frozenset(
     for path in ("query", "query_range", "labels", "label/{name}/values", "series")
 )
 
+# Queries and lookups, which need nothing but what is stored.
+_OF_READING = frozenset(
+    {"query", "query_range", "query_exemplars", "format_query", "parse_query", "labels", "series"}
+    | {"label/{name}/values"}
+)
+
 # An agent stores nothing that could be asked for.
 _OF_QUERIES = (
     "query", "format_query", "parse_query", "label", "series", "search/", "rules", "alerts",
@@ -94,6 +100,11 @@ class Route:
     def reads(self) -> bool:
         """Whether it reads what is stored for another server."""
         return self.name in _READING
+
+    @cached_property
+    def reads_only(self) -> bool:
+        """Whether it can be answered from what is stored, whatever else is not there yet."""
+        return self.is_api and self.name.removeprefix("/api/v1/") in _OF_READING
 
     @cached_property
     def waits(self) -> bool:

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notification_batch: int = 256
     drain_notifications: bool = True
     wal_fsync: str = "interval"
+    serve_early: bool = False  # queries, while the log is still being read
     retention_ms: int = 0
     retention_bytes: int = 0
     policies_file: str = ""

@@ -129,7 +129,8 @@ def make_context(settings: Settings, series: Any = SERIES, config: str = "") -> 
     querier = FakeQuerier(series)
     options = EngineOptions(max_samples=settings.max_samples, lookback_ms=settings.lookback_ms)
     engine = Engine(querier, options)
-    context.become_ready(querier, engine)
+    context.answer_from(querier, engine)
+    context.become_ready()
     context.rules = Rules(settings, writer, querier, engine)
     context.following = Following(settings, writer, load_text(config))
     return context
