@@ -11,6 +11,7 @@ import sys
 
 ALL = (
     "startup",
+    "restart",
     "ingest",
     "newcomer",
     "interference",
