@@ -28,7 +28,7 @@ from promlab.model.storage import (
     Refs,
     SampleExtras,
 )
-from promlab.tsdb import control
+from promlab.tsdb import control, row_kernels
 from promlab.tsdb import head_kernels as k
 from promlab.tsdb.blocks.cut_record import Cut, read_cut
 from promlab.tsdb.blocks.keeper import BlockKeeper, Limits
@@ -249,7 +249,7 @@ class Head:
         wal, rows = self.wal, self.rows
         wal.room(row_record_bytes(width))
         while True:
-            appended, duplicate, out_of_order, at = k.append_row(
+            appended, duplicate, out_of_order, at = row_kernels.append_row(
                 rows.arena,
                 rows.state,
                 group,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promlab.model.quantiles import Window
-from promlab.tsdb import control
+from promlab.tsdb import control, loose_kernels
 from promlab.tsdb import head_kernels as k
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Housekeeper:
         held = state[state[:, k.ROWS] > 0, k.FIRST_SEGMENT]
         oldest = int(held.min()) if len(held) else head.wal.segment
         loose = head.loose
-        first = k.oldest_ring(loose.longs, loose.count, loose.first_segment, oldest)
+        first = loose_kernels.oldest_ring(loose.longs, loose.count, loose.first_segment, oldest)
         return int(min(oldest, first))
 
     def _hurry(self) -> None:
@@ -127,7 +127,7 @@ class Housekeeper:
                 return
         found = np.empty(_RINGS, np.uint32)
         loose = head.loose
-        n = k.rings_before(loose.longs, loose.count, loose.first_segment, target, found)
+        n = loose_kernels.rings_before(loose.longs, loose.count, loose.first_segment, target, found)
         if n:
             head.sealer.seal_rings(found[:n])
 
@@ -173,7 +173,7 @@ class Housekeeper:
             head.sealer.seal_group(group)
         found, loose = np.empty(_RINGS, np.uint32), head.loose
         while True:
-            n = k.rings_before(
+            n = loose_kernels.rings_before(
                 loose.longs, loose.count, loose.first_segment, head.wal.segment + 1, found
             )
             if not n:

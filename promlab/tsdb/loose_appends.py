@@ -16,6 +16,7 @@ from promlab.errors import StorageError
 from promlab.model.samples import Times, Values
 from promlab.model.storage import NO_EXTRAS, AppendOutcome, Refs, SampleExtras
 from promlab.tsdb import head_kernels as k
+from promlab.tsdb import loose_kernels, loose_log_kernels
 from promlab.tsdb.files import Longs
 from promlab.tsdb.group import Row
 from promlab.tsdb.histogram_files import NOWHERE
@@ -87,7 +88,7 @@ class LooseAppender:
     def judge(self, loose: Loose) -> Verdicts:
         """What would become of each of these samples, and what stands in the way of a duplicate."""
         verdicts, existing = np.empty(loose.n, np.uint8), np.zeros(loose.n, np.int64)
-        k.judge_loose(
+        loose_kernels.judge_loose(
             loose.series,
             loose.t_ms,
             loose.bits,
@@ -153,7 +154,7 @@ class LooseAppender:
             np.empty(n, np.int64),
             np.empty(n, np.int64),
         )
-        taken, duplicate, refused, old, late = k.accept_loose(
+        taken, duplicate, refused, old, late = loose_kernels.accept_loose(
             series,
             t_ms,
             bits,
@@ -191,7 +192,7 @@ class LooseAppender:
 
     def _store(self, rings: U32, t_ms: Longs, bits: Longs) -> None:
         starts = self.runs(rings)
-        self._head.wal.at = k.log_loose(
+        self._head.wal.at = loose_log_kernels.log_loose(
             rings, starts, t_ms, bits, len(starts) - 1, self._head.wal.buffer, self._head.wal.at
         )
         with contextlib.suppress(StorageError):
@@ -202,4 +203,4 @@ class LooseAppender:
     def runs(self, rings: U32) -> Longs:
         """Starts of the runs of equal rings, and the end of the last."""
         starts = np.empty(len(rings) + 1, np.int64)
-        return starts[: k.runs_of(rings, len(rings), starts) + 1]
+        return starts[: loose_kernels.runs_of(rings, len(rings), starts) + 1]

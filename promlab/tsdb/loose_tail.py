@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from promlab.model.storage import Position
 from promlab.tsdb import head_kernels as k
+from promlab.tsdb import loose_log_kernels
 from promlab.tsdb.wal import segments, whole_frames
 
 Longs = npt.NDArray[np.int64]
@@ -77,14 +78,14 @@ def _read(data: bytes, rings: list[U32], times: list[Longs]) -> int:
 def _take(records: npt.NDArray[np.uint8], rings: list[U32], times: list[Longs]) -> None:
     at = 0
     while True:
-        at = int(k.next_loose(records, at, len(records)))
+        at = int(loose_log_kernels.next_loose(records, at, len(records)))
         if at < 0 or at + k.LOOSE_HEADER > len(records):
             return
         runs, n = np.frombuffer(records[at + 2 : at + 10].tobytes(), np.uint32).tolist()
         if at + k.LOOSE_HEADER + 8 * runs + 8 * n > len(records):
             return
         ring, t_ms, bits = np.empty(n, np.uint32), np.empty(n, np.int64), np.empty(n, np.int64)
-        at = int(k.read_loose(records, at, len(records), ring, t_ms, bits))
+        at = int(loose_log_kernels.read_loose(records, at, len(records), ring, t_ms, bits))
         if at < 0:
             return
         rings.append(ring)

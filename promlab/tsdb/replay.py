@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from promlab.tsdb import chunk_kernels
+from promlab.tsdb import chunk_kernels, loose_log_kernels, replay_kernels
 from promlab.tsdb import head_kernels as k
 from promlab.tsdb.chunks import ENTRY_BYTES, data_path, files, index_path
 from promlab.tsdb.files import Longs, ReadableMap
@@ -168,7 +168,7 @@ class _Replay:
         head, at = self._head, 0
         rows = head.rows
         while at < len(records):
-            why, at, group = k.replay(
+            why, at, group = replay_kernels.replay(
                 records,
                 at,
                 len(records),
@@ -209,7 +209,7 @@ class _Replay:
         if at + k.LOOSE_HEADER + 8 * runs + 8 * n > len(records):
             return -1
         rings, t_ms, bits = np.empty(n, np.uint32), np.empty(n, np.int64), np.empty(n, np.int64)
-        end = int(k.read_loose(records, at, len(records), rings, t_ms, bits))
+        end = int(loose_log_kernels.read_loose(records, at, len(records), rings, t_ms, bits))
         if end < 0 or (n and int(rings.max()) >= head.loose.count):
             return -1
         # What is late may be in a chunk already; readers take it once.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError
-from promlab.tsdb import control
+from promlab.tsdb import control, loose_kernels, row_kernels
 from promlab.tsdb import head_kernels as k
 from promlab.tsdb.codec_kernels import COLUMN_MAX
 from promlab.tsdb.files import Longs
@@ -69,7 +69,7 @@ class Sealer:
         if len(self._out) < most:
             self._out = np.empty(most, np.uint8)
         arena = head.rows.arena
-        length = k.seal_rows(arena, extent, stride, n, width, self._out, 0)
+        length = row_kernels.seal_rows(arena, extent, stride, n, width, self._out, 0)
         head.catalog.flush()
         head.chunks.make_chains(head.rows.count, head.loose.count)
         head.chunks.add_group(group, arena[extent : extent + n], self._out.data[:length])
@@ -94,7 +94,7 @@ class Sealer:
         head, runs = self._head, len(starts) - 1
         run_rings = rings[starts[:-1]]
         full = np.empty(runs, np.int64)
-        overflowing = k.put_loose(
+        overflowing = loose_kernels.put_loose(
             head.loose.longs,
             run_rings,
             starts,
@@ -132,7 +132,7 @@ class Sealer:
         chunks = head.chunks
         head.catalog.flush()
         chunks.make_chains(head.rows.count, head.loose.count)
-        done, made = k.seal_loose(
+        done, made = loose_kernels.seal_loose(
             longs,
             head.loose.is_late,
             todo.rings,
@@ -155,5 +155,5 @@ class Sealer:
             chunks.undo_chain(entries)
             raise
         self._publish()
-        k.empty_rings(longs, todo.rings, todo.which, todo.at, done)
+        loose_kernels.empty_rings(longs, todo.rings, todo.which, todo.at, done)
         todo.at = done
