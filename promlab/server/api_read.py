@@ -26,13 +26,18 @@ async def read(context: Context, request: Request) -> Response:
         asked = remote.read_request(uncompress(await request.body(MAX_BYTES)))
     except (BadSnappy, remote.BadReadRequest) as error:
         return text(f"{error}\n", 400)
+    form = next((each for each in asked.accepted if each in remote.CONTENT_TYPES), None)
+    if form is None:
+        return text("none of the accepted response types is known\n", 400)
     settings = context.settings
+    # As in Prometheus: what is streamed may be more.
+    limit = settings.max_samples if form == remote.STREAMED else settings.read_max_samples
     querier = context.within(ApiScope(context.stored(), time.monotonic() + _PATIENCE_S))
     external = (await context.config()).global_.external_labels
 
     def select(query: remote.ReadQuery) -> SeriesBatch:
         matchers = remote.without_external(query.matchers, external)
-        hints = SelectHints(max_samples=settings.read_max_samples)
+        hints = SelectHints(max_samples=limit)
         return querier.select(matchers, query.start_ms, query.end_ms, hints)
 
     async with context.read_gate:
@@ -40,15 +45,12 @@ async def read(context: Context, request: Request) -> Response:
             try:
                 batches = [await asyncio.to_thread(select, query) for query in asked.queries]
             except TooManySamples:
-                return text(f"exceeded sample limit ({settings.read_max_samples})\n", 400)
+                return text(f"exceeded sample limit ({limit})\n", 400)
             except QueryError as error:
                 return text(f"{error}\n", 500)
             results = await asyncio.to_thread(
                 lambda: [remote.as_samples(batch, external) for batch in batches]
             )
-    form = next((each for each in asked.accepted if each in remote.CONTENT_TYPES), None)
-    if form is None:
-        return text("none of the accepted response types is known\n", 400)
     if form == remote.STREAMED and any(result.histograms is not None for result in results):
         # Chunks of native histograms are not made here: samples say the same.
         form = remote.SAMPLES

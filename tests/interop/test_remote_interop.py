@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from promlab.model.matchers import Matcher, MatchType
+from promlab.model.storage import SelectHints
+from promlab.remote.read import SAMPLES, STREAMED
+from promlab.remote.read_answers import REQUEST_HEADERS, read_request
 from tests.real_programs import prometheus, value
 from tests.server.running import Target, running, until
 
@@ -197,4 +201,30 @@ def test_promlab_reads_from_prometheus_and_from_promlab(peers: Path, tmp_path: P
             metrics = server.client.get("/metrics").text
             counted = 'prometheus_remote_read_client_queries_total{remote_name="e0",'
             assert counted in metrics
+    target.close()
+
+
+def test_the_sample_limit_is_for_what_is_not_streamed(peers: Path, tmp_path: Path) -> None:
+    target, flag = Target(), "--storage.remote.read-sample-limit=2"
+    config = "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: t\n"
+    config += f"  static_configs: [{{targets: ['{target.address}']}}]\n"
+    (tmp_path / "p.yml").write_text(config)
+    up = [Matcher("__name__", MatchType.EQUAL, "up")]
+    many = "count_over_time(up[5m]) > 2"
+    with (
+        running(tmp_path, flag) as server,
+        prometheus(peers, tmp_path / "real", config, flag) as real,
+    ):
+        until(lambda: server.value(many) and value(real, many), "samples")
+        for form in (SAMPLES, STREAMED):
+            body = read_request(up, 0, 10**13, SelectHints(), [form])
+            found, wanted = (
+                each.post("/api/v1/read", content=body, headers=REQUEST_HEADERS)
+                for each in (server.client, real)
+            )
+            kinds = [each.headers["content-type"] for each in (found, wanted)]
+            assert (found.status_code, kinds[0]) == (wanted.status_code, kinds[1])
+            assert wanted.status_code == (400 if form == SAMPLES else 200)
+            if form == SAMPLES:
+                assert found.text == wanted.text == "exceeded sample limit (2)\n"
     target.close()

@@ -1,7 +1,8 @@
 """Everything around the server misbehaves for a while: nothing is lost, and nothing leaks.
 
-Wrong reloads, an Alertmanager that hangs, discovery that answers garbage, clients that vanish in
-the middle of a request or of an answer. The length is 6 s, or $PROMLAB_SOAK_S seconds.
+Wrong reloads, an Alertmanager and a receiver of remote write that hang, discovery that answers
+garbage, clients that vanish in the middle of a request or of an answer. The length is 6 s, or
+$PROMLAB_SOAK_S seconds.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ def test_nothing_leaks(tmp_path: Path) -> None:
             "rule_files: [r.yml]\n"
             f"alerting: {{alertmanagers: [{{timeout: 500ms, static_configs: "
             f"[{{targets: ['{hanging}']}}]}}]}}\n"
+            f"remote_write: [{{url: 'http://{hanging}/w', remote_timeout: 200ms, "
+            "queue_config: {batch_send_deadline: 100ms, max_backoff: 100ms}}]\n"
             "scrape_configs:\n"
             f"- job_name: t\n  static_configs: [{{targets: ['{target.address}']}}]\n"
             f"- job_name: stuck\n  static_configs: [{{targets: ['{hanging}']}}]\n"
