@@ -52,10 +52,16 @@ def parse(text: str, features: frozenset[str] | None = None) -> Expr:
     `features` are the experimental parts of the language that are allowed, by their names
     for `--enable-feature`; None allows all.
     """
-    allowed = ALL_FEATURES if features is None else features & ALL_FEATURES
+    allowed = ALL_FEATURES if features is None else _known(features)
     if len(text) > _CACHED_LENGTH:
         return _parse(text, allowed)
     return _parse_cached(text, allowed)
+
+
+@lru_cache(maxsize=16)
+def _known(features: frozenset[str]) -> frozenset[str]:
+    """Those of the language: the same object each time, so that its hash is known."""
+    return features & ALL_FEATURES
 
 
 def parse_selector(text: str) -> tuple[Matcher, ...]:

@@ -28,6 +28,7 @@ from promlab.web.http import Form, MustWait, Request, Response
 
 MAX_POINTS = 11_000
 _THREADED_POINTS = 50_000
+_ARROW = ARROW.encode()
 
 
 async def query(context: Context, request: Request) -> Response:
@@ -177,7 +178,7 @@ def _answer(
     _, label_text = context.evaluator()
     result, stats = _with_stats(context, ran, asked, form.first("stats"))
     result = _limited(result, limit)
-    if ARROW in request.header("accept") and not isinstance(result.value, String):
+    if _ARROW in request.headers.get(b"accept", b"") and not isinstance(result.value, String):
         body = encode_arrow(result)
         return Response(body=body, content_type=ARROW, headers=[_timing(ran)], threaded=True)
     chunks: Iterator[bytes] = encode_answer(result, label_text, stats)

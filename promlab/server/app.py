@@ -178,10 +178,11 @@ class App:
 
     def _allow_origin(self, request: Request, response: Response) -> None:
         response.headers.append((b"vary", b"Origin"))
-        origin = request.header("origin")
-        if not origin:
+        given = request.headers.get(b"origin")
+        if not given:
             return
         response.headers += _CORS
+        origin = given.decode("latin-1")
         if self._origin.fullmatch(origin):
             response.headers.append((b"access-control-allow-origin", origin.encode()))
 

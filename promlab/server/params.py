@@ -18,6 +18,7 @@ _RFC3339 = re.compile(
     re.ASCII,
 )
 _NUMBER = re.compile(r"[+-]?([0-9.][0-9a-fpx_.+-]*|inf|infinity|nan)\Z", re.I)
+_PLAIN = 12  # digits of whole seconds that are in range
 _INTEGER = re.compile(r"[+-]?\d+\Z", re.ASCII)
 _INT64_MAX = 2**63 - 1
 _NO_MATCHER = "match[] must contain at least one non-empty matcher"
@@ -35,6 +36,8 @@ def _float(text: str) -> float | None:
 
 def parse_time_ms(text: str) -> int:
     """ms of a float of seconds or an RFC 3339 time. Raises ValueError in Prometheus's words."""
+    if len(text) <= _PLAIN and text.isdecimal() and text.isascii():
+        return int(text) * 1000
     seconds = _float(text)
     if seconds is not None and MIN_TIME_MS <= seconds * 1000 <= MAX_TIME_MS:
         whole = math.floor(seconds)

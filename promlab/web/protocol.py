@@ -274,18 +274,17 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _write(self, response: Response) -> None:
         headers = [*self.server_state.default_headers, *response.headers]
-        head = b"\r\n".join([b"%b: %b" % header for header in headers])
-        between = max(0, len(headers) - 1)
-        if head.count(b"\n") != between or head.count(b"\r") != between:
+        head = b"".join([b"%b: %b\r\n" % header for header in headers])
+        if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers):
             raise ValueError("a header has more than one line")
         body = response.body
         assert isinstance(body, bytes)
         self._plain = False
         self.cycle = _ANSWERED
         if len(body) < _BIG_BYTES:
-            self.transport.write(b"%b%b\r\n\r\n%b" % (_STATUS_LINES[response.status], head, body))
+            self.transport.write(b"%b%b\r\n%b" % (_STATUS_LINES[response.status], head, body))
         else:  # not copied once more
-            head = b"%b%b\r\n\r\n" % (_STATUS_LINES[response.status], head)
+            head = b"%b%b\r\n" % (_STATUS_LINES[response.status], head)
             self.transport.writelines((head, body))
         self.server_state.total_requests += 1
         self._idle = True
