@@ -18,20 +18,17 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from promlab.web.answer_head import answer_head
 from promlab.web.http import Response, Scope
 from promlab.web.known_heads import KnownHeads
 
 MAX_HEADER_BYTES = 1 << 20
 _MAX_WAITING = 4096
-_STATUS_LINES = {
-    each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus
-} | {499: b"HTTP/1.1 499 \r\n"}
 _PLAIN_METHODS = (b"GET", b"POST")
 _NOT_PLAIN = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 _MAX_BODY_BYTES = 64 << 10
@@ -274,18 +271,15 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _write(self, response: Response) -> None:
         headers = [*self.server_state.default_headers, *response.headers]
-        head = b"".join([b"%b: %b\r\n" % header for header in headers])
-        if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers):
-            raise ValueError("a header has more than one line")
+        head = answer_head(response.status, headers)
         body = response.body
         assert isinstance(body, bytes)
         self._plain = False
         self.cycle = _ANSWERED
         if len(body) < _BIG_BYTES:
-            self.transport.write(b"%b%b\r\n%b" % (_STATUS_LINES[response.status], head, body))
-        else:  # not copied once more
-            head = b"%b%b\r\n" % (_STATUS_LINES[response.status], head)
-            self.transport.writelines((head, body))
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))  # not copied once more
         self.server_state.total_requests += 1
         self._idle = True
         self._due_in(self.timeout_keep_alive)
