@@ -69,7 +69,7 @@ JOB = "scrape_configs: [{job_name: a, %s}]"
     [
         ("globl: {}", 1, 1, "globl", "unknown field 'globl': did you mean global?"),
         ("a: 1\nb: [", 3, 1, "", "not valid YAML"),
-        ("global:\n  scrape_interval: 5 s", 2, 20, "global.scrape_interval", "not a valid dur"),
+        ("global:\n  scrape_interval: 5 s", 2, 20, "global.scrape_interval", "unknown unit"),
         ("otlp:\n  a: 5s\n  a: 6s", 3, 3, "otlp.a", "already set"),
         ("global: [1]", 1, 9, "global", "expected a mapping, found a list"),
         (JOB % "honor_labels: 3", 1, 46, "scrape_configs[0].honor_labels", "expected true"),
