@@ -25,7 +25,7 @@ def with_histogram_sums(
     cells, counts = np.unique(cell, return_counts=True)
     mixed = floats.present.reshape(-1)[cells]
     if mixed.any():
-        ctx.annotations.warn(texts.MIXED_AGGREGATION, node.expr)
+        ctx.annotations.warn(texts.MIXED_AGGREGATION, node.expr, inside=False)
         neither = floats.present.copy()
         neither.reshape(-1)[cells[mixed]] = False
         floats = floats.where(neither)
@@ -39,5 +39,5 @@ def with_histogram_sums(
         labels = floats.labels
         good &= note_combined(ctx, combined, labels, group, node.expr, "aggregation")
         if (combined.conflict & good).any():
-            ctx.annotations.warn(texts.CONFLICT.format(verb="aggregation"), node.expr)
+            ctx.annotations.warn(texts.CONFLICT.format(verb="aggregation"), node.expr, inside=False)
     return with_cells(floats, combined.table, (group, at), good)

@@ -7,7 +7,7 @@ Equal ones are kept once, in the order they were found.
 from __future__ import annotations
 
 from promlab.errors import position
-from promlab.promql.ast import Node
+from promlab.promql.ast import Node, Paren
 
 
 class Annotations:
@@ -18,13 +18,13 @@ class Annotations:
         self._warnings: dict[str, None] = {}
         self._infos: dict[str, None] = {}
 
-    def warn(self, message: str, node: Node) -> None:
+    def warn(self, message: str, node: Node, *, inside: bool = True) -> None:
         """Something is probably wrong."""
-        self._warnings[f"PromQL warning: {message} ({position(self._query, node.start)})"] = None
+        self._warnings[f"PromQL warning: {message} ({self._position(node, inside)})"] = None
 
-    def inform(self, message: str, node: Node) -> None:
+    def inform(self, message: str, node: Node, *, inside: bool = True) -> None:
         """Something is perhaps not what was meant."""
-        self._infos[f"PromQL info: {message} ({position(self._query, node.start)})"] = None
+        self._infos[f"PromQL info: {message} ({self._position(node, inside)})"] = None
 
     def add(self, text: str) -> None:
         """A warning of a source, in its own words."""
@@ -39,3 +39,9 @@ class Annotations:
     def infos(self) -> tuple[str, ...]:
         """All infos."""
         return tuple(self._infos)
+
+    def _position(self, node: Node, inside: bool) -> str:
+        """Where an expression stands; `inside` the parentheses around it, as of arguments."""
+        while inside and isinstance(node, Paren):
+            node = node.expr
+        return position(self._query, node.start)

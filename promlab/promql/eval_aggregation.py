@@ -21,7 +21,7 @@ from promlab.promql.reductions import Reduction
 from promlab.promql.series_hash import label_set_hash
 from promlab.promql.steps import Steps
 from promlab.promql.texts import float_text, short_float_text
-from promlab.promql.vector import Mask, Vector, empty_vector, unnamed_mask
+from promlab.promql.vector import Mask, Vector, empty_vector
 
 if TYPE_CHECKING:
     from promlab.promql.evaluator import Evaluator
@@ -52,7 +52,8 @@ def aggregate(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
 def _floats(ctx: QueryContext, node: Aggregation, vector: Vector) -> Vector:
     """The vector without histograms, which this aggregation ignores."""
     if vector.is_histogram.any():
-        ctx.annotations.inform(IGNORED_IN_AGGREGATION.format(op=node.op), node.expr)
+        place = node if node.op in ("topk", "bottomk") else node.expr
+        ctx.annotations.inform(IGNORED_IN_AGGREGATION.format(op=node.op), place, inside=False)
     return vector.floats()
 
 
@@ -118,7 +119,8 @@ def _best(ev: Evaluator, node: Aggregation, vector: Vector, groups: Groups, step
     k = ev.scalar(node.param, steps)
     _check_whole(ev.ctx, k, node)
     if node.op != "limitk" and vector.histograms is not None:
-        vector = _floats(ev.ctx, node, vector)
+        asked = k.max(initial=0.0) >= 1
+        vector = _floats(ev.ctx, node, vector) if asked else vector.floats()
     at = members(groups)
     mode = {"topk": 1, "bottomk": -1, "limitk": 0}[node.op]
     kept = np.zeros(vector.present.shape, np.bool_)
@@ -210,5 +212,5 @@ def _count_values(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
     at = groups.of_row * steps.count + step
     out = np.bincount(at, minlength=groups.count * steps.count).astype(np.float64)
     out = out.reshape(groups.count, steps.count)
-    marks = Vector(labelled, values, vector.present, unnamed_mask(vector)[row])
-    return _grouped(marks, groups, out, out > 0)
+    # A name that is grouped by stays, even one that functions below would drop in the end.
+    return Vector(groups.labels, out, out > 0)

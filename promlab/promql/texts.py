@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 
+from promlab.model.float_text import go_number
+
 
 def label_set_text(labels: Mapping[str, str]) -> str:
     """`{__name__="up", job="node"}`, names sorted."""
@@ -27,15 +29,7 @@ def float_text(value: float) -> str:
 
 def short_float_text(value: float) -> str:
     """A value in a message: as Go's `%g` writes it."""
-    if math.isnan(value) or math.isinf(value):
-        return float_text(value)
-    text = repr(float(value))
-    if "e" not in text and not (value == 0 or 1e-4 <= abs(value) < 1e21):
-        text = f"{value:e}"
-    if "e" in text:
-        digits, _, exponent = text.partition("e")
-        return f"{digits.removesuffix('.0')}e{int(exponent):+03d}"
-    return text.removesuffix(".0")
+    return go_number(value)
 
 
 def quantile_text(value: float) -> str:

@@ -102,3 +102,19 @@ def test_zero_buckets_are_widened() -> None:
         'h{i="2"} {{count:2 sum:1 z_bucket:2 z_bucket_w:0.6}}',
     )
     check(lines, "sum(h)", "{} {{count:5 sum:2 z_bucket:4 z_bucket_w:1 offset:1 buckets:[1]}}")
+
+
+def test_count_values_keeps_a_name_that_is_its_label() -> None:
+    check(('m{i="1"} 2', 'm{i="2"} 2'), 'count_values("__name__", -m)', '{__name__="-2"} 2')
+
+
+def test_places_of_ignored_histograms() -> None:
+    ignored = r"ignored histogram in {} aggregation \({}\)$"
+    check(MIXED, "max((h))", "{} 5", info=ignored.format("max", "1:5"))
+    check(MIXED, "-topk(1, h)", '{i="3"} -5', info=ignored.format("topk", "1:2"))
+    check(MIXED, "topk(0, h)")
+
+
+def test_numbers_in_warnings_are_as_go_prints_them() -> None:
+    warning = r"between 0 and 1, got 1\.2345678e\+07 \(1:10\)$"
+    check(FLOATS, 'quantile(12345678, m{i="1"})', "{} Inf", warn=warning)

@@ -69,3 +69,21 @@ def test_computed_durations() -> None:
     check(lines, "m offset (2 * 1m)", "m 4", at_min=5)
     check(lines, "sum_over_time(m[4m:1m * 2])", "{} 8", at_min=5)
     check(lines, "m[1m - 1m]", at_min=5, fails="greater than 0")
+
+
+def test_smoothing_factors() -> None:
+    query = "double_exponential_smoothing({}[5m], 0.5, 1)"
+    wrong = "invalid trend factor. Expected: 0 < tf < 1, got: 1.000000"
+    check(("m 1 2 3",), query.format("m"), at_min=2, fails=wrong)
+    check(("m 1 2 3",), query.format("nothing"), at_min=2)
+
+
+def test_quantiles_are_warned_of_where_there_are_numbers() -> None:
+    lines = ("m 1 2 3", "h {{count:1}}x3")
+    check(lines, "quantile_over_time(2, m[5m])", "{} Inf", at_min=2, warn=r"got 2 \(1:20\)$")
+    check(lines, "quantile_over_time(2, h[5m])", at_min=2)
+
+
+def test_parentheses_do_not_move_places() -> None:
+    info = r"does not end in _total/_sum/_count/_bucket: \"m\" \(1:8\)$"
+    check(("m 1 2 3",), "rate(((m[5m])))", "{} 0.01", at_min=2, info=info)

@@ -62,10 +62,10 @@ def quantile_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 
     q = ev.scalar(node.args[0], steps)
     window = ev.window(node.args[1], steps)
-    if window.batch.sample_count:
-        warn_of_quantiles(ev.ctx, q, node.args[0])
     params = q.reshape(1, -1)
-    return over_window(ev, node, window, kernels.quantiles, kernels.QUANTILE, params)
+    vector = over_window(ev, node, window, kernels.quantiles, kernels.QUANTILE, params)
+    warn_of_quantiles(ev.ctx, q[vector.present.any(axis=0)], node.args[0])
+    return vector
 
 
 @implements(

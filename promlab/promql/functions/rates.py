@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promlab.model.float_text import format_float
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.model.samples import Values
 from promlab.promql.annotation_texts import COUNTER_SUFFIXES
@@ -23,7 +25,6 @@ from promlab.promql.started_windows import (
     starts_known,
 )
 from promlab.promql.steps import Steps
-from promlab.promql.texts import short_float_text
 from promlab.promql.vector import Mask, Vector
 from promlab.promql.window_calls import WINDOW_CALLS
 
@@ -42,7 +43,7 @@ def over_window(
     keeps_name: bool = False,
 ) -> Vector:
     """What a window kernel makes of the floats of each series of a range vector."""
-    window = floats_of(ev.ctx, window, node.args[-1])
+    window = floats_of(ev.ctx, window, node.args[0])
     values, present = run(ev.ctx, kernel, window, mode, params)
     vector = Vector(window.batch.labels, values, present, window.unnamed)
     if keeps_name:
@@ -155,10 +156,8 @@ def double_exponential_smoothing(ev: Evaluator, node: Call, steps: Steps) -> Vec
     window = ev.window(node.args[0], steps)
     factors = [ev.scalar(argument, steps) for argument in node.args[1:]]
     for what, factor, argument in zip(("smoothing", "trend"), factors, node.args[1:], strict=True):
-        for bad in factor[~((factor > 0) & (factor < 1))].tolist()[:1]:
-            raise ev.ctx.error(
-                f"invalid {what} factor. Expected: 0 < {what[0]}f < 1, "
-                f"got: {short_float_text(bad)}",
-                argument,
-            )
+        for bad in factor[~((factor > 0) & (factor < 1))].tolist()[: window.batch.sample_count]:
+            got = f"{bad:.6f}" if math.isfinite(bad) else format_float(bad)
+            message = f"invalid {what} factor. Expected: 0 < {what[0]}f < 1, got: {got}"
+            raise ev.ctx.error(message, argument)
     return over_window(ev, node, window, kernels.smoothed, 0, np.stack(factors))
