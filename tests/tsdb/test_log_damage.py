@@ -81,7 +81,8 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def frames_of(segment: Path) -> list[tuple[int, int]]:
     """Where each frame begins and ends."""
-    ends = [end for _, end in wal.whole_frames(segment.read_bytes())]
+    with segment.open("rb") as file:
+        ends = [end for _, end in wal.whole_frames(file)]
     return list(zip([0, *ends], ends, strict=False))
 
 
