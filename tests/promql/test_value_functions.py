@@ -86,4 +86,4 @@ def test_quantiles_are_warned_of_where_there_are_numbers() -> None:
 
 def test_parentheses_do_not_move_places() -> None:
     info = r"does not end in _total/_sum/_count/_bucket: \"m\" \(1:8\)$"
-    check(("m 1 2 3",), "rate(((m[5m])))", "{} 0.01", at_min=2, info=info)
+    check(("m 1 2 3",), "rate(((m[5m])))", "{} 0.008333333333333333", at_min=2, info=info)
