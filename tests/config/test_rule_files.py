@@ -44,7 +44,7 @@ BAD = [
         'r.yml:4:44: groups[0].rules[0].annotations.a: annotation "a": template: __alert_a:1: '
         'function "nope" not defined',
     ),
-    (one("{alert: a, expr: '1', for: 1x}"), "not a valid duration string"),
+    (one("{alert: a, expr: '1', for: 1x}"), 'unknown unit "x" in duration'),
     (one("{alert: a, expr: '1', expr: '2'}"), "this key is already set"),
     (one("{alert: a, expr: '1', nope: 1}"), "unknown field 'nope'"),
     ("groups:\n- name: g\n  labels: {__name__: x}\n", "invalid label name: __name__"),
