@@ -27,7 +27,7 @@ from promlab.model.storage import Querier, QueryScope
 from promlab.promql.annotations import Annotations
 from promlab.promql.ast import Subquery
 from promlab.promql.context import QueryContext
-from promlab.promql.eval_selector import Window, chosen_samples, series_taken
+from promlab.promql.eval_selector import Window
 from promlab.promql.evaluator import Evaluator, bare
 from promlab.promql.label_order import label_order
 from promlab.promql.memo import TableMemo
@@ -45,6 +45,7 @@ from promlab.promql.result import (
     Value,
 )
 from promlab.promql.running import RunningQueries
+from promlab.promql.sample_choice import chosen_samples, series_taken
 from promlab.promql.sample_windows import SampleClock
 from promlab.promql.step_counts import StepCounts
 from promlab.promql.steps import Steps

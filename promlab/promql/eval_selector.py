@@ -14,12 +14,13 @@ import numpy as np
 
 from promlab.model.histograms import HistogramColumn
 from promlab.model.matchers import Matcher
-from promlab.model.samples import SeriesBatch, Times, Values, is_stale
+from promlab.model.samples import SeriesBatch, Values, is_stale
 from promlab.model.storage import SelectHints
-from promlab.model.tiles import BatchTiles, Tile, TiledQuerier, TiledSeries
+from promlab.model.tiles import BatchTiles, TiledQuerier, TiledSeries
 from promlab.promql.ast import At, AtBound, Duration, MatrixSelector, VectorSelector
 from promlab.promql.context import QueryContext
 from promlab.promql.durations import duration_ms
+from promlab.promql.sample_choice import without_stale
 from promlab.promql.step_counts import Stored
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Mask, Rows, Vector
@@ -54,35 +55,56 @@ def select_instant(
     ctx: QueryContext, node: VectorSelector, steps: Steps, *, timestamps: bool = False
 ) -> Vector:
     """Values of an instant selector, or the times of its samples in seconds."""
-    from promlab.promql import window_kernels as kernels
-
     ends = steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
     newest = ends.count == 1 and not node.smoothed
     batch = select(ctx, node, ends, newest=newest)
     if node.smoothed:
         from promlab.promql.smoothed_selector import smoothed_vector
 
-        found = smoothed_vector(ctx, node, without_stale(batch), ends, timestamps=timestamps)
-        return _counted(ctx, found)
+        vector = smoothed_vector(ctx, node, without_stale(batch), ends, timestamps=timestamps)
+    elif newest and (np.diff(batch.offsets) == 1).all():
+        vector = _sole_values(ctx, batch, timestamps=timestamps)
+    else:
+        vector = _newest_values(ctx, batch, ends, timestamps=timestamps)
+    if ctx.counts is not None:
+        ctx.counts.add_values(vector.present, vector.histograms)
+    return vector
+
+
+def _newest_values(
+    ctx: QueryContext, batch: SeriesBatch, ends: Steps, *, timestamps: bool
+) -> Vector:
+    """The newest sample of each series in the window that ends at each step."""
+    from promlab.promql import window_kernels as kernels
+
     window = Window(batch, ends, ctx.lookback_ms)
     mode = kernels.LAST_TIME if timestamps else kernels.LAST
     values, present = run(ctx, kernels.edges, window, mode)
     vector = Vector(batch.labels, values, present)
     if batch.histograms is None or timestamps:
-        return _counted(ctx, vector)
+        return vector
     from promlab.promql.sample_windows import SampleClock, pick
 
     # The newest sample of each window, as the kernel found it.
     at = SampleClock(batch).windows(ends, ctx.lookback_ms).end - 1
     index = np.where(present, pick(batch.histograms.index, at), -1)
-    column = HistogramColumn(batch.histograms.table, index)
-    return _counted(ctx, vector.with_histograms(column))
+    return vector.with_histograms(HistogramColumn(batch.histograms.table, index))
 
 
-def _counted(ctx: QueryContext, vector: Vector) -> Vector:
-    if ctx.counts is not None:
-        ctx.counts.add_values(vector.present, vector.histograms)
-    return vector
+def _sole_values(ctx: QueryContext, batch: SeriesBatch, *, timestamps: bool) -> Vector:
+    """The same at one step, where storage gave just the newest sample of each series."""
+    ctx.check()
+    ctx.hold(batch.n)
+    stale = is_stale(batch.values)
+    present = ~stale[:, None]
+    values = batch.t_ms[batch.times_at] / 1000.0 if timestamps else batch.values
+    if stale.any():
+        values = np.where(stale, 0.0, values)
+    vector = Vector(batch.labels, values[:, None], present)
+    if batch.histograms is None or timestamps:
+        return vector
+    index = np.where(present, batch.histograms.index[:, None], -1)
+    return vector.with_histograms(HistogramColumn(batch.histograms.table, index))
 
 
 def select_window(ctx: QueryContext, node: MatrixSelector, steps: Steps) -> Window:
@@ -207,88 +229,6 @@ def work_order(times_at: Rows) -> Rows:
     if len(times_at) < 2 or not np.count_nonzero(times_at[1:] < times_at[:-1]):
         return np.arange(len(times_at))
     return np.argsort(times_at, kind="stable")
-
-
-def without_stale(batch: SeriesBatch) -> SeriesBatch:
-    """The batch without its staleness markers; the very same one if it has none."""
-    columns = Tile(batch.offsets, batch.times_at, batch.t_ms, batch.values)
-    stale = _count_stale(columns)
-    if stale is None:
-        return batch
-    if batch.histograms is not None or batch.start_ms is not None:
-        return chosen_samples(batch, ~is_stale(batch.values))
-    fresh = _drop_stale(columns, stale)
-    return SeriesBatch(batch.labels, fresh.offsets, fresh.times_at, fresh.t_ms, fresh.values)
-
-
-def fresh_tile(tile: Tile) -> Tile:
-    """The tile without its staleness markers; the very same one if it has none."""
-    stale = _count_stale(tile) if tile.markers else None
-    return tile if stale is None else _drop_stale(_with_own_times(tile), stale)
-
-
-def _with_own_times(tile: Tile) -> Tile:
-    """The tile with no more times than it needs: those of all tiles may be many."""
-    order = np.argsort(tile.times_at, kind="stable")
-    at, first = np.unique(tile.times_at[order], return_index=True)
-    longest = np.maximum.reduceat(np.diff(tile.offsets)[order], first)
-    spans = zip(at.tolist(), longest.tolist(), strict=True)
-    t_ms = np.concatenate([tile.t_ms[begin : begin + count] for begin, count in spans])
-    moved = (np.cumsum(longest) - longest)[np.searchsorted(at, tile.times_at)]
-    return tile._replace(times_at=moved.astype(np.int64), t_ms=t_ms)
-
-
-def _count_stale(columns: Tile) -> Rows | None:
-    """Number of staleness markers of each series; None if there are none."""
-    from promlab.promql import window_kernels as kernels
-
-    stale = np.empty(columns.n, np.int64)
-    return stale if kernels.count_stale(columns.offsets, columns.values, stale) else None
-
-
-def _drop_stale(columns: Tile, stale: Rows) -> Tile:
-    from promlab.promql import window_kernels as kernels
-
-    counts = np.diff(columns.offsets) - stale
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    values = np.empty(int(offsets[-1]))
-    times_at = np.empty(columns.n, np.int64)
-    extra: Times = np.empty(int(counts[stale > 0].sum()), np.int64)
-    kernels.drop_stale(*columns[:4], offsets, values, times_at, extra)
-    return Tile(offsets, times_at, np.concatenate([columns.t_ms, extra]), values)
-
-
-def chosen_samples(batch: SeriesBatch, kept: Mask) -> SeriesBatch:
-    """Some of the samples of each series, with all that belongs to them."""
-    offsets, rows = batch.offsets, np.flatnonzero(kept)
-    times_at = np.concatenate([[0], np.cumsum(kept)])[offsets].astype(np.int64)
-    shift = np.repeat(batch.times_at - offsets[:-1], np.diff(offsets))
-    times = batch.t_ms[(shift + np.arange(len(shift)))[rows]]
-    return SeriesBatch(
-        batch.labels,
-        times_at,
-        times_at[:-1].copy(),
-        times,
-        batch.values[rows],
-        None if batch.histograms is None else batch.histograms.take(rows),
-        None if batch.start_ms is None else batch.start_ms[rows],
-    )
-
-
-def series_taken(batch: SeriesBatch, rows: Rows) -> SeriesBatch:
-    """Some of the series, in this order."""
-    counts = np.diff(batch.offsets)[rows]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    at = np.repeat(batch.offsets[rows] - offsets[:-1], counts) + np.arange(int(offsets[-1]))
-    return SeriesBatch(
-        batch.labels.take(rows),
-        offsets,
-        batch.times_at[rows],
-        batch.t_ms,
-        batch.values[at],
-        None if batch.histograms is None else batch.histograms.take(at),
-        None if batch.start_ms is None else batch.start_ms[at],
-    )
 
 
 def offset_ms(ctx: QueryContext, offset: Duration) -> int:

@@ -17,11 +17,12 @@ from promlab.errors import TooManySamples
 from promlab.model.tiles import TiledSeries, TileReader, tile_edges
 from promlab.promql.ast import Aggregation, Call, MatrixSelector
 from promlab.promql.context import QueryContext
-from promlab.promql.eval_selector import NO_PARAMS, RangeSelection, fresh_tile, work_order
+from promlab.promql.eval_selector import NO_PARAMS, RangeSelection, work_order
 from promlab.promql.grouping import Groups, grouped
 from promlab.promql.in_turn import InTurn
 from promlab.promql.naming import keeps_apart, without_name
 from promlab.promql.reductions import REDUCING, Reduction
+from promlab.promql.sample_choice import fresh_tile
 from promlab.promql.step_counts import StepCounts, Stored
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Vector

@@ -25,8 +25,9 @@ from promlab.model.samples import SeriesBatch
 from promlab.promql import annotation_texts as texts
 from promlab.promql.ast import Node
 from promlab.promql.context import QueryContext
-from promlab.promql.eval_selector import Window, chosen_samples
+from promlab.promql.eval_selector import Window
 from promlab.promql.native_histograms import Combined, detect_resets
+from promlab.promql.sample_choice import chosen_samples
 from promlab.promql.sample_windows import SampleClock, SampleWindows, within_series
 from promlab.promql.vector import Mask, Vector
 

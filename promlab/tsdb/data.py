@@ -191,6 +191,9 @@ class DataReader(Reader):
                 return None
             selection = mapped.index.select(matchers)
             deleted = self.blocks.head_tombstones
+            alone = not any(block.overlaps(start_ms, end_ms) for block in self.blocks.current)
+        if hints.newest and alone and not deleted:
+            return self._newest(mapped, selection, start_ms, end_ms, hints)
         tiles = self._tiles(mapped, selection, start_ms, end_ms, hints)
         if not deleted:
             return tiles

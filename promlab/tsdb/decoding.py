@@ -197,7 +197,7 @@ def decode(
     values: Any = v_out[:written].view(np.float64)
     batch = SeriesBatch(labels, offsets, series_times, t_out[:t_end], values)
     found = Decoded(batch, kept)
-    return _with_histograms(found, plan, histograms) if references else found
+    return with_histograms(found, plan, histograms) if references else found
 
 
 class Ends(NamedTuple):
@@ -243,7 +243,7 @@ def _check(written: int) -> None:
         raise StorageError("a chunk is damaged: its values can't be read")
 
 
-def _with_histograms(found: Decoded, plan: Plan, files: HistogramFiles) -> Decoded:
+def with_histograms(found: Decoded, plan: Plan, files: HistogramFiles) -> Decoded:
     """References become histograms; samples whose histogram is gone are left out."""
     batch = found.batch
     column, lost = column_of(files, batch.values.view(np.int64))

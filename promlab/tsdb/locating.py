@@ -5,18 +5,20 @@ What is not sealed is copied, each source at one moment; sealed chunks stay wher
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
 from promlab.errors import StorageError
 from promlab.tsdb.decoding import Located, Pieces, Tails
-from promlab.tsdb.files import ReadableMap
-from promlab.tsdb.mapped import Mapped
+from promlab.tsdb.files import Longs, ReadableMap
+from promlab.tsdb.mapped import ChunkView, Mapped
 from promlab.tsdb.piece_kernels import find_pieces
 from promlab.tsdb.plan import Plan
 from promlab.tsdb.tail_kernels import OK, REMAP, copy_tails
 
 _PIECES_A_SOURCE = 8
+HeadPlaces = tuple[int, int, int, int, int, int]  # address and length, three times
 
 
 class HeadFiles(NamedTuple):
@@ -35,7 +37,7 @@ class HeadFiles(NamedTuple):
         """Bytes of each."""
         return self.table.size, self.rows.size, self.loose.size
 
-    def places(self) -> tuple[int, int, int, int, int, int]:
+    def places(self) -> HeadPlaces:
         """Address and length of each, in longs; -1 if they are lost."""
         if not self.sound:
             return 0, -1, 0, -1, 0, -1
@@ -44,13 +46,27 @@ class HeadFiles(NamedTuple):
         return table.address, sizes[0], rows.address, sizes[1], loose.address, sizes[2]
 
 
-def locate(
-    mapped: Mapped, lock: Lock, plan: Plan, start_ms: int, end_ms: int, *, newest: bool = False
-) -> Located:
+def locate(mapped: Mapped, lock: Lock, plan: Plan, start_ms: int, end_ms: int) -> Located:
     """The head's samples first, then the chunks with what is older. Raises StorageError."""
     tails = Tails(plan)
-    if mapped.head_is_sound:
-        _copy_tails(mapped, lock, plan, tails, start_ms, end_ms, newest)
+
+    def copy(places: HeadPlaces) -> int:
+        state: int = copy_tails(
+            *places, plan.groups, plan.group_places_at, plan.group_places, plan.slots,
+            plan.rings, plan.ring_places, plan.loose, start_ms, end_ms, False, tails.firsts,
+            tails.counts, tails.times_at, tails.t_ms, tails.values_at, tails.bits,
+        )  # fmt: skip
+        return state
+
+    read_head(mapped, lock, copy)
+    pieces, view = find_chunks(mapped, lock, plan, tails.firsts, start_ms, end_ms)
+    return Located(plan, tails, pieces, view)
+
+
+def find_chunks(
+    mapped: Mapped, lock: Lock, plan: Plan, firsts: Longs, start_ms: int, end_ms: int
+) -> tuple[Pieces, ChunkView]:
+    """Chunks of each source that overlap, and begin before what the head held of it."""
     sources = len(plan.owners)
     pieces = Pieces(sources, _PIECES_A_SOURCE * sources)
     with lock:
@@ -58,32 +74,24 @@ def locate(
         while True:
             n = find_pieces(
                 view.indexes, view.counts, view.group_chains, view.ring_chains, view.chain_sizes,
-                plan.owners, plan.loose, tails.firsts, view.starts, end_ms, pieces.at, pieces.file,
+                plan.owners, plan.loose, firsts, view.starts, end_ms, pieces.at, pieces.file,
                 pieces.entry,
             )  # fmt: skip
             if n <= len(pieces.file):
                 break
             pieces = Pieces(sources, n)
     pieces.file, pieces.entry = pieces.file[:n], pieces.entry[:n]
-    return Located(plan, tails, pieces, view)
+    return pieces, view
 
 
-def _copy_tails(
-    mapped: Mapped,
-    lock: Lock,
-    plan: Plan,
-    tails: Tails,
-    start_ms: int,
-    end_ms: int,
-    newest: bool,
-) -> None:
-    while True:
+def read_head(mapped: Mapped, lock: Lock, read: Callable[[HeadPlaces], int]) -> None:
+    """Let a kernel read what is not sealed, if there is anything. Raises StorageError.
+
+    `read` takes the places of the head's files, and is called anew when these have grown.
+    """
+    while mapped.head_is_sound:
         heads = head_files(mapped)
-        state = copy_tails(
-            *heads.places(), plan.groups, plan.group_places_at, plan.group_places, plan.slots,
-            plan.rings, plan.ring_places, plan.loose, start_ms, end_ms, newest, tails.firsts,
-            tails.counts, tails.times_at, tails.t_ms, tails.values_at, tails.bits,
-        )  # fmt: skip
+        state = read(heads.places())
         if state == OK:
             return
         remap(mapped, lock, state, heads)

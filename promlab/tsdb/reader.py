@@ -28,13 +28,14 @@ from promlab.model.storage import (
     Stored,
     StoredExemplars,
 )
-from promlab.model.tiles import TiledSeries
+from promlab.model.tiles import BatchTiles, TiledSeries
 from promlab.tsdb import control, loose_tail
 from promlab.tsdb.decoding import Decoded, decode, with_starts
 from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Selection
 from promlab.tsdb.locating import head_files, locate, remap
 from promlab.tsdb.mapped import Mapped
+from promlab.tsdb.newest_samples import newest_samples
 from promlab.tsdb.piece_kernels import alive
 from promlab.tsdb.plan import Plan
 from promlab.tsdb.tail_kernels import OK
@@ -263,7 +264,19 @@ class Reader:
         with self._lock:
             mapped = self._fresh()
             selection = mapped.index.select(matchers)
+        if hints.newest:
+            return self._newest(mapped, selection, start_ms, end_ms, hints)
         return self._tiles(mapped, selection, start_ms, end_ms, hints)
+
+    def _newest(
+        self, mapped: Mapped, selection: Selection, start_ms: int, end_ms: int, hints: SelectHints
+    ) -> BatchTiles:
+        """The newest sample of some series, as of now."""
+        with self._lock:
+            plan = mapped.index.plan(selection)
+        limit = hints.max_samples
+        found = newest_samples(mapped, self._lock, selection, plan, start_ms, end_ms, limit)
+        return BatchTiles(self._with_starts(mapped, selection, found, start_ms, end_ms).batch)
 
     def _tiles(
         self,
@@ -276,7 +289,7 @@ class Reader:
         """Where the samples of some series are, as of now."""
         with self._lock:
             plan = mapped.index.plan(selection)
-        located = locate(mapped, self._lock, plan, start_ms, end_ms, newest=hints.newest)
+        located = locate(mapped, self._lock, plan, start_ms, end_ms)
 
         def finish(found: Decoded) -> Decoded:
             return self._with_starts(mapped, selection, found, start_ms, end_ms)

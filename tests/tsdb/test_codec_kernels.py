@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from promlab.model.samples import STALE_BITS
 from promlab.tsdb import chunk_kernels
 from promlab.tsdb import codec_kernels as c
+from promlab.tsdb import column_end_kernels as ends
 
 I64 = npt.NDArray[np.int64]
 bits = st.one_of(
@@ -50,11 +51,8 @@ runs = st.lists(
 )
 
 
-@settings(deadline=None)
-@given(runs, st.integers(0, 2), st.sampled_from([1.0, 10.0, 1000.0]))
-def test_integers_of_all_sizes_come_back(
-    runs: list[tuple[int, int, int]], sums: int, power: float
-) -> None:
+def integers(runs: list[tuple[int, int, int]], sums: int, power: float) -> I64:
+    """A column of numbers whose differences, or those of these, are of such sizes."""
     parts = [
         np.random.default_rng(seed).integers(-(1 << (size - 1)), 1 << (size - 1), count)
         for size, count, seed in runs
@@ -62,11 +60,51 @@ def test_integers_of_all_sizes_come_back(
     numbers = np.concatenate(parts)[: c.MAX_ROWS]
     for _ in range(sums):
         numbers = np.cumsum(numbers)
-    values = (numbers / power).view(np.int64)
+    return (numbers / power).view(np.int64)
+
+
+@settings(deadline=None)
+@given(runs, st.integers(0, 2), st.sampled_from([1.0, 10.0, 1000.0]))
+def test_integers_of_all_sizes_come_back(
+    runs: list[tuple[int, int, int]], sums: int, power: float
+) -> None:
+    values = integers(runs, sums, power)
     data = encoded(values)
     back = np.zeros(len(values), np.int64)
     assert c.decode(data, back) == len(data)
     assert (back == values).all()
+
+
+@settings(deadline=None)
+@given(st.lists(bits, min_size=1, max_size=c.MAX_ROWS), st.data())
+def test_the_newest_value_alone(items: list[int], data: st.DataObject) -> None:
+    values = column(items)
+    row = data.draw(st.integers(0, len(values) - 1))
+    there = np.flatnonzero(values[: row + 1] != c.HOLE)
+    at, found = ends.newest(encoded(values), len(values), row)
+    assert at == (there[-1] if len(there) else ends.NONE)
+    assert at < 0 or found == values[at]
+
+
+@settings(deadline=None)
+@given(runs, st.integers(0, 2), st.sampled_from([1.0, 10.0, 1000.0]), st.data())
+def test_the_newest_of_integers_of_all_sizes(
+    runs: list[tuple[int, int, int]], sums: int, power: float, data: st.DataObject
+) -> None:
+    values = integers(runs, sums, power)
+    row = data.draw(st.integers(0, len(values) - 1))
+    assert ends.newest(encoded(values), len(values), row) == (row, values[row])
+
+
+@settings(deadline=None)
+@given(st.lists(bits, min_size=1, max_size=70), st.integers(0, 600), st.integers(0, 255))
+def test_damage_never_leads_the_newest_outside(items: list[int], at: int, byte: int) -> None:
+    data = encoded(column(items))
+    broken = data.copy()
+    broken[at % len(data)] = byte
+    for damaged in (broken, data[: at % len(data)]):
+        assert ends.newest(damaged.copy(), len(items), len(items) - 1)[0] >= ends.DAMAGED
+    assert ends.newest(data[:0].copy(), len(items), 0) == (ends.DAMAGED, 0)
 
 
 @settings(deadline=None)

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tsdb_model import Key, as_dict, everything, key_of, match, table
+from tsdb_model import Key, as_dict, everything, key_of, last_of, match, newest, table
 
 from promlab.model.samples import STALE_BITS
 from promlab.tsdb.codec_kernels import HOLE, NAN
@@ -166,6 +166,7 @@ class StorageMachine(RuleBasedStateMachine):
             if kept and ("__name__", f"m{i}") in key:
                 expected[key] = kept
         assert found == expected
+        assert newest(self.reader, [match("__name__", f"m{i}")], low, high) == last_of(expected)
 
     @invariant()
     def readers_see_everything(self) -> None:

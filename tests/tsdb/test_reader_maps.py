@@ -16,7 +16,8 @@ import pytest
 from promlab.errors import StorageError
 from promlab.model.labels import LabelTable
 from promlab.model.matchers import Matcher, MatchType
-from promlab.tsdb import locating
+from promlab.model.storage import NO_HINTS, SelectHints
+from promlab.tsdb import locating, newest_kernels
 from promlab.tsdb import reader as reader_module
 from promlab.tsdb.head import Head
 from promlab.tsdb.reader import Reader
@@ -35,7 +36,10 @@ def is_mapped(address: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is mapped")
-@pytest.mark.parametrize(("home", "name"), [(locating, "copy_tails"), (reader_module, "alive")])
+@pytest.mark.parametrize(
+    ("home", "name"),
+    [(locating, "copy_tails"), (newest_kernels, "newest_held"), (reader_module, "alive")],
+)
 def test_files_that_are_mapped_anew_stay_for_who_reads_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: ModuleType, name: str
 ) -> None:
@@ -58,7 +62,8 @@ def test_files_that_are_mapped_anew_stay_for_who_reads_them(
             return kernel(*arguments)
 
         monkeypatch.setattr(home, name, amid_another_query)
-        assert reader.select(UP, 0, 2_000).values.tolist() == [1.0]
+        for hints in (NO_HINTS, SelectHints(newest=True)):
+            assert reader.select(UP, 0, 2_000, hints).values.tolist() == [1.0]
         assert reader.label_values("job", UP, 0, 2_000) == ["j"]
         assert seen
         reader.close()

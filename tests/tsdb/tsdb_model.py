@@ -7,6 +7,7 @@ import numpy as np
 from promlab.model.labels import LabelTable
 from promlab.model.matchers import Matcher, MatchType
 from promlab.model.samples import SeriesBatch
+from promlab.model.storage import SelectHints
 from promlab.tsdb.data import DataReader
 from promlab.tsdb.head import Head
 
@@ -52,7 +53,19 @@ def everything(reader: DataReader) -> dict[Key, list[tuple[int, int]]]:
     for size in (1, 7):
         tiled = tile_by_tile(reader, [], *ALWAYS, size)
         assert tiled is None or tiled == found
+    assert newest(reader, [], *ALWAYS) == last_of(found)
     return found
+
+
+def newest(
+    reader: DataReader, matchers: list[Matcher], start: int, end: int
+) -> dict[Key, list[tuple[int, int]]]:
+    """The newest sample of each series, asked for alone: blocks may give more."""
+    return last_of(as_dict(reader.select(matchers, start, end, SelectHints(newest=True))))
+
+
+def last_of(found: dict[Key, list[tuple[int, int]]]) -> dict[Key, list[tuple[int, int]]]:
+    return {key: samples[-1:] for key, samples in found.items()}
 
 
 def tile_by_tile(

@@ -7,6 +7,7 @@ tool wrote with other encodings is refused by name. Damage ends in StorageError.
 from __future__ import annotations
 
 import struct
+import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,33 @@ Bytes = npt.NDArray[np.uint8]
 _MAX_PAGE = 1 << 30
 _KEPT_HEADERS = 1024
 _SPARE = 8  # bytes behind a page, for loads of whole words
+_KEPT_ROOM = 1 << 22  # larger pages are none of ours, and leave nothing behind
+
+
+class _Workplace(threading.local):
+    """What a thread unpacks pages with, one after the other: making it anew costs as much."""
+
+    def __init__(self) -> None:
+        self.unzip = zstandard.ZstdDecompressor()
+        self._room = np.empty(0, np.uint8)
+
+    def room(self, size: int) -> Bytes:
+        """Room for so many bytes and the spare ones; the thread's next page takes it over."""
+        if size > _KEPT_ROOM:
+            return np.empty(size + _SPARE, np.uint8)
+        if len(self._room) < size + _SPARE:
+            self._room = np.empty(size + size // 4 + _SPARE, np.uint8)
+        return self._room[: size + _SPARE]
+
+
+_HERE = _Workplace()
+
+
+def _put(plain: bytes, content: Bytes) -> Bytes:
+    """A page's bytes to where they have spare ones behind."""
+    content[: len(plain)] = np.frombuffer(plain, np.uint8)
+    content[len(plain) :] = 0
+    return content
 
 
 class ColumnChunk(NamedTuple):
@@ -114,19 +142,22 @@ class ParquetFile:
 
     def _page(self, at: int) -> tuple[dict[int, Any], Bytes]:
         """Header and content of the page at an offset; some spare bytes behind it."""
+        header, plain = self._unzipped(at)
+        content = np.empty(len(plain) + _SPARE, np.uint8)
+        return header, _put(plain, content)
+
+    def _unzipped(self, at: int) -> tuple[dict[int, Any], bytes]:
+        """Header and content of the page at an offset."""
         header, body = self._header(at)
         size, stored = int(header[2]), int(header[3])
         try:
             packed = self._data[body : body + stored]
-            plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
+            plain: bytes = _HERE.unzip.decompress(packed, max_output_size=size)
         except zstandard.ZstdError:
             raise self.damaged(at) from None
         if len(plain) != size:
             raise self.damaged(at)
-        content = np.empty(size + _SPARE, np.uint8)
-        content[:size] = np.frombuffer(plain, np.uint8)
-        content[size:] = 0
-        return header, content
+        return header, plain
 
     def _header(self, at: int) -> tuple[dict[int, Any], int]:
         """Header of the page at an offset, and where its content begins; read once."""
@@ -242,29 +273,27 @@ class ParquetFile:
         belong to each row the caller knows.
         """
         at = int(chunk.pages_at[page])
-        header, body = self._page(at)
-        start = self._after_levels(body, at)
-        limit = len(body) - _SPARE
+        header, plain = self._unzipped(at)
+        start = self._after_levels(plain, at)
         n = int(header[5][1])
         if header[5][2] == PLAIN:
-            if (limit - start) % 8:
+            if (len(plain) - start) % 8:
                 raise self.damaged(at)
-            return body[start:limit].copy().view(np.int64)
+            return np.frombuffer(plain, np.int64, offset=start).copy()
         self._expect(header, DELTA, at)
         if n > chunk.values:
             raise self.damaged(at)
         out = np.empty(min(n, most), np.int64)
-        got = int(k.delta_decode(body, start, limit, out))
+        got = int(k.delta_decode(_put(plain, _HERE.room(len(plain))), start, len(plain), out))
         if got < 0:
             raise self.damaged(at)
         return out[:got]
 
-    def _after_levels(self, body: Bytes, at: int) -> int:
+    def _after_levels(self, plain: bytes, at: int) -> int:
         start = 0
         for _ in range(2):
-            size = int.from_bytes(body[start : start + 4].tobytes(), "little")
-            start += 4 + size
-            if start > len(body) - _SPARE:
+            start += 4 + int.from_bytes(plain[start : start + 4], "little")
+            if start > len(plain):
                 raise self.damaged(at)
         return start
 
