@@ -11,7 +11,8 @@ import numpy as np
 from promlab.model.histograms import HistogramColumn
 from promlab.promql.result import Matrix
 from promlab.promqltest.histograms import Plain, plain_row
-from promlab.promqltest.script import Eval, Labels
+from promlab.promqltest.script import Eval
+from promlab.promqltest.series import Labels
 
 Rows = list[tuple[Labels, dict[int, float | Plain]]]
 
@@ -30,6 +31,10 @@ def on_grid(case: Eval, grid: range) -> Rows:
     """Expected series as rows, their values at the times of a grid."""
     rows: Rows = []
     for series in case.series:
+        expect(
+            len(series.values) <= len(grid),
+            f"{len(series.values)} values expected of {series.labels}, at {len(grid)} steps",
+        )
         pairs = zip(grid, series.values, strict=False)
         rows.append((series.labels, {t: x for t, x in pairs if x is not None}))
     return rows

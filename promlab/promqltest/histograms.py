@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from promlab.errors import ScriptError
 from promlab.model.exponential_bounds import exponential_bound
 from promlab.model.histograms import (
     CUSTOM_SCHEMA,
@@ -134,32 +135,58 @@ class Plain:
         return any(c < 0 for c in fallen)
 
 
-_FIELD = re.compile(r"(\w+):(\[[^\]]*\]|\S+)")
+_FIELD = re.compile(r"(\w+):(\[[^\[\]]+\]|[^\s\[\]]+)(?:\s+|$)")
+_LISTS = ("buckets", "n_buckets", "custom_values")
+_SINGLE = ("schema", "offset", "n_offset", "count", "sum", "z_bucket", "z_bucket_w")
 
 
 def parse_histogram(text: str) -> Plain:
-    """`{{schema:1 sum:5 ...}}`."""
-    fields = dict(_FIELD.findall(text.strip()[2:-2]))
+    """`{{schema:1 sum:5 ...}}`. Raises ScriptError."""
+    try:
+        fields = _fields(text.strip()[2:-2].strip())
+        hint = fields.get("counter_reset_hint")
+        return Plain(
+            int(fields.get("schema", 0)),
+            float(fields.get("count", 0)),
+            float(fields.get("sum", 0)),
+            float(fields.get("z_bucket", 0)),
+            float(fields.get("z_bucket_w", 0)),
+            _buckets(fields, "buckets", "offset"),
+            _buckets(fields, "n_buckets", "n_offset"),
+            tuple(_numbers(fields, "custom_values")),
+            None if hint is None else HINTS[hint],
+        )
+    except (ValueError, KeyError) as error:
+        reason = f"no counter reset hint: {error}" if isinstance(error, KeyError) else error
+        raise ScriptError(f"not a histogram: {text}: {reason}") from None
 
-    def numbers(name: str) -> list[float]:
-        return [float(x) for x in fields.get(name, "[]")[1:-1].split()]
 
-    def buckets(name: str, offset: str) -> dict[int, float]:
-        first = int(fields.get(offset, 0))
-        return {first + i: c for i, c in enumerate(numbers(name)) if c}
+def _fields(text: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    while text:
+        found = _FIELD.match(text)
+        if found is None:
+            raise ValueError(f"write name:value or name:[values] instead of {text!r}")
+        name, value = found.groups()
+        if name not in (*_SINGLE, *_LISTS, "counter_reset_hint"):
+            raise ValueError(f"bad histogram descriptor found: {name!r}")
+        if name in fields:
+            raise ValueError(f"duplicate key {name!r} in histogram")
+        if (name in _LISTS) != value.startswith("["):
+            kind = "a list in brackets" if name in _LISTS else "one value"
+            raise ValueError(f"{name} takes {kind}, not {value}")
+        fields[name] = value
+        text = text[found.end() :]
+    return fields
 
-    hint = fields.get("counter_reset_hint")
-    return Plain(
-        int(fields.get("schema", 0)),
-        float(fields.get("count", 0)),
-        float(fields.get("sum", 0)),
-        float(fields.get("z_bucket", 0)),
-        float(fields.get("z_bucket_w", 0)),
-        buckets("buckets", "offset"),
-        buckets("n_buckets", "n_offset"),
-        tuple(numbers("custom_values")),
-        None if hint is None else HINTS[hint],
-    )
+
+def _buckets(fields: dict[str, str], name: str, offset: str) -> dict[int, float]:
+    first = int(fields.get(offset, 0))
+    return {first + i: c for i, c in enumerate(_numbers(fields, name)) if c}
+
+
+def _numbers(fields: dict[str, str], name: str) -> list[float]:
+    return [float(x) for x in fields.get(name, "[]")[1:-1].split()]
 
 
 def table_of(histograms: Sequence[Plain]) -> HistogramTable:

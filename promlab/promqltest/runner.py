@@ -6,8 +6,6 @@ other times: both have to give the same.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from promlab.promql.engine import Engine
 from promlab.promql.options import EngineOptions
 from promlab.promql.plan import STEP_DEPENDENT
 from promlab.promql.result import InstantVector, Matrix, QueryResult, RawMatrix, Scalar, String
+from promlab.promqltest.classic import custom_series
 from promlab.promqltest.compare import (
     Mismatch,
     Rows,
@@ -31,9 +30,8 @@ from promlab.promqltest.compare import (
     same,
     with_histograms,
 )
-from promlab.promqltest.histograms import Plain
 from promlab.promqltest.memory import MemoryQuerier
-from promlab.promqltest.script import Clear, Eval, Labels, Load, read_script, time_ms
+from promlab.promqltest.script import Clear, Eval, Load, read_script, time_ms
 
 FEATURES = ALL_FEATURES | {"promql-duration-expr", "promql-delayed-name-removal"}
 OPTIONS = EngineOptions(
@@ -102,38 +100,6 @@ def load(querier: MemoryQuerier, command: Load) -> None:
     if command.with_custom:
         for labels, histograms in custom_series(command):
             querier.add(labels, histograms)
-
-
-def custom_series(command: Load) -> list[tuple[Labels, list[tuple[int, Plain]]]]:
-    """Histograms with custom buckets, one series a classic histogram."""
-    classic: dict[tuple[tuple[str, str], ...], dict[str, dict[str, list[Any]]]] = {}
-    for series in command.series:
-        name, _, part = series.labels["__name__"].rpartition("_")
-        if part not in ("bucket", "sum", "count"):
-            continue
-        labels = {**series.labels, "__name__": name}
-        le = labels.pop("le", "")
-        parts = classic.setdefault(tuple(sorted(labels.items())), {})
-        parts.setdefault(part, {})[le] = series.values
-    made = []
-    for key, parts in classic.items():
-        buckets = sorted((float(le), values) for le, values in parts["bucket"].items())
-        bounds = tuple(bound for bound, _ in buckets if bound != math.inf)
-        samples = []
-        for i in range(max(len(values) for _, values in buckets)):
-            counts = [values[i] for _, values in buckets if i < len(values)]
-            if len(counts) < len(buckets) or any(not isinstance(c, float) for c in counts):
-                continue
-            each = [b - a for a, b in zip([0.0, *counts], counts, strict=False)]
-            count = parts["count"][""][i] if "count" in parts else counts[-1]
-            if len(each) == len(bounds):
-                each.append(count - counts[-1])
-            total = parts["sum"][""][i] if "sum" in parts else 0.0
-            filled = {at: c for at, c in enumerate(each) if c}
-            histogram = Plain(-53, count, total, positive=filled, bounds=bounds)
-            samples.append((i * command.step_ms, histogram))
-        made.append((dict(key), samples))
-    return made
 
 
 def run_eval(engine: Engine, case: Eval) -> None:
@@ -234,7 +200,7 @@ def check_raw(case: Eval, times: str, value: object) -> None:
     """The samples of a range vector have to be the expected ones."""
     if not isinstance(value, RawMatrix):
         raise Mismatch(f"{value} instead of a range vector")
-    start, end, step = re.findall(r"-?\d+\w*", times)
+    _, start, _, end, _, step = times.split()
     found: Rows = []
     for s in range(value.batch.n):
         at, values = value.batch.series(s)

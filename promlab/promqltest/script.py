@@ -12,23 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from promlab.errors import ScriptError
+from promlab.errors import PromlabError, ScriptError
 from promlab.model.durations import parse_duration_ms
-from promlab.model.samples import STALE_NAN
-from promlab.promqltest.histograms import Plain, parse_histogram
+from promlab.model.matchers import compile_regex
+from promlab.promql.parser_literals import number
+from promlab.promqltest.series import Series, read_series, unquote
 
 T = TypeVar("T")
-Labels = dict[str, str]
-Value = float | Plain | None  # None: no sample
-
-
-@dataclass
-class Series:
-    """Labels, and a value (or none) at each step."""
-
-    labels: Labels
-    values: list[Value]
-    starts: list[int | None] = field(default_factory=list)  # offsets from each sample's time, ms
 
 
 @dataclass
@@ -96,7 +86,7 @@ def read_script(path: Path) -> list[Command]:
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
     block: list[str] = []
     start = 0
-    for number, line in enumerate([*text.splitlines(), ""], 1):
+    for place, line in enumerate([*text.split("\n"), ""], 1):
         text = line.strip()
         if not text or text.startswith("#"):
             if block:
@@ -104,29 +94,40 @@ def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
             block = []
             continue
         if not block:
-            start = number
+            start = place
+            if text.lower() == "clear":  # nothing belongs to it: a line below begins a block
+                yield place, [text]
+                continue
         block.append(text)
 
 
 def _command(line: int, block: list[str]) -> Command:
-    head = block[0]
-    if head == "clear":
+    word, *rest = block[0].split()
+    command = word.lower()
+    if command == "clear" and not rest:
         return Clear()
-    if head.startswith(("load ", "load_with_nhcb ")):
-        step_ms = parse_duration_ms(head.split()[1])
-        series: list[Series] = []
-        starts: list[int | None] = []
-        for at, text in enumerate(block[1:], line + 1):
-            if _STARTS.match(text):
-                starts = _at(at, read_starts, _STARTS.sub("", text))
-                continue
-            series.append(_at(at, read_series, text))
-            series[-1].starts = starts
-            starts = []
-        return Load(step_ms, head.startswith("load_with_nhcb "), series)
-    if head.startswith("eval"):
+    if command in ("load", "load_with_nhcb"):
+        return _load(line, block, rest, with_custom=command != "load")
+    if command.startswith("eval"):
         return _eval(line, block)
-    raise ScriptError(f"{head.split()[0]!r} is no command: write clear, load or eval", line=line)
+    raise ScriptError(f"{block[0]!r} is no command: write clear, load or eval", line=line)
+
+
+def _load(line: int, block: list[str], steps: list[str], *, with_custom: bool) -> Load:
+    if len(steps) != 1:
+        raise ScriptError("write `load 1m`: one duration, the step between samples", line=line)
+    series: list[Series] = []
+    starts: list[int | None] = []
+    for at, text in enumerate(block[1:], line + 1):
+        if _STARTS.match(text):
+            starts = _at(at, read_starts, _STARTS.sub("", text))
+            continue
+        series.append(_at(at, read_series, text))
+        if with_custom and "__name__" not in series[-1].labels:
+            raise ScriptError("a classic histogram has a name: write h_bucket{le=...}", line=at)
+        series[-1].starts = starts
+        starts = []
+    return Load(parse_duration_ms(steps[0]), with_custom, series)
 
 
 def _at(line: int, read: Callable[[str], T], text: str) -> T:
@@ -166,12 +167,15 @@ def offset_of(text: str) -> int:
     return sign * (0 if re.fullmatch(r"0[a-z]*", digits) else parse_duration_ms(digits))
 
 
-_INSTANT = re.compile(r"eval(_\w+)? instant at (\S+) (.*)")
-_RANGE = re.compile(r"eval(_\w+)? range from (\S+) to (\S+) step (\S+) (.*)")
+_INSTANT = re.compile(r"eval(?:_(fail|warn|info|ordered))?\s+instant\s+at\s+(\S+)\s+(.+)")
+_RANGE = re.compile(
+    r"eval(?:_(fail|warn|info))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)"
+)
+_NUMBER = re.compile(r"[-+]?(\d[\d.eE+_-]*|\.\d[\d.eE+_-]*|0x[\da-f_]+|inf|nan)", re.IGNORECASE)
 
 
 def _eval(line: int, block: list[str]) -> Eval:
-    instant, ranged = _INSTANT.match(block[0]), _RANGE.match(block[0])
+    instant, ranged = _INSTANT.fullmatch(block[0]), _RANGE.fullmatch(block[0])
     if instant:
         kind, when, query = instant.groups()
         found = Eval(line, query, time_ms(when), time_ms(when), 0)
@@ -183,27 +187,71 @@ def _eval(line: int, block: list[str]) -> Eval:
             )
         kind, start, end, step, query = ranged.groups()
         found = Eval(line, query, time_ms(start), time_ms(end), time_ms(step))
+        if found.step_ms <= 0:
+            raise ScriptError(f"the step {step} is not above 0", line=line)
+        if found.end_ms < found.start_ms:
+            raise ScriptError(f"the end {end} is before the start {start}", line=line)
     if kind:
-        found.expectations.append(Expectation(kind[1:]))
+        found.expectations.append(Expectation(kind))
     for at, text in enumerate(block[1:], line + 1):
-        if text.startswith("expect "):
-            found.expectations.append(_expectation(text))
-        elif re.fullmatch(r"[-+]?(\d[\d.eE+-]*|\.\d+|Inf|NaN)", text):
-            found.scalar = float(text)
-        else:
-            found.series.append(_at(at, read_series, text))
+        _expected(found, at, text)
     return found
 
 
-def _expectation(text: str) -> Expectation:
-    rest = text.removeprefix("expect ").strip()
-    if rest.startswith("string "):
-        return Expectation("string", text=unquote(rest.removeprefix("string ").strip()))
-    if rest.startswith("range vector "):
-        return Expectation("range vector", text=rest.removeprefix("range vector "))
-    kind, _, more = rest.partition(" ")
-    how, _, pattern = more.strip().partition(":")
-    return Expectation(kind, how.strip(), pattern.strip())
+def _expected(case: Eval, at: int, text: str) -> None:
+    """Add what a line below an `eval` expects."""
+    old = re.fullmatch(r"expected_fail_(message|regexp)\s+(.+)", text)
+    if old and case.expects("fail"):
+        how = {"message": "msg", "regexp": "regex"}[old[1]]
+        case.expectations.append(_at(at, expectation, f"expect fail {how}: {old[2]}"))
+    elif text.split()[0] == "expect":
+        case.expectations.append(_at(at, expectation, text))
+    elif _NUMBER.fullmatch(text):
+        case.scalar = _at(at, _scalar, text)
+    else:
+        series = _at(at, read_series, text)
+        if not case.step_ms and len(series.values) != 1 and not case.expects("range vector"):
+            raise ScriptError("an instant query gives one value a series: write one", line=at)
+        case.series.append(series)
+
+
+def _scalar(text: str) -> float:
+    value = number(text.lstrip("+-"))
+    return -value if text.startswith("-") else value
+
+
+_EXPECT = re.compile(
+    r"expect\s+(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg)\s*:(.+))?"
+)
+_EXPECT_TIMES = re.compile(r"expect\s+range\s+vector\s+(from\s+\S+\s+to\s+\S+\s+step\s+\S+)")
+
+
+def expectation(text: str) -> Expectation:
+    """What a line that begins with `expect` says. Raises ScriptError or ValueError."""
+    if found := re.fullmatch(r"expect\s+string\s+(.+)", text):
+        return Expectation("string", text=unquote(found[1]))
+    if found := _EXPECT_TIMES.fullmatch(text):
+        _, start, _, end, _, step = found[1].split()
+        if time_ms(end) < time_ms(start) or time_ms(step) <= 0:
+            raise ScriptError(f"no times: {found[1]}; the end is after the start, the step above 0")
+        return Expectation("range vector", text=found[1])
+    if found := _EXPECT.fullmatch(text):
+        wanted = Expectation(found[1], found[2] or "", (found[3] or "").strip())
+        if wanted.how == "regex":
+            _check_pattern(wanted.text)
+        return wanted
+    raise ScriptError(
+        f"{text!r} expects nothing known: write `expect` and ordered, fail, warn, no_warn, info, "
+        'no_info (these with `msg: TEXT` or `regex: PATTERN`), string "TEXT" or '
+        "range vector from START to END step STEP"
+    )
+
+
+def _check_pattern(text: str) -> None:
+    try:
+        compile_regex(text)
+    except PromlabError as error:
+        raise ScriptError(str(error)) from None
 
 
 def time_ms(text: str) -> int:
@@ -211,101 +259,3 @@ def time_ms(text: str) -> int:
     if text.startswith("-"):
         return -time_ms(text[1:])
     return int(text) * 1000 if text.isdigit() else parse_duration_ms(text)
-
-
-def unquote(text: str) -> str:
-    """The text of a string in quotes, escapes resolved."""
-    if text.startswith("`"):
-        return text[1:-1]
-    simple = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-
-    def escape(match: re.Match[str]) -> str:
-        code = match[1]
-        if code[0] in "xuU":
-            return chr(int(code[1:], 16))
-        return chr(int(code, 8)) if code.isdigit() else simple.get(code, code)
-
-    pattern = r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)"
-    return re.sub(pattern, escape, text[1:-1])
-
-
-_STRING = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`'
-_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
-_PAIR = re.compile(rf"\s*({_STRING}|[a-zA-Z_][\w.]*)\s*(?:=\s*({_STRING}))?\s*(,|\}})")
-
-
-def read_series(text: str) -> Series:
-    """`name{label="value"} 1 2+1x5 _ stale`. Raises ScriptError."""
-    labels, rest = read_labels(text)
-    kept = {name: value for name, value in labels.items() if value}
-    return Series(kept, read_values(rest))
-
-
-def read_labels(text: str) -> tuple[Labels, str]:
-    """Labels of a series, and the text after them."""
-    labels: Labels = {}
-    name = _NAME.match(text)
-    if name:
-        labels["__name__"] = name[0]
-        text = text[name.end() :]
-    text = text.lstrip()
-    if not text.startswith("{") or text.startswith("{{"):
-        return labels, text
-    text = text[1:].lstrip()
-    while not text.startswith("}"):
-        pair = _PAIR.match(text)
-        if pair is None:
-            raise ScriptError(f'not labels: {text!r}; write name{{label="value"}}')
-        key = unquote(pair[1]) if pair[1][0] in "\"'`" else pair[1]
-        if pair[2] is None:
-            labels["__name__"] = key
-        else:
-            labels[key] = unquote(pair[2])
-        text = text[pair.end() :].lstrip()
-        if pair[3] == "}":
-            return labels, text
-    return labels, text[1:]
-
-
-_NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[iI]nf|[nN]a[nN])"
-_TOKEN = re.compile(
-    rf"\s*(?:(\{{\{{.*?\}}\}})(?:([+-])(\{{\{{.*?\}}\}}))?(?:x(\d+))?"
-    rf"|(_)(?:x(\d+))?|(stale)|({_NUMBER})(?:([-+])({_NUMBER}))?(?:x(\d+))?)(?=\s|$)"
-)
-
-
-def read_values(text: str) -> list[Value]:
-    """Values with their repetitions, None for a gap."""
-    values: list[Value] = []
-    text = text.strip()
-    while text:
-        token = _TOKEN.match(text)
-        if token is None:
-            raise ScriptError(f"not a value: {text!r}; write 5, 0+2x10, _x3, stale or {{{{...}}}}")
-        histogram, change, by, again, gap, gaps, stale, number, sign, delta, times = token.groups()
-        if histogram:
-            made = parse_histogram(histogram)
-            delta_made = parse_histogram(by) if by else Plain()
-            for _ in range(int(again) + 1 if again else 1):
-                values.append(made)
-                if by:
-                    hint = made.hint
-                    made = made.plus(delta_made, 1.0 if change == "+" else -1.0)
-                    made.hint = hint
-        elif gap:
-            values += [None] * (int(gaps) if gaps else 1)
-        elif stale:
-            values.append(STALE_NAN)
-        elif times is None:
-            values.append(float(number))
-        elif delta is None:
-            # `4x3` is 4 and three more in a load, as `4+0x3`.
-            values += [float(number)] * (int(times) + 1)
-        else:
-            change = float(delta) * (-1 if sign == "-" else 1)
-            value = float(number)
-            for _ in range(int(times) + 1):
-                values.append(value)
-                value += change
-        text = text[token.end() :].strip()
-    return values

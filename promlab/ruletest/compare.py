@@ -14,7 +14,7 @@ from promlab.promql.texts import label_set_text, short_float_text
 from promlab.promqltest.compare import same
 from promlab.promqltest.histograms import Plain, parse_histogram, plain_row, table_of
 from promlab.promqltest.memory import MemoryQuerier
-from promlab.promqltest.script import read_labels
+from promlab.promqltest.series import read_labels
 from promlab.ruletest.file import AlertTest, ExpectedSample
 
 if TYPE_CHECKING:
@@ -137,7 +137,10 @@ def histogram_text(plain: Plain) -> str:
     parts = []
     if plain.schema:
         parts.append(f"schema:{plain.schema}")
-    parts += [f"count:{_short(plain.count)}", f"sum:{_short(plain.sum)}"]
+    if plain.count:
+        parts.append(f"count:{_short(plain.count)}")
+    if plain.sum:
+        parts.append(f"sum:{_short(plain.sum)}")
     if plain.zero_count:
         parts.append(f"z_bucket:{_short(plain.zero_count)}")
     if plain.zero_threshold:

@@ -23,7 +23,7 @@ from promlab.promql.options import EngineOptions
 from promlab.promqltest.compare import with_histograms
 from promlab.promqltest.histograms import Plain
 from promlab.promqltest.memory import MemoryQuerier
-from promlab.promqltest.script import Series, read_labels, read_values
+from promlab.promqltest.series import Series, read_labels, read_values
 from promlab.rules.alert import AlertState
 from promlab.rules.alerting import AlertingRule
 from promlab.rules.build import rule_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from promlab.promql.engine import Engine
 from promlab.promqltest.memory import MemoryQuerier
 from promlab.promqltest.runner import OPTIONS, load, run_eval
-from promlab.promqltest.script import Eval, Expectation, Load, read_series, read_starts
+from promlab.promqltest.script import Eval, Expectation, Load, read_starts
+from promlab.promqltest.series import read_series
 
 MINUTE = 60_000
 

@@ -22,7 +22,7 @@ from promlab.promql.options import EngineOptions
 from promlab.promql.registry import FUNCTIONS
 from promlab.promql.result import InstantVector, Matrix, RawMatrix, Scalar, String
 from promlab.promqltest.memory import MemoryQuerier
-from promlab.promqltest.script import read_series
+from promlab.promqltest.series import read_series
 from tests.promql.cases import engine_with
 
 MINUTE = 60_000

@@ -21,9 +21,10 @@ from promlab.model.matchers import MatchType
 from promlab.promql import parse
 from promlab.promql.ast import Call, Node, Subquery, VectorSelector, walk
 from promlab.promql.checks import ALL_FEATURES
+from promlab.promqltest.classic import custom_series
 from promlab.promqltest.compare import Mismatch, same
 from promlab.promqltest.histograms import Plain, table_of
-from promlab.promqltest.runner import FEATURES, check_annotations, custom_series
+from promlab.promqltest.runner import FEATURES, check_annotations
 from promlab.promqltest.script import Clear, Eval, Load, read_script, time_ms
 
 FLAGS = [
