@@ -97,7 +97,8 @@ class HistogramTable:
         with np.errstate(all="ignore"):
             return replace(
                 self,
-                zero_count=self.zero_count * factors,
+                # Custom buckets have no zero bucket that a factor of Inf would make a NaN of.
+                zero_count=np.where(self.custom < 0, self.zero_count * factors, 0.0),
                 count=self.count * factors,
                 sum=self.sum * factors,
                 positive=_scaled(self.positive, factors),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
+from promlab.promql.over_time_kernels import add
 from promlab.promql.window_kernels import WINDOW, most_samples, windows
 
 VARIANCE, DEVIATION, SLOPE, PREDICT = range(4)
@@ -49,6 +50,20 @@ def merge(
         xy + xy2 + dx * dy * g,
         yy + yy2 + dy * dy * g,
     )
+
+
+@kernel()
+def one_by_one(values: Any, lo: int, hi: int) -> float:
+    """Variance of values[lo:hi], each sample added to those before it (Welford's formula)."""
+    mean, mean_rest, total, total_rest = 0.0, 0.0, 0.0, 0.0
+    for i in range(lo, hi):
+        delta = values[i] - (mean + mean_rest)
+        mean, mean_rest = add(delta / (i - lo + 1.0), mean, mean_rest)
+        total, total_rest = add(delta * (values[i] - (mean + mean_rest)), total, total_rest)
+        if np.isnan(total):
+            break
+    variance: float = (total + total_rest) / (hi - lo)
+    return variance
 
 
 @kernel(WINDOW)
@@ -127,9 +142,9 @@ def moments(
             )
             if not line:
                 variance = yy / count
-                # Nothing deviates finitely from an infinity, or at all from NaN.
-                if np.isinf(variance) or not np.isfinite(my):
-                    variance = np.nan
+                # Where something overflowed, the order of the operations decides what comes out.
+                if not np.isfinite(variance):
+                    variance = one_by_one(values, base + lo, base + hi)
                 out[s, t] = variance if mode == VARIANCE else np.sqrt(variance)
                 continue
             y0 = values[base + lo]

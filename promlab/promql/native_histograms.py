@@ -231,7 +231,8 @@ def divided(table: HistogramTable, by: Floats) -> HistogramTable:
     with np.errstate(all="ignore"):
         return replace(
             table,
-            zero_count=table.zero_count / by,
+            # Custom buckets have no zero bucket that a division by 0 would make a NaN of.
+            zero_count=np.where(table.custom < 0, table.zero_count / by, 0.0),
             count=table.count / by,
             sum=table.sum / by,
             positive=side(table.positive),

@@ -40,9 +40,9 @@ def parse_time_ms(text: str) -> int:
         return int(text) * 1000
     seconds = _float(text)
     if seconds is not None and MIN_TIME_MS <= seconds * 1000 <= MAX_TIME_MS:
-        whole = math.floor(seconds)
-        # Rounded to ms first: 1435781430.781 is not that number in binary.
-        return whole * 1000 + round((seconds - whole) * 1000)
+        rest, whole = math.modf(seconds)
+        # Rounded to ms first (1435781430.781 is not that number in binary), halves away from 0.
+        return int(whole) * 1000 + int(rest * 1000 + math.copysign(0.5, rest))
     found = _RFC3339.match(text)
     if found:
         try:
