@@ -50,10 +50,10 @@ def _check(path: str, args: argparse.Namespace, wanted: frozenset[str]) -> int:
             check_agent(config, path)
         if not args.syntax_only:
             check_named_files(config, path)
+        files = [] if args.syntax_only else _rule_files(config, path)
     except ConfigError as error:
         print(f"  FAILED: {error}\n", file=sys.stderr)
         return lint.NOT_VALID
-    files = [] if args.syntax_only else _rule_files(config, path)
     if files:
         print(f"  SUCCESS: {len(files)} rule files found")
     code = _long_intervals(config, wanted, args.lint_fatal)
@@ -65,12 +65,12 @@ def _check(path: str, args: argparse.Namespace, wanted: frozenset[str]) -> int:
 
 
 def _rule_files(config: Config, path: str) -> list[str]:
-    """All rule files, warning of patterns that name none."""
+    """All rule files. Raises ConfigError for a name, no pattern, that none has."""
     found: list[str] = []
     for pattern in config.rule_files:
         files = matching_files(pattern)
-        if not files and not any(char in pattern for char in "*?["):
-            print(f"  WARNING: {path} names a rule file that does not exist: {pattern}")
+        if not files and "*" not in pattern:
+            raise ConfigError(f'"{pattern}" does not point to an existing file', path=path)
         found += files
     return found
 
