@@ -25,11 +25,11 @@ NAN = 0x7FF8000000000001  # what a user's NaN with exactly those bits becomes
 CONSTANT, RAW, DELTA, DELTA2, PLANES, HOLES = 0, 1, 2, 3, 4, 5
 MASKED = 0x80
 MAX_ROWS = 256  # most rows of a chunk
-_MORE = 0x8080808080808080  # of eight bytes: another byte of the varint follows
+MORE = 0x8080808080808080  # of eight bytes: another byte of the varint follows
 _MORE_OF_TWO = 0x0080008000800080  # of four varints of two bytes each
-_MAX_EXPONENT = 12
+MAX_EXPONENT = 12
 _LIMIT = 9.0e15  # integers below are exact in a double
-POWERS = 10.0 ** np.arange(_MAX_EXPONENT + 1)
+POWERS = 10.0 ** np.arange(MAX_EXPONENT + 1)
 _CRC = np.array([zlib.crc32(bytes([i])) for i in range(256)], np.uint32)
 _CRC ^= np.uint32(zlib.crc32(b"\0"))
 COLUMN_MAX = 64 + 11 * MAX_ROWS  # bytes that one column can take at most
@@ -175,7 +175,7 @@ def decode_times(buffer: Any, p: Any, end: Any, n: Any, out: Any) -> Any:
 def scaled(bits: Any, values: Any, n: Any, integers: Any) -> Any:
     """Exponent of ten that makes all values exact integers (written out), or -1."""
     exponent = 0
-    while exponent <= _MAX_EXPONENT:
+    while exponent <= MAX_EXPONENT:
         power = POWERS[exponent]
         exact = True
         for i in range(n):
@@ -313,14 +313,25 @@ def _decode_planes(buffer: Any, p: Any, end: Any, n: Any, out: Any) -> Any:
 
 
 @kernel()
+def short_varint(word: Any) -> Any:
+    """A varint of one or two bytes at a word's low end, and its bits there; without a branch."""
+    two = (word >> np.uint64(7)) & np.uint64(1)
+    high = (word >> np.uint64(1)) & np.uint64(127 << 7)
+    return word & np.uint64(127) | high * two, np.uint64(8) + np.uint64(8) * two
+
+
+@kernel()
 def _decode_varints(buffer: Any, p: Any, end: Any, n: Any, out: Any) -> Any:
-    """`n` signed varints into `out`: eight or four at a time where they are short."""
+    """`n` signed varints into `out`: eight or four at a time where they are short.
+
+    Where no two bytes in a row say that another one follows, all have one byte or two.
+    """
     address = np.uint64(buffer.ctypes.data)
     i = np.int64(0)
     while i < n:
         if i + 8 <= n and p + 8 <= end:
             word = np.uint64(longs_at(address + np.uint64(p), 1)[0])
-            more = word & np.uint64(_MORE)
+            more = word & np.uint64(MORE)
             if more == np.uint64(0):
                 for k in range(8):
                     out[i + k] = unzigzag((word >> np.uint64(8 * k)) & np.uint64(127))
@@ -334,6 +345,14 @@ def _decode_varints(buffer: Any, p: Any, end: Any, n: Any, out: Any) -> Any:
                     out[i + k] = unzigzag(low | high << np.uint64(7))
                 i += 4
                 p += 8
+                continue
+            if more & (more >> np.uint64(8)) == np.uint64(0):
+                for k in range(4):
+                    u, size = short_varint(word)
+                    out[i + k] = unzigzag(u)
+                    word >>= size
+                    p += np.int64(size >> np.uint64(3))
+                i += 4
                 continue
         if p < end and buffer[p] < 128:
             u = np.uint64(buffer[p])
@@ -349,7 +368,7 @@ def _decode_varints(buffer: Any, p: Any, end: Any, n: Any, out: Any) -> Any:
 
 @kernel()
 def _decode_integers(buffer: Any, p: Any, end: Any, n: Any, kind: Any, out: Any) -> Any:
-    if p >= end or buffer[p] > _MAX_EXPONENT:
+    if p >= end or buffer[p] > MAX_EXPONENT:
         return -1
     power = POWERS[buffer[p]]
     p = _decode_varints(buffer, p + 1, end, n, out)

@@ -17,24 +17,18 @@ from promlab.tsdb.codec_kernels import (
     DELTA2,
     HOLES,
     MASKED,
+    MAX_EXPONENT,
+    MORE,
     PLANES,
     POWERS,
     get_long,
     get_varint,
     longs_at,
+    short_varint,
     unzigzag,
 )
 
 NONE, DAMAGED = -1, -2  # instead of a row
-_MORE = 0x8080808080808080  # of eight bytes: another byte of the varint follows
-
-
-@kernel()
-def _short_varint(word: Any) -> Any:
-    """A varint of one or two bytes at a word's low end, and its bits there; without a branch."""
-    two = (word >> np.uint64(7)) & np.uint64(1)
-    high = (word >> np.uint64(1)) & np.uint64(127 << 7)
-    return word & np.uint64(127) | high * two, np.uint64(8) + np.uint64(8) * two
 
 
 @kernel()
@@ -44,7 +38,7 @@ def skip_varints(buffer: Any, p: Any, end: Any, n: Any) -> Any:
     while n > 0:
         if n >= 8 and p + 8 <= end:
             word = np.uint64(longs_at(address + np.uint64(p), 1)[0])
-            if word & np.uint64(_MORE) == np.uint64(0):
+            if word & np.uint64(MORE) == np.uint64(0):
                 n -= 8
                 p += 8
                 continue
@@ -65,7 +59,7 @@ def _add_up(buffer: Any, p: Any, end: Any, n: Any) -> Any:
     while n > 0:
         if n >= 8 and p + 8 <= end:
             word = np.uint64(longs_at(address + np.uint64(p), 1)[0])
-            more = word & np.uint64(_MORE)
+            more = word & np.uint64(MORE)
             if more == np.uint64(0):
                 for k in range(8):
                     x = unzigzag((word >> np.uint64(8 * k)) & np.uint64(127))
@@ -76,7 +70,7 @@ def _add_up(buffer: Any, p: Any, end: Any, n: Any) -> Any:
                 continue
             if more & (more >> np.uint64(8)) == np.uint64(0):
                 for _ in range(4):
-                    u, size = _short_varint(word)
+                    u, size = short_varint(word)
                     x = unzigzag(u)
                     total += x
                     totals += total
@@ -97,7 +91,7 @@ def _add_up(buffer: Any, p: Any, end: Any, n: Any) -> Any:
 @kernel()
 def _integer_at(buffer: Any, p: Any, end: Any, row: Any, kind: Any) -> Any:
     """Bits of number `row` of a column of integers, and whether they could be read."""
-    if p >= end or buffer[p] >= len(POWERS):
+    if p >= end or buffer[p] > MAX_EXPONENT:
         return np.int64(0), False
     power = POWERS[buffer[p]]
     u, p = get_varint(buffer, p + 1, end)
