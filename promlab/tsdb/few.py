@@ -36,11 +36,12 @@ def read_few(
         return None
     plan, view = mapped.index.plan(selection), mapped.all_chunks()
     scratch = _scratch()
-    n, times, samples = k.read_few(
+    read_from_head = k.newest_few if hints.newest else k.read_few
+    n, times, samples = read_from_head(
         *mapped.places, view.indexes, view.counts, view.datas, view.sizes, view.group_chains,
         view.ring_chains, view.chain_sizes, view.starts, plan.groups, plan.group_places_at,
         plan.group_places, plan.slots, plan.rings, plan.ring_places, plan.loose, plan.owners,
-        plan.places_at, plan.sources, start_ms, end_ms, hints.newest, scratch,
+        plan.places_at, plan.sources, start_ms, end_ms, scratch,
     )  # fmt: skip
     if n < 0 or samples > hints.max_samples > 0:
         return None

@@ -1,8 +1,8 @@
-"""The kernel that reads few series in one call, where a query over many makes five.
+"""The kernels that read few series in one call, where a query over many makes five.
 
-It is those five (see tail_kernels, piece_kernels, time_kernels, select_kernels), one after the
+They are those five (see tail_kernels, piece_kernels, time_kernels, select_kernels), one after the
 other, in scratch memory that is there already. What is unusual or too much for that memory is
-left to them: the kernel says so, and nothing has been done.
+left to them: a kernel says so, and nothing has been done.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.tsdb.head_kernels import CAP
+from promlab.tsdb.head_kernels import CAP, NEVER
+from promlab.tsdb.newest_kernels import newest_held, newest_of_series, newest_sealed
 from promlab.tsdb.piece_kernels import count_rows, find_pieces
 from promlab.tsdb.select_kernels import decode_series
 from promlab.tsdb.tail_kernels import NOTHING_HELD, OK, copy_tails
@@ -34,7 +35,7 @@ SCRATCH = _OUT + _LOCATED + _DECODED
 @kernel(
     "UniTuple(i8, 3)(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], i8[::1], u8[::1], u8[::1],"
     " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8[::1], i8[::1], i8, i8, b1, i8[::1])"
+    " i8[::1], i8[::1], i8, i8, i8[::1])"
 )
 def read_few(
     table_at: Any,
@@ -63,7 +64,6 @@ def read_few(
     sources: Any,
     start: Any,
     end: Any,
-    newest: Any,
     scratch: Any,
 ) -> Any:
     """Samples in [start, end] of the series of a plan, those without any left out.
@@ -92,7 +92,7 @@ def read_few(
     if table_n >= 0:  # else the head's files are lost
         state = copy_tails(
             table_at, table_n, arena_at, arena_n, loose_at, loose_n, groups, group_places_at,
-            group_places, slots, rings, ring_places, kinds, start, end, newest, firsts,
+            group_places, slots, rings, ring_places, kinds, start, end, firsts,
             tail_counts, tail_at, tail_t, values_at, tail_v,
         )  # fmt: skip
         if state != OK:
@@ -155,3 +155,89 @@ def read_few(
     for i in range(written):
         scratch[out + t_end + i] = v_out[i]
     return kept, t_end, written
+
+
+@kernel(
+    "UniTuple(i8, 3)(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], i8[::1], u8[::1], u8[::1],"
+    " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
+    " i8[::1], i8[::1], i8, i8, i8[::1])"
+)
+def newest_few(
+    table_at: Any,
+    table_n: Any,
+    arena_at: Any,
+    arena_n: Any,
+    loose_at: Any,
+    loose_n: Any,
+    indexes: Any,
+    counts: Any,
+    datas: Any,
+    sizes: Any,
+    group_chains: Any,
+    ring_chains: Any,
+    chain_sizes: Any,
+    cuts: Any,
+    groups: Any,
+    group_places_at: Any,
+    group_places: Any,
+    slots: Any,
+    rings: Any,
+    ring_places: Any,
+    kinds: Any,
+    owners: Any,
+    places_at: Any,
+    sources: Any,
+    start: Any,
+    end: Any,
+    scratch: Any,
+) -> Any:
+    """The same of the newest sample of each series alone; see newest_kernels."""
+    otherwise = np.int64(OTHERWISE), np.int64(0), np.int64(0)
+    n, files = len(places_at) - 1, len(indexes)
+    if len(slots) > PLACES or len(owners) > PLACES or n > PLACES or files > FILES:
+        return otherwise
+    at = _OUT
+    starts, at = scratch[at : at + files], at + FILES
+    firsts, at = scratch[at : at + len(owners)], at + PLACES
+    t_ms, at = scratch[at : at + len(slots)], at + PLACES
+    bits, at = scratch[at : at + len(slots)], at + PLACES
+    pieces_at, at = scratch[at : at + len(owners) + 1], at + PLACES + 1
+    file, at = scratch[at : at + PIECES], at + PIECES
+    entry, at = scratch[at : at + PIECES], at + PIECES
+    rows, at = scratch[at : at + n], at + PLACES
+    times, at = scratch[at : at + n], at + PLACES
+    values = scratch[at : at + n]
+    firsts[:] = NOTHING_HELD
+    t_ms[:] = NEVER
+    if table_n >= 0:  # else the head's files are lost
+        state = newest_held(
+            table_at, table_n, arena_at, arena_n, loose_at, loose_n, groups, group_places_at,
+            group_places, slots, rings, ring_places, kinds, start, end, firsts, t_ms, bits,
+        )  # fmt: skip
+        if state != OK:
+            return otherwise
+    for f in range(files):
+        starts[f] = max(start, cuts[f])
+    pieces = find_pieces(
+        indexes, counts, group_chains, ring_chains, chain_sizes, owners, kinds, firsts, starts,
+        end, pieces_at, file, entry,
+    )  # fmt: skip
+    if pieces > PIECES:
+        return otherwise
+    state = newest_sealed(
+        indexes, counts, datas, sizes, file, entry, pieces_at, starts, end, kinds, sources, slots,
+        t_ms, bits,
+    )  # fmt: skip
+    if state != OK:
+        return otherwise
+    kept, histograms = newest_of_series(places_at, t_ms, bits, rows, times, values)
+    if histograms > 0:
+        return otherwise
+    scratch[kept] = kept
+    for i in range(kept):
+        scratch[i] = i
+        scratch[kept + 1 + i] = i
+        scratch[2 * kept + 1 + i] = rows[i]
+        scratch[3 * kept + 1 + i] = times[i]
+        scratch[4 * kept + 1 + i] = values[i]
+    return kept, kept, kept

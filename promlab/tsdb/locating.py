@@ -53,7 +53,7 @@ def locate(mapped: Mapped, lock: Lock, plan: Plan, start_ms: int, end_ms: int) -
     def copy(places: HeadPlaces) -> int:
         state: int = copy_tails(
             *places, plan.groups, plan.group_places_at, plan.group_places, plan.slots,
-            plan.rings, plan.ring_places, plan.loose, start_ms, end_ms, False, tails.firsts,
+            plan.rings, plan.ring_places, plan.loose, start_ms, end_ms, tails.firsts,
             tails.counts, tails.times_at, tails.t_ms, tails.values_at, tails.bits,
         )  # fmt: skip
         return state

@@ -34,10 +34,9 @@ from promlab.tsdb.head_kernels import (
     RING_LONGS,
     START,
 )
-from promlab.tsdb.tail_kernels import BUSY, LATE, NOTHING_HELD, OK, OLDEST, REMAP
+from promlab.tsdb.tail_kernels import BUSY, LATE, NOTHING_HELD, OK, OLDEST, REMAP, TRIES
 
 _LOW = 0xFFFFFFFF
-_TRIES = 1_000_000
 
 
 @kernel()
@@ -132,7 +131,7 @@ def newest_held(
             return REMAP
         mine = places[places_at[j] : places_at[j + 1]]
         state, found = BUSY, np.int64(0)
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             state, found = _newest_of_group(
                 table, groups[j], arena, arena_n, mine, slots, start, end, t_ms, bits
             )
@@ -148,7 +147,7 @@ def newest_held(
         source = len(groups) + r
         late = kinds[source] == LATE
         state, t, x = BUSY, np.int64(NEVER), np.int64(0)
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             state, t, x = _newest_of_ring(loose, base, start, end, late)
             if state != BUSY:
                 break

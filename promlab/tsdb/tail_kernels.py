@@ -30,7 +30,7 @@ NOTHING_HELD = 2**63 - 1
 OLDEST = -(2**62)
 OK, REMAP, BUSY = 0, 1, 2
 GROUP, RING, LATE = 0, 1, 3
-_TRIES = 1_000_000
+TRIES = 1_000_000
 
 
 @kernel()
@@ -94,7 +94,6 @@ def _copy_ring(
     start: Any,
     end: Any,
     late: Any,
-    newest: Any,
     source: Any,
     firsts: Any,
     counts: Any,
@@ -125,10 +124,6 @@ def _copy_ring(
         first = high
         while first > low and loose[base + 2 + (first - 1) % CAP] >= start:
             first -= 1
-            if newest:
-                # Whatever is older does not matter, in chunks neither.
-                firsts[source] = OLDEST
-                break
         for i in range(first, high):
             at = base + 2 + i % CAP
             tail_t[at_t + i - first] = loose[at]
@@ -139,7 +134,7 @@ def _copy_ring(
 
 @kernel(
     "i8(u8, i8, u8, i8, u8, i8, i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8, i8, b1, i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1])"
+    " i8, i8, i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1])"
 )
 def copy_tails(
     table_at: Any,
@@ -157,7 +152,6 @@ def copy_tails(
     kinds: Any,
     start: Any,
     end: Any,
-    newest: Any,
     firsts: Any,
     counts: Any,
     times_at: Any,
@@ -169,9 +163,8 @@ def copy_tails(
 
     The places of group j are `places[places_at[j] : places_at[j + 1]]`. The times of source s
     are `counts[s]` from `tail_t[times_at[s]]` on, the values of place p as many from
-    `tail_v[values_at[p]]` on. With `newest` a ring gives its newest sample alone, but for those
-    whose `kinds` say that they are in no order. Returns OK,
-    or REMAP if a mapped file has grown beyond what is mapped, or BUSY.
+    `tail_v[values_at[p]]` on. Returns OK, or REMAP if a mapped file has grown beyond what is
+    mapped, or BUSY.
     """
     table = longs_at(table_at, table_n)
     arena = longs_at(arena_at, arena_n)
@@ -183,7 +176,7 @@ def copy_tails(
             return REMAP
         mine = places[places_at[j] : places_at[j + 1]]
         state = BUSY
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             state = _copy_group(
                 table, groups[j], arena, arena_n, mine, slots, start, end, j, firsts, counts,
                 tail_t, at_t, tail_v, at_v, values_at,
@@ -201,9 +194,9 @@ def copy_tails(
             return REMAP
         state = BUSY
         source = len(groups) + r
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             state = _copy_ring(
-                loose, base, start, end, kinds[source] == LATE, newest, source, firsts, counts,
+                loose, base, start, end, kinds[source] == LATE, source, firsts, counts,
                 tail_t, at_t, tail_v, at_v,
             )  # fmt: skip
             if state != BUSY:
