@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError, TooManySamples
-from promlab.model.histograms import NOT_RESET, RESET, UNKNOWN, HistogramColumn
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb import piece_kernels, time_kernels
 from promlab.tsdb import select_kernels as k
+from promlab.tsdb.decoded import Decoded, with_histograms
 from promlab.tsdb.head_kernels import CAP
-from promlab.tsdb.histogram_files import Bools, HistogramFiles, column_of
+from promlab.tsdb.histogram_files import HistogramFiles
 from promlab.tsdb.index import Selection
 from promlab.tsdb.mapped import ChunkView
-from promlab.tsdb.plan import LATE, Plan
+from promlab.tsdb.plan import Plan
 from promlab.tsdb.tail_kernels import NOTHING_HELD
 
 Longs = npt.NDArray[np.int64]
@@ -64,13 +64,6 @@ class Located(NamedTuple):
     tails: Tails
     pieces: Pieces
     view: ChunkView
-
-
-class Decoded(NamedTuple):
-    """A batch, and the number in its selection of each series that has samples."""
-
-    batch: SeriesBatch
-    rows: Longs
 
 
 class Layout(NamedTuple):
@@ -172,6 +165,7 @@ def decode(
     v_out = np.empty(int(most_at[-1]), np.int64)
     n = labels.n
     offsets, series_times = np.empty(n + 1, np.int64), np.zeros(n, np.int64)
+    no_room = np.zeros(n, np.int64)
 
     def part(first: int, last: int) -> Ends:
         at = int(most_at[plan.places_at[first]])
@@ -179,7 +173,7 @@ def decode(
             first, last, view.datas, layout.pieces, pieces.at, plan.loose, layout.times_at,
             tails.counts, tails.values_at, tails.bits, plan.places_at, plan.sources,
             plan.slots, t_out, v_out, at, used + at, offsets, series_times,
-            np.empty(layout.longest, np.int64),
+            np.empty(layout.longest, np.int64), no_room,
         )  # fmt: skip
         return Ends(values, times, histograms)
 
@@ -241,48 +235,6 @@ def _in_parts(
 def _check(written: int) -> None:
     if written < 0:
         raise StorageError("a chunk is damaged: its values can't be read")
-
-
-def with_histograms(found: Decoded, plan: Plan, files: HistogramFiles) -> Decoded:
-    """References become histograms; samples whose histogram is gone are left out."""
-    batch = found.batch
-    column, lost = column_of(files, batch.values.view(np.int64))
-    batch.values[column.index >= 0] = np.nan
-    several = np.diff(plan.places_at) > 1
-    loose = plan.loose[plan.sources]
-    several[np.repeat(np.arange(len(several)), np.diff(plan.places_at))[loose == LATE]] = True
-    if several[found.rows].any():
-        # What stands before a sample is not what did when it was written.
-        counts = np.diff(batch.offsets)
-        mixed = np.repeat(several[found.rows], counts)[column.index >= 0]
-        hint = column.table.hint.copy()
-        hint[mixed & ((hint == RESET) | (hint == NOT_RESET))] = UNKNOWN
-        column = HistogramColumn(column.table.hinted(hint), column.index)
-    found = Decoded(batch._replace(histograms=column), found.rows)
-    return _without(found, lost) if lost.any() else found
-
-
-def _without(found: Decoded, lost: Bools) -> Decoded:
-    """The batch without some samples."""
-    batch, rows = found
-    counts = np.diff(batch.offsets)
-    series = np.repeat(np.arange(batch.n), counts)
-    shift = np.repeat(batch.times_at - batch.offsets[:-1], counts)
-    t_ms = batch.t_ms[np.arange(batch.sample_count) + shift]
-    left = np.bincount(series[~lost], minlength=batch.n)
-    kept = np.flatnonzero(left > 0)
-    offsets = np.concatenate([[0], np.cumsum(left[kept])]).astype(np.int64)
-    column = batch.histograms
-    assert column is not None
-    smaller = SeriesBatch(
-        batch.labels.take(kept),
-        offsets,
-        offsets[:-1].copy(),
-        t_ms[~lost],
-        batch.values[~lost],
-        column.take(~lost),
-    )
-    return Decoded(smaller, rows[kept])
 
 
 def with_starts(found: Decoded, starts: Decoded, starts_of: Longs) -> SeriesBatch:

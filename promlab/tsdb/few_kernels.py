@@ -28,7 +28,7 @@ OTHERWISE = -1  # it is not for this kernel
 _OUT = 3 * PLACES + 1 + 3 * ROWS
 _TAILS = PLACES * CAP
 _LOCATED = FILES + 4 * PLACES + 2 * _TAILS + (PLACES + 1) + 2 * PIECES
-_DECODED = 2 * PLACES + 7 * PIECES + 3 * ROWS + (PLACES + 1) + PLACES + ROWS
+_DECODED = 2 * PLACES + 7 * PIECES + 3 * ROWS + (PLACES + 1) + 2 * PLACES + ROWS
 SCRATCH = _OUT + _LOCATED + _DECODED
 
 
@@ -130,9 +130,12 @@ def read_few(
     offsets, at = scratch[at : at + n + 1], at + PLACES + 1
     series_times, at = scratch[at : at + n], at + PLACES
     series_times[:] = 0
+    rooms, at = scratch[at : at + n], at + PLACES
+    rooms[:] = 0
     written, t_end, histograms, _ = decode_series(
         0, n, datas, found, pieces_at, kinds, times_at, tail_counts, values_at, tail_v, places_at,
         sources, slots, t_out, v_out, 0, used, offsets, series_times, scratch[at : at + ROWS],
+        rooms,
     )  # fmt: skip
     if written < 0 or histograms > 0:
         return otherwise

@@ -17,7 +17,8 @@ from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.model.tiles import Tile, TileReader
 from promlab.tsdb import select_kernels as k
-from promlab.tsdb.decoding import Decoded, Layout, Located, decode, lay_out, most_rows
+from promlab.tsdb.decoded import Decoded
+from promlab.tsdb.decoding import Layout, Located, decode, lay_out, most_rows
 from promlab.tsdb.histogram_files import HistogramFiles
 from promlab.tsdb.index import Selection
 
@@ -76,21 +77,22 @@ class HeadTiles:
 
     def open(self, edges: Longs, readers: int) -> list[TileReader]:
         """See `TiledSeries`."""
-        return self.open_in_order(np.arange(self.labels.n), self.most_at, edges, readers)
+        found = self.open_in_order(np.arange(self.labels.n), self.most_at, edges, readers)
+        return [reader.read for reader in found]
 
     def open_in_order(
         self, rows: Longs, most_at: Longs, edges: Longs, readers: int
-    ) -> list[TileReader]:
+    ) -> list[HeadReader]:
         """The same of series `rows` of the selection (-1: none, an empty series).
 
-        `most_at` goes with `rows`.
+        `most_at` goes with `rows`, and counts what else is to be in the tiles.
         """
         biggest = int(np.diff(most_at[edges]).max(initial=0))
         layout = lay_out(self._located, self._end_ms, self._rows.copy(), biggest * readers)
         places = _Places(self._located, rows)
         first_free = layout.used
         return [
-            _Reader(self._located, layout, places, edges, biggest, first_free + i * biggest).read
+            HeadReader(self._located, layout, places, edges, biggest, first_free + i * biggest)
             for i in range(readers)
         ]
 
@@ -109,7 +111,7 @@ class _Places:
         self.tails_at = tails.values_at[at]
 
 
-class _Reader:
+class HeadReader:
     """Decodes tiles, each into the memory of the one before."""
 
     def __init__(
@@ -127,9 +129,17 @@ class _Reader:
         self._values = np.empty(biggest, np.int64)
         self._offsets, self._times_at = np.empty(rows + 1, np.int64), np.empty(rows, np.int64)
         self._scratch = np.empty(layout.longest, np.int64)
+        self._no_rooms = np.zeros(rows, np.int64)
 
     def read(self, number: int) -> Tile | None:
         """The tile of this number; None if there are histograms in it."""
+        return self.read_behind(number, self._no_rooms)
+
+    def read_behind(self, number: int, rooms: Longs) -> Tile | None:
+        """The same, with room for so many older values in front of those of each series.
+
+        They count as the series' values; their times are left to the caller.
+        """
         first, last = int(self._edges[number]), int(self._edges[number + 1])
         n = last - first
         layout, places = self._layout, self._places
@@ -140,7 +150,7 @@ class _Reader:
             0, n, view.datas, layout.pieces, pieces.at, plan.loose, layout.times_at,
             tails.counts, places.tails_at, tails.bits, places.places_at[first : last + 1],
             places.sources, places.slots, layout.t_ms, self._values, 0, self._free_at, offsets,
-            times_at, self._scratch,
+            times_at, self._scratch, rooms,
         )  # fmt: skip
         if end < 0:
             raise StorageError("a chunk is damaged: its values can't be read")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from promlab.errors import StorageError, TooManySamples
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb import newest_kernels as k
-from promlab.tsdb.decoding import Decoded, with_histograms
+from promlab.tsdb.decoded import Decoded, with_histograms
 from promlab.tsdb.head_kernels import NEVER
 from promlab.tsdb.index import Selection
 from promlab.tsdb.locating import HeadPlaces, find_chunks, read_head

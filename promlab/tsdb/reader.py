@@ -30,7 +30,8 @@ from promlab.model.storage import (
 )
 from promlab.model.tiles import BatchTiles, TiledSeries
 from promlab.tsdb import control, loose_tail
-from promlab.tsdb.decoding import Decoded, decode, with_starts
+from promlab.tsdb.decoded import Decoded
+from promlab.tsdb.decoding import decode, with_starts
 from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Selection
 from promlab.tsdb.locating import head_files, locate, remap

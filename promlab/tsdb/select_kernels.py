@@ -91,7 +91,8 @@ def _merge(t_out: Any, t_at: Any, v_out: Any, v_at: Any, n: Any) -> Any:
 
 @kernel(
     "UniTuple(i8, 4)(i8, i8, u8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8, i8[::1], i8[::1], i8[::1])"
+    " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8, i8[::1], i8[::1], i8[::1],"
+    " i8[::1])"
 )
 def decode_series(
     first: Any,
@@ -114,6 +115,7 @@ def decode_series(
     offsets: Any,
     series_times: Any,
     bits_at: Any,
+    rooms: Any,
 ) -> Any:
     """Values of series first..last, holes removed; where values and times end then, how many
     of them are histograms, and whether some may be no numbers at all; or -1.
@@ -121,13 +123,15 @@ def decode_series(
     Series i has the places from `places_at[i]` to `places_at[i+1]`; place p is slot
     `slots[p]` of source `sources[p]`. Values go to `v_out` from `n` on, times behind `t_end`
     where a series has holes or several places. `bits_at` is scratch, large enough for the
-    rows of any source.
+    rows of any source. In front of the values of series i `rooms[i]` are left free for older
+    ones, which `offsets` counts in.
     """
     column = np.empty(MAX_ROWS, np.int64)
     histograms = np.int64(0)
     specials = np.int64(0)
     for i in range(first, last):
         offsets[i] = n
+        n += rooms[i]
         several = places_at[i + 1] - places_at[i] > 1
         if places_at[i + 1] - places_at[i] == 1:
             several = loose[sources[places_at[i]]] == LATE

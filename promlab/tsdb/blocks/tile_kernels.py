@@ -57,47 +57,42 @@ def place_pages(
     return np.int64(-1)
 
 
-@kernel(
-    "i8(i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1])"
-)
+@kernel("i8(i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1])")
 def join_neighbours(
     pieces_at: Any,
     t_at: Any,
     counts: Any,
     source: Any,
-    head_offsets: Any,
+    offsets: Any,
     head_at: Any,
     head_t: Any,
-    offsets: Any,
     times_at: Any,
     out: Any,
 ) -> Any:
     """Times of each series: of its pieces, then the head's; neighbours with the same share them.
 
-    Series s has the pieces pieces_at[s] to pieces_at[s + 1] and the head's times from
-    `head_at[s]` on, as many as `head_offsets` says. Writes `times_at` and the `offsets` of the
-    values. Returns the number of times written to `out`, or -1 if the times of a series do not
-    ascend where two lists meet.
+    Series s has the pieces pieces_at[s] to pieces_at[s + 1]; what its values, as `offsets` tell
+    their number, are more than these have are the head's, whose times begin at `head_at[s]`.
+    Writes `times_at`. Returns the number of times written to `out`, or -1 if the times of a
+    series do not ascend where two lists meet.
     """
-    n = np.int64(0)
-    total = np.int64(0)
+    n = before = np.int64(0)
     for s in range(len(times_at)):
         a, b = pieces_at[s], pieces_at[s + 1]
-        held = head_offsets[s + 1] - head_offsets[s]
-        offsets[s] = total
+        held = offsets[s + 1] - offsets[s]
         for p in range(a, b):
-            total += counts[p]
-        total += held
-        if s > 0 and pieces_at[s] - pieces_at[s - 1] == b - a:
-            before = pieces_at[s - 1]
-            same = head_offsets[s] - head_offsets[s - 1] == held
-            same = same and (held == 0 or head_at[s] == head_at[s - 1])
+            held -= counts[p]
+        same = s > 0 and pieces_at[s] - pieces_at[s - 1] == b - a and held == before
+        if same:
+            same = held == 0 or head_at[s] == head_at[s - 1]
+            other = pieces_at[s - 1]
             for k in range(b - a):
-                same = same and t_at[a + k] == t_at[before + k]
-                same = same and counts[a + k] == counts[before + k]
-            if same:
-                times_at[s] = times_at[s - 1]
-                continue
+                same = same and t_at[a + k] == t_at[other + k]
+                same = same and counts[a + k] == counts[other + k]
+        before = held
+        if same:
+            times_at[s] = times_at[s - 1]
+            continue
         times_at[s] = n
         for p in range(a, b):
             if n > times_at[s] and source[t_at[p]] <= out[n - 1]:
@@ -110,5 +105,4 @@ def join_neighbours(
         for i in range(head_at[s], head_at[s] + held):
             out[n] = head_t[i]
             n += 1
-    offsets[len(times_at)] = total
     return n

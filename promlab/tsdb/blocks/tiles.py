@@ -22,13 +22,16 @@ from promlab.model.samples import SeriesBatch
 from promlab.model.tiles import BatchTiles, Tile, TileReader
 from promlab.tsdb.blocks import tile_kernels as k
 from promlab.tsdb.blocks.block import Block, DamagedBlock, Rows
-from promlab.tsdb.blocks.block_kernels import FLOATS, SHIFTED, copy_pieces
+from promlab.tsdb.blocks.block_kernels import FLOATS, SHIFTED
 from promlab.tsdb.blocks.merge import Gathering, HeadPart, in_order
 from promlab.tsdb.codec_kernels import POWERS
 from promlab.tsdb.head_tiles import HeadTiles
 
 Longs = npt.NDArray[np.int64]
 _KEPT_PAGES = 64  # rows of neighbours are scattered over some pages: they are unpacked once
+
+# The head's part of a tile, behind room for so many older values of each series.
+_Behind = Callable[[int, Longs], Tile | None]
 
 
 class BlockTiles:
@@ -62,16 +65,9 @@ class BlockTiles:
         pieces = self._gathering.pieces()
         most = np.zeros(self._labels.n, np.int64)
         np.add.at(most, pieces.series, pieces.samples)
-        most += np.diff(self._head_most)
-        return np.concatenate([[0], np.cumsum(most)]).astype(np.int64)
-
-    @cached_property
-    def _head_most(self) -> Longs:
-        """The most samples in the head of all series before each one."""
-        most = np.zeros(self._labels.n + 1, np.int64)
         if self._head is not None:
-            most[1 + self._head_rows] = np.diff(self._head.most_at)
-        return np.cumsum(most)
+            most[self._head_rows] += np.diff(self._head.most_at)
+        return np.concatenate([[0], np.cumsum(most)]).astype(np.int64)
 
     def whole(self) -> SeriesBatch:
         """See `TiledSeries`."""
@@ -90,19 +86,34 @@ class BlockTiles:
     def open(self, edges: Longs, readers: int) -> list[TileReader]:
         """See `TiledSeries`."""
         head, rows = self._head, self._head_rows
-        heads: list[TileReader | None] = [None] * readers
+        biggest = int(np.diff(self.most_at[edges]).max(initial=0))
+        behind: list[_Behind] = [_no_head(biggest) for _ in range(readers)]
         if isinstance(head, HeadTiles):
             order = np.full(self._labels.n, -1, np.int64)
             order[rows] = np.arange(len(rows))
-            heads = list(head.open_in_order(order, self._head_most, edges, readers))
+            found = head.open_in_order(order, self.most_at, edges, readers)
+            behind = [reader.read_behind for reader in found]
         elif head is not None and head.labels.n:
             return [_nothing] * readers
         rows_of = BlockRows(self._gathering, self._labels.n)
-        biggest = int(np.diff(self.most_at[edges]).max(initial=0))
+        if not _are_numbers(rows_of.scales):
+            return [_nothing] * readers
         return [
-            _Reader(rows_of, edges, biggest, own, backwards=number % 2 > 0).read
-            for number, own in enumerate(heads)
+            _Reader(rows_of, edges, biggest, read_behind, backwards=number % 2 > 0).read
+            for number, read_behind in enumerate(behind)
         ]
+
+
+def _no_head(biggest: int) -> _Behind:
+    """A head without samples: nothing but room for those of the blocks."""
+    values, none = np.empty(biggest), np.zeros(0, np.int64)
+
+    def read_behind(_number: int, rooms: Longs) -> Tile:
+        offsets = np.zeros(len(rooms) + 1, np.int64)
+        np.cumsum(rooms, out=offsets[1:])
+        return Tile(offsets, np.zeros(len(rooms), np.int64), none, values, markers=False)
+
+    return read_behind
 
 
 def _nothing(_number: int) -> Tile | None:
@@ -116,13 +127,19 @@ def _are_numbers(scales: Longs) -> bool:
 
 
 class _Page:
-    """Items of a page, once somebody has unpacked it."""
+    """Items of a page, and their address, once somebody has unpacked it."""
 
-    __slots__ = ("items", "lock")
+    __slots__ = ("address", "items", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.items: Longs | None = None
+        self.address = 0
+
+    @property
+    def size(self) -> int:
+        """Number of items."""
+        return 0 if self.items is None else len(self.items)
 
 
 class BlockRows:
@@ -150,18 +167,22 @@ class BlockRows:
             pages += int(source.rows.page.max(initial=0)) + 1
             self._first_page.append(pages)
 
-    def items(self, page: int) -> Longs:
-        """Items of a page, kept for the tiles that come next. Raises StorageError."""
+    def unpacked(self, number: int) -> _Page:
+        """A page with its items, kept for the tiles that come next. Raises StorageError."""
         with self._lock:
-            kept = self._kept.setdefault(page, _Page())
-            self._kept.move_to_end(page)
-            while len(self._kept) > _KEPT_PAGES:
-                self._kept.popitem(last=False)
-        with kept.lock:  # whoever comes second waits for the first
-            if kept.items is None:
-                block, rows, number = self._block_of(page)
-                kept.items = block.items(rows.group, page & 1, number)
-            return kept.items
+            page = self._kept.get(number)
+            if page is None:
+                page = self._kept[number] = _Page()
+                if len(self._kept) > _KEPT_PAGES:
+                    self._kept.popitem(last=False)
+            else:
+                self._kept.move_to_end(number)
+        with page.lock:  # whoever comes second waits for the first
+            if page.items is None:
+                block, rows, of_block = self._block_of(number)
+                page.items = block.items(rows.group, number & 1, of_block)
+                page.address = page.items.__array_interface__["data"][0]
+            return page
 
     def _block_of(self, page: int) -> tuple[Block, Rows, int]:
         """The block of a page, its row group, and the page's number there."""
@@ -180,67 +201,57 @@ class _Reader:
         rows: BlockRows,
         edges: Longs,
         biggest: int,
-        head: TileReader | None,
+        read_behind: _Behind,
         *,
         backwards: bool,
     ) -> None:
-        self._rows, self._edges, self._head = rows, edges, head
+        self._rows, self._edges, self._read_behind = rows, edges, read_behind
         self._backwards = backwards
-        self._bits, self._t_ms = np.empty(biggest, np.int64), np.empty(biggest, np.int64)
+        self._t_ms = np.empty(biggest, np.int64)
 
     def read(self, number: int) -> Tile | None:
         """The tile of this number; None if it is not a usual one."""
-        rows, n = self._rows, int(self._edges[number + 1] - self._edges[number])
-        first, last = int(self._edges[number]), int(self._edges[number + 1])
-        none = np.zeros(n + 1, np.int64)
-        head = Tile(none, none[:n], none, none.view(np.float64), markers=False)
-        if self._head is not None:
-            found = self._head(number)
-            if found is None:
-                return None
-            head = found
-        low, high = int(rows.pieces_at[first]), int(rows.pieces_at[last])
-        scales = rows.scales[low:high]
-        if not _are_numbers(scales):
+        rows, first, last = self._rows, int(self._edges[number]), int(self._edges[number + 1])
+        begins = rows.pieces_at[first : last + 1]
+        low, high = int(begins[0]), int(begins[-1])
+        head = self._read_behind(number, np.diff(rows.before[begins]))
+        if head is None:
             return None
-        pieces_at = rows.pieces_at[first : last + 1] - low
-        offsets, times_at = np.empty(n + 1, np.int64), np.empty(n, np.int64)
+        times_at = np.empty(last - first, np.int64)
         times = k.join_neighbours(
-            pieces_at, rows.pieces.t_at[low:high], rows.pieces.samples[low:high], rows.times,
-            head.offsets, head.times_at, head.t_ms, offsets, times_at, self._t_ms,
+            begins - low, rows.pieces.t_at[low:high], rows.pieces.samples[low:high], rows.times,
+            head.offsets, head.times_at, head.t_ms, times_at, self._t_ms,
         )  # fmt: skip
-        if times < 0 or not self._fill(low, high, first, head):
+        to_at = rows.before[low:high] + np.repeat(
+            head.offsets[:-1] - rows.before[begins[:-1]], np.diff(begins)
+        )
+        if times < 0 or not self._fill(low, high, to_at, head.values.view(np.int64)):
             return None
-        at = offsets[1:] - np.diff(head.offsets)
-        bits = np.ascontiguousarray(head.values).view(np.int64)
-        copy_pieces(bits, head.offsets[:-1], np.diff(head.offsets), at, self._bits)
-        markers = head.markers or bool((scales < 0).any())
-        values = self._bits.view(np.float64)
-        return Tile(offsets, times_at, self._t_ms[:times], values, markers)
+        markers = head.markers or bool((rows.scales[low:high] < 0).any())
+        return Tile(head.offsets, times_at, self._t_ms[:times], head.values, markers)
 
-    def _fill(self, low: int, high: int, first: int, head: Tile) -> bool:
+    def _fill(self, low: int, high: int, to_at: Longs, bits: Longs) -> bool:
         """Values of the blocks' pieces to their places; False if a page is damaged."""
         rows = self._rows
-        held = head.offsets[rows.pieces.series[low:high] - first]
-        to_at = rows.before[low:high] - rows.before[low] + held
         page = rows.page[low:high]
         order = np.argsort(page, kind="stable")
-        pages, begins = np.unique(page[order], return_index=True)
+        numbers, begins = np.unique(page[order], return_index=True)
         try:
-            items = self._items(pages.tolist())
+            pages = self._unpacked(numbers.tolist())
         except StorageError:
             return False
         bad = k.place_pages(
-            np.array([each.__array_interface__["data"][0] for each in items], np.uint64),
-            np.array([len(each) for each in items], np.int64),
+            np.array([each.address for each in pages], np.uint64),
+            np.array([each.size for each in pages], np.int64),
             np.append(begins, len(order)).astype(np.int64),
             order, rows.from_at[low:high], rows.pieces.samples[low:high], rows.scales[low:high],
-            to_at, self._bits,
+            to_at, bits,
         )  # fmt: skip
         return int(bad) < 0
 
-    def _items(self, pages: list[int]) -> list[Longs]:
-        """Items of some pages. Raises StorageError."""
+    def _unpacked(self, numbers: list[int]) -> list[_Page]:
+        """Some pages with their items. Raises StorageError."""
         # Two readers at the same pages begin at both ends, and meet.
-        found = {page: self._rows.items(page) for page in pages[:: -1 if self._backwards else 1]}
-        return [found[page] for page in pages]
+        ways = numbers[:: -1 if self._backwards else 1]
+        found = {number: self._rows.unpacked(number) for number in ways}
+        return [found[number] for number in numbers]
