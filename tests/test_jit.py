@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,6 +96,21 @@ def test_kernels_live_in_modules_named_for_them() -> None:
     for path in package.rglob("*.py"):
         if path.parent.name != "jit" and "@kernel(" in path.read_text(encoding="utf-8"):
             assert "kernels" in path.name, f"{path} holds kernels: warmup would not find it"
+
+
+def test_warmup_compiles_what_is_missing(tmp_path: Path) -> None:
+    cache = tmp_path / "kernels"
+    cache.mkdir()
+    missing = ["promlab.tsdb.registry_kernels", "promlab.promql.label_kernels"]  # of either half
+    for module in store.kernel_modules():
+        if module not in missing:
+            shutil.copy(store.path_of(module), cache)
+    command = [sys.executable, "-m", "promlab", "warmup"]
+    env = {**os.environ, "PROMLAB_CACHE_DIR": str(tmp_path)}
+    for said in ("compiling promlab.tsdb.registry_kernels\nkernels ready", "kernels ready"):
+        done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+        assert done.stderr.startswith(said)
+        assert all((cache / store.path_of(module).name).exists() for module in missing)
 
 
 def test_server_processes_do_not_import_numba() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,19 +22,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compile what is not in the cache yet; the best part of a minute the first time."""
+    """Compile what is not in the cache yet; a minute or two the first time."""
     from promlab import lifeline
     from promlab.jit import store
 
     lifeline.watch()
-    started, missing = time.perf_counter(), args.modules or store.kernel_modules()
-    if not all(store.is_built(module, portable=args.portable) for module in missing):
-        from promlab.jit import build
-
-        for name in build.warmup(args.modules, portable=args.portable):
-            if not args.quiet:
-                print(f"compiling {name}", file=sys.stderr, flush=True)
-    if not args.quiet:
+    started, modules = time.perf_counter(), args.modules or store.kernel_modules()
+    beside = None
+    if not args.modules and (os.cpu_count() or 1) > 1:  # who names some may lack memory for two
+        scraping, others = store.halves()
+        if _missing(scraping, args.portable) and _missing(others, args.portable):
+            beside = lifeline.spawn(_command(args, others), stdin=subprocess.DEVNULL)
+            modules = scraping
+    _compile(modules, args)
+    failed = 0
+    if beside is not None:
+        failed = beside.wait()
+        lifeline.release(beside)
+    if not failed and not args.quiet:
         took = time.perf_counter() - started
         print(f"kernels ready after {took:.1f} s in {store.cache_dir()}", file=sys.stderr)
-    return 0
+    return failed
+
+
+def _missing(modules: Sequence[str], portable: bool) -> bool:
+    from promlab.jit import store
+
+    return not all(store.is_built(module, portable=portable) for module in modules)
+
+
+def _compile(modules: Sequence[str], args: argparse.Namespace) -> None:
+    if not _missing(modules, args.portable):
+        return  # without numba
+    from promlab.jit import build
+
+    for name in build.warmup(modules, portable=args.portable):
+        if not args.quiet:
+            print(f"compiling {name}", file=sys.stderr, flush=True)
+
+
+def _command(args: argparse.Namespace, modules: Sequence[str]) -> list[str]:
+    """The same command for some modules, without a word."""
+    flags = ["--portable"] * args.portable
+    return [sys.executable, "-m", "promlab", "warmup", "--quiet", *flags, *modules]

@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _codes: dict[str, list[Code]] = defaultdict(list)
 
 
-def warmup(modules: Iterable[str] = (), *, portable: bool = False) -> Iterator[str]:
+def warmup(modules: Iterable[str], *, portable: bool = False) -> Iterator[str]:
     """Compile what is not compiled yet; yields each module's name before its turn.
 
     Importing a module may compile others that it builds on: their code is kept too. Those
@@ -29,7 +29,7 @@ def warmup(modules: Iterable[str] = (), *, portable: bool = False) -> Iterator[s
     if portable:
         numba.config.CPU_NAME, numba.config.CPU_FEATURES = "generic", ""
     jit.build_here()
-    for module in modules or store.kernel_modules():
+    for module in modules:
         if not store.is_built(module, portable=portable):
             yield module
             importlib.import_module(module)

@@ -70,6 +70,13 @@ def kernel_modules() -> list[str]:
     return sorted(names, key=lambda name: (not name.startswith(_SCRAPE_PATH), name))
 
 
+def halves() -> tuple[list[str], list[str]]:
+    """All modules of kernels, for two that compile side by side: of the scrape path, and others."""
+    names = kernel_modules()
+    scraping = [name for name in names if name.startswith(_SCRAPE_PATH)]
+    return scraping, names[len(scraping) :]
+
+
 @lru_cache(maxsize=256)
 def path_of(module: str, *, portable: bool = False) -> Path:
     """The file of one module's machine code: for this processor, or for any of its kind."""
