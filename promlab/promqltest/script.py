@@ -104,13 +104,15 @@ def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
 def _command(line: int, block: list[str]) -> Command:
     word, *rest = block[0].split()
     command = word.lower()
-    if command == "clear" and not rest:
+    if command == "clear":
+        if rest:
+            raise ScriptError(f"`clear` takes nothing, not {rest[0]!r}", line=line)
         return Clear()
     if command in ("load", "load_with_nhcb"):
         return _load(line, block, rest, with_custom=command != "load")
     if command.startswith("eval"):
         return _eval(line, block)
-    raise ScriptError(f"{block[0]!r} is no command: write clear, load or eval", line=line)
+    raise ScriptError(f"{word!r} is no command: write clear, load or eval", line=line)
 
 
 def _load(line: int, block: list[str], steps: list[str], *, with_custom: bool) -> Load:
