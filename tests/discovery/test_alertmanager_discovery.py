@@ -20,7 +20,7 @@ async def test_alertmanagers_from_a_server() -> None:
             "alerting: {alertmanagers: [{path_prefix: /am, http_sd_configs: "
             f"[{{url: '{api.base}/am'}}]}}]}}"
         )
-        notifier = Notifier(lambda http: HttpClient(http, {}), drain_on_stop=False)
+        notifier = Notifier(lambda am: HttpClient(am.http, {}), drain_on_stop=False)
         notifier.apply(config)
         providers, found = Providers(DiscoveryStats()), asyncio.Event()
 
