@@ -20,13 +20,15 @@ from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
 from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter, kind_of
 from promlab.server.json_answer import encode_answer
-from promlab.server.params import limit_param, parse_step_ms, required_time, time_param
+from promlab.server.params import limit_param, parse_duration_ns, required_time, time_param
 from promlab.server.promql import is_constant, parse_query
 from promlab.server.queries import Evaluate, Ran
 from promlab.server.query_statistics import PER_STEP, deprecated, query_stats, samples_per_step
 from promlab.web.http import Form, MustWait, Request, Response
 
 MAX_POINTS = 11_000
+_NS_OF_MS = 1_000_000
+_TOO_SHORT_S = 1e-6  # over before anything is evaluated
 _THREADED_POINTS = 50_000
 _ARROW = ARROW.encode()
 
@@ -65,13 +67,7 @@ async def query_range(context: Context, request: Request) -> Response:
     end_ms = required_time(form, "end")
     if end_ms < start_ms:
         raise bad_parameter("end", "end timestamp must not be before start time")
-    step_ms = _step(form)
-    if (end_ms - start_ms) // step_ms > MAX_POINTS:
-        raise ApiError(
-            "bad_data",
-            "exceeded maximum resolution of 11,000 points per timeseries. "
-            "Try decreasing the query resolution (?step=XX)",
-        )
+    step_ms = _step(form, end_ms - start_ms)
     timeout_s = _timeout(context, form)
     lookback_ms = _lookback(form)
     text = form.first("query")
@@ -106,7 +102,7 @@ class Asked(NamedTuple):
 
 
 async def _run(context: Context, request: Request, asked: Asked, evaluate: Evaluate) -> Ran:
-    if asked.timeout_s <= 0:
+    if asked.timeout_s < _TOO_SHORT_S:
         raise QueryTimeout("query timed out in query execution")
     runner = context.runner
     cheap = runner.is_cheap(asked.key) or is_constant(asked.text, context.features)
@@ -260,7 +256,7 @@ def _timeout(context: Context, form: Form) -> float:
     if not text:
         return allowed_s
     try:
-        return min(allowed_s, parse_step_ms(text) / 1000)
+        return min(allowed_s, parse_duration_ns(text) / 1e9)
     except ValueError as error:
         raise bad_parameter("timeout", error) from None
 
@@ -270,21 +266,29 @@ def _lookback(form: Form) -> int | None:
     if not text:
         return None
     try:
-        found = parse_step_ms(text)
+        found = parse_duration_ns(text) // _NS_OF_MS
     except ValueError as error:
         raise ApiError("bad_data", f"error parsing lookback delta duration: {error}") from None
     return found if found > 0 else None
 
 
-def _step(form: Form) -> int:
+def _step(form: Form, range_ms: int) -> int:
     try:
-        step_ms = parse_step_ms(form.first("step"))
+        step_ns = parse_duration_ns(form.first("step"))
     except ValueError as error:
         raise bad_parameter("step", error) from None
-    if step_ms <= 0:
+    if step_ns <= 0:
         raise bad_parameter(
             "step",
             "zero or negative query resolution step widths are not accepted. "
             "Try a positive integer",
         )
-    return step_ms
+    if range_ms * _NS_OF_MS // step_ns > MAX_POINTS:
+        raise ApiError(
+            "bad_data",
+            "exceeded maximum resolution of 11,000 points per timeseries. "
+            "Try decreasing the query resolution (?step=XX)",
+        )
+    if step_ns < _NS_OF_MS:
+        raise bad_parameter("step", "a step is a millisecond at least. Try 1ms")
+    return step_ns // _NS_OF_MS

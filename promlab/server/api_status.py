@@ -94,7 +94,7 @@ def _retention(retention_ms: int) -> str:
 
 async def tsdb(context: Context, request: Request) -> Response:
     """How many series there are, and which names and labels they have most of."""
-    text = await request.param("limit") or "10"
+    text = (await request.param("limit") or "10").removeprefix("+")
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _MAX_TOP:
         raise ApiError("bad_data", "limit must be a positive number")
     head = await context.writer.ask("head_stats")

@@ -103,9 +103,15 @@ def _printed(value: Value, label_text: LabelText) -> Iterable[bytes]:
         case RawMatrix():
             return _raw_matrix(value, label_text)
         case Scalar():
-            return (f'[{format_seconds(value.t_ms)},"{format_plain(value.value)}"]'.encode(),)
+            return (f'[{_shortest(value.t_ms)},"{format_plain(value.value)}"]'.encode(),)
         case String():
-            return (f"[{format_seconds(value.t_ms)},".encode() + _encode(value.value) + b"]",)
+            return (f"[{_shortest(value.t_ms)},".encode() + _encode(value.value) + b"]",)
+
+
+def _shortest(t_ms: int) -> str:
+    """A time as Prometheus prints it beside one value: without zeros at its end."""
+    text = format_seconds(t_ms)
+    return text.rstrip("0") if "." in text else text
 
 
 def _with_commas(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -13,14 +13,17 @@ from promlab.web.http import Form
 
 MIN_TIME_MS = -(2**53)
 MAX_TIME_MS = 2**53
+# As Go reads it: an hour of one digit, a comma before the fraction, offsets up to +24:60.
 _RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))\Z",
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))\Z",
     re.ASCII,
 )
 _NUMBER = re.compile(r"[+-]?([0-9.][0-9a-fpx_.+-]*|inf|infinity|nan)\Z", re.I)
+_GROUPED = re.compile("(?<=[0-9a-fx])_(?=[0-9a-f])", re.I)  # underscores that are allowed
 _PLAIN = 12  # digits of whole seconds that are in range
 _INTEGER = re.compile(r"[+-]?\d+\Z", re.ASCII)
 _INT64_MAX = 2**63 - 1
+_NS_OF_MS = 1_000_000
 _NO_MATCHER = "match[] must contain at least one non-empty matcher"
 
 
@@ -29,7 +32,9 @@ def _float(text: str) -> float | None:
     if not _NUMBER.match(text):
         return None
     try:
-        return float.fromhex(text) if "p" in text.lower() else float(text)
+        if "p" in text.lower():
+            return float.fromhex(_GROUPED.sub("", text))
+        return float(text)
     except (ValueError, OverflowError):
         return None
 
@@ -58,29 +63,34 @@ def _rfc3339_ms(found: re.Match[str]) -> int:
     seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _SECOND
     if found.group(8):
         hours, minutes = int(found.group(9)), int(found.group(10))
-        if hours > 23 or minutes > 59:
+        if hours > 24 or minutes > 60:
             raise ValueError("bad offset")
         offset = hours * 3600 + minutes * 60
         seconds += offset if found.group(8) == "-" else -offset
-    return seconds * 1000 + int((found.group(7) or "0").ljust(3, "0")[:3])
+    ms = seconds * 1000 + int((found.group(7) or "0").ljust(3, "0")[:3])
+    # What is less than a millisecond is cut off, which before 1970 leads to a later time.
+    return ms + (ms < 0 and bool((found.group(7) or "")[3:].strip("0")))
 
 
 _SECOND = datetime(1970, 1, 1, 0, 0, 1) - datetime(1970, 1, 1)
 
 
-def parse_step_ms(text: str) -> int:
-    """ms of a duration like 1h30m, or of a float of seconds. Raises ValueError."""
+def parse_duration_ns(text: str) -> int:
+    """ns of a duration like 1h30m, or of a float of seconds. Raises ValueError.
+
+    What is no number is the least of all durations, as in Prometheus.
+    """
     seconds = _float(text)
-    if seconds is not None:
+    unreadable = f'cannot parse "{text}" to a valid duration'
+    if seconds is not None and (math.isfinite(seconds) or "n" in text.lower()):
         nanoseconds = seconds * 1e9
-        if not math.isfinite(seconds) or abs(nanoseconds) > _INT64_MAX:
-            raise ValueError(f'cannot parse "{text}" to a valid duration. It overflows int64')
-        # Below a millisecond is not zero: a step of 0.0004 is refused as 0, -0.0004 as well.
-        return int(nanoseconds / 1e6)
+        if abs(nanoseconds) > _INT64_MAX + 1:
+            raise ValueError(f"{unreadable}. It overflows int64")
+        return int(nanoseconds) if abs(nanoseconds) <= _INT64_MAX else -_INT64_MAX - 1
     try:
-        return parse_duration_ms(text)
+        return parse_duration_ms(text) * _NS_OF_MS
     except ValueError:
-        raise ValueError(f'cannot parse "{text}" to a valid duration') from None
+        raise ValueError(unreadable) from None
 
 
 def time_param(form: Form, name: str, default_ms: int) -> int:
