@@ -39,6 +39,8 @@ class QueryContext:
     querier: Querier
     options: EngineOptions
     steps: Steps
+    end_ms: int  # of the query's time range: the last step may be before it
+    step_ms: int  # of a range query, 0 for an instant query
     lookback_ms: int
     max_samples: int
     deadline: float
@@ -74,12 +76,7 @@ class QueryContext:
     @property
     def range_ms(self) -> int:
         """Length of the query's time range, 0 for an instant query."""
-        return self.steps.end_ms - self.steps.start_ms
-
-    @property
-    def step_ms(self) -> int:
-        """Step of a range query, 0 for an instant query."""
-        return self.steps.step_ms if self.steps.count > 1 else 0
+        return self.end_ms - self.steps.start_ms
 
     def warn(self, text: str) -> None:
         """Say beside the answer what a source says of it."""

@@ -48,7 +48,7 @@ from promlab.promql.running import RunningQueries
 from promlab.promql.sample_choice import chosen_samples, series_taken
 from promlab.promql.sample_windows import SampleClock
 from promlab.promql.step_counts import StepCounts
-from promlab.promql.steps import Steps
+from promlab.promql.steps import Span, Steps
 from promlab.promql.valuetype import ValueType
 from promlab.promql.vector import Mask, Rows, Vector, single_vector
 
@@ -110,7 +110,8 @@ class Engine:
         Raises PromQLSyntaxError and QueryError with its kin.
         """
         steps = Steps(t_ms, 1, 1)
-        return self._run(text, steps, True, lookback_ms, timeout_s, max_samples, cancel, by_step)
+        span = Span(steps, t_ms, 0)
+        return self._run(text, span, lookback_ms, timeout_s, max_samples, cancel, by_step)
 
     def range(
         self,
@@ -134,7 +135,8 @@ class Engine:
         if end_ms < start_ms:
             raise QueryError("end must not be before start", query=text)
         steps = Steps(start_ms, step_ms, (end_ms - start_ms) // step_ms + 1)
-        return self._run(text, steps, False, lookback_ms, timeout_s, max_samples, cancel, by_step)
+        span = Span(steps, end_ms, step_ms)
+        return self._run(text, span, lookback_ms, timeout_s, max_samples, cancel, by_step)
 
     def close(self) -> None:
         """Let the pool's threads end."""
@@ -146,8 +148,7 @@ class Engine:
     def _run(
         self,
         text: str,
-        steps: Steps,
-        instant: bool,
+        span: Span,
         lookback_ms: int | None,
         timeout_s: float | None,
         max_samples: int | None,
@@ -160,14 +161,14 @@ class Engine:
         options = self.options
         limit = options.max_samples
         patience = options.timeout_s
-        step_ms = 0 if instant else steps.step_ms
-        noted = self.running.noted(text, steps.start_ms, steps.end_ms, step_ms, cancel)
+        steps, end_ms, step_ms = span
+        noted = self.running.noted(text, steps.start_ms, end_ms, step_ms, cancel)
         with noted as query:
             ctx = QueryContext(
                 plan,
                 self._querier,
                 options,
-                steps,
+                *span,
                 options.lookback_ms if lookback_ms is None else lookback_ms,
                 limit if max_samples is None else min(limit, max_samples),
                 started + (patience if timeout_s is None else min(patience, timeout_s)),
@@ -181,7 +182,7 @@ class Engine:
                 ctx.querier = self._within(ctx)
             if by_step:
                 ctx.counts = StepCounts.none(steps.count)
-            return _evaluated(ctx, instant, started)
+            return _evaluated(ctx, started)
 
     def _threads(self) -> ThreadPoolExecutor | None:
         with self._lock:
@@ -190,10 +191,10 @@ class Engine:
             return self._pool
 
 
-def _evaluated(ctx: QueryContext, instant: bool, started: float) -> QueryResult:
+def _evaluated(ctx: QueryContext, started: float) -> QueryResult:
     prepared = time.monotonic()
     try:
-        value = _instant_value(ctx) if instant else _range_value(ctx)
+        value = _range_value(ctx) if ctx.step_ms else _instant_value(ctx)
     except QueryError as error:
         if not error.query:
             error.query, error.end = ctx.plan.text, len(ctx.plan.text)

@@ -244,7 +244,7 @@ def length_ms(ctx: QueryContext, duration: Duration) -> int:
 def at_ms(ctx: QueryContext, at: At) -> int | None:
     """The moment a selector is fixed at, if it is."""
     if isinstance(at, AtBound):
-        return ctx.steps.start_ms if at is AtBound.START else ctx.steps.end_ms
+        return ctx.steps.start_ms if at is AtBound.START else ctx.end_ms
     return at
 
 

@@ -66,6 +66,29 @@ def one_by_one(values: Any, lo: int, hi: int) -> float:
     return variance
 
 
+@kernel()
+def fitted(t_ms: Any, values: Any, at: int, base: int, n: int, zero_ms: int) -> tuple[float, float]:
+    """Slope and value at `zero_ms` of the line through n samples, from plain sums.
+
+    Less exact than central moments, but with Prometheus's infinities and zeros: whether a slope
+    is zero, or which infinity comes out, is decided by these operations in this order.
+    """
+    x_sum, x_rest, y_sum, y_rest = 0.0, 0.0, 0.0, 0.0
+    xy_sum, xy_rest, xx_sum, xx_rest = 0.0, 0.0, 0.0, 0.0
+    for i in range(n):
+        x = (t_ms[at + i] - zero_ms) / 1000.0
+        y = values[base + i]
+        x_sum, x_rest = add(x, x_sum, x_rest)
+        y_sum, y_rest = add(y, y_sum, y_rest)
+        xy_sum, xy_rest = add(x * y, xy_sum, xy_rest)
+        xx_sum, xx_rest = add(x * x, xx_sum, xx_rest)
+    x_sum += x_rest
+    y_sum += y_rest
+    spread = (xx_sum + xx_rest) - x_sum * x_sum / n
+    slope = ((xy_sum + xy_rest) - x_sum * y_sum / n) / spread
+    return slope, y_sum / n - slope * x_sum / n
+
+
 @kernel(WINDOW)
 def moments(
     order: Any,
@@ -84,7 +107,8 @@ def moments(
     present: Any,
 ) -> None:
     """VARIANCE and DEVIATION of the values; SLOPE a second of the least-squares line, and
-    PREDICT, its value params[0, t] seconds after the step. A line needs two samples.
+    PREDICT, its value params[1, t] seconds after the step, which is params[0, t] seconds after
+    the window. A line needs two samples.
     """
     steps = out.shape[1]
     first = np.empty(steps, np.int64)
@@ -148,16 +172,23 @@ def moments(
                 out[s, t] = variance if mode == VARIANCE else np.sqrt(variance)
                 continue
             y0 = values[base + lo]
-            if changed[hi - 1] <= lo:
+            constant = changed[hi - 1] <= lo
+            slope = xy / xx
+            if constant:
                 slope = np.nan if np.isinf(y0) else 0.0
                 my = np.nan if np.isinf(y0) else y0
-            else:
-                # With an infinity among the values there is no line.
-                slope = xy / xx if np.isfinite(my + xy) else np.nan
-            if mode == SLOPE:
-                out[s, t] = slope
-            else:
-                out[s, t] = my + slope * (t * step_ms / 1000.0 - mx) + slope * params[0, t]
+            value = slope
+            if mode == PREDICT:
+                ahead = params[0, t]
+                value = my + slope * (t * step_ms / 1000.0 + ahead - mx) + slope * params[1, t]
+            if not np.isfinite(value) and not constant:
+                zero_ms = t_ms[at + lo]
+                if mode == PREDICT:
+                    zero_ms = start_ms + t * step_ms + np.int64(np.rint(params[0, t] * 1000.0))
+                value, level = fitted(t_ms, values, at + lo, base + lo, hi - lo, zero_ms)
+                if mode == PREDICT:
+                    value = value * params[1, t] + level
+            out[s, t] = value
 
 
 @kernel(WINDOW)

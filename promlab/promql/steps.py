@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,3 +44,11 @@ class Steps:
         if at_ms is None:
             return Steps(self.start_ms - offset_ms, self.step_ms, self.count)
         return Steps(at_ms - offset_ms, 0, self.count)
+
+
+class Span(NamedTuple):
+    """When a query is evaluated: its steps, the end of its time range, 0 for an instant's step."""
+
+    steps: Steps
+    end_ms: int
+    step_ms: int

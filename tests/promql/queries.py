@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 
 from promlab.model.samples import STALE_NAN
 from promlab.promqltest.memory import MemoryQuerier
@@ -73,6 +74,21 @@ SELECTORS = (
     '{__name__=~"requests_total|errors_total"}',
 )
 RANGED = ("1m", "90s", "5m", "5m30s", "17m", "1h")
+# What no grid of steps or samples goes with.
+ODD_RANGES = ("1ms", "14s999ms", "15s", "15s1ms", "37s", "4m59s999ms", "7m13s", "1d")
+ODD_OFFSETS = ("1ms", "-1ms", "14s999ms", "-14s999ms", "1h1m1s1ms", "-1h", "7m13s", "-3m7s")
+ODD_RESOLUTIONS = ("7s", "14s999ms", "15s1ms", "13m", "1m0s1ms", "1h", "2d")
+ODD_STEPS = (7_001, 14_999, 15_001, 60_001, 61_000, 299_999, 3_600_000, 7_777_777)
+# Values whose least-squares lines are infinite, level, or neither by a last digit.
+LINES = (
+    (math.inf, 5.0, 5.0, 5.0),
+    (math.inf, -math.inf, math.nan, 0.1, 7.0),
+    (1e308, -1e308, 1.0),
+    (0.1, 0.1, 0.1, 0.3),
+    (5.0, 5.0, 5.0, 6.0),
+    (0.1,),
+    (math.inf,),
+)
 LABELS = ("job", "code", "instance", "room", "le")
 
 
@@ -91,6 +107,9 @@ def data_set(rng: random.Random, start_ms: int) -> MemoryQuerier:
     for room in ("r1", "r2", "r3"):
         data.add({"__name__": "temperature", "room": room, "job": "a"}, gauge(rng, start_ms))
     data.add({"__name__": "single"}, gauge(rng, start_ms))
+    for i, values in enumerate(LINES):
+        samples = [(start_ms + n * 15_000 + i, rng.choice(values)) for n in range(40)]
+        data.add({"__name__": "line", "i": str(i)}, samples)
     return data
 
 
@@ -124,11 +143,20 @@ def gauge(rng: random.Random, start_ms: int) -> list[tuple[int, float]]:
     ]
 
 
+def steady(query: str) -> str:
+    """Without offsets of what `@` fixes: `timestamp` looks for that where it has not read."""
+    return re.sub(r"( @ [^ )\]]+\)?) offset -?\w+", r"\1", query)
+
+
 class Queries:
     """Makes one query after another."""
 
-    def __init__(self, rng: random.Random, start_ms: int) -> None:
+    def __init__(self, rng: random.Random, start_ms: int, *, odd: bool = False) -> None:
         self.rng, self.start_ms = rng, start_ms
+        self.ranges = ODD_RANGES if odd else RANGED
+        self.offsets = ODD_OFFSETS if odd else ("30s", "2m", "-90s", "11m")
+        self.resolutions = ODD_RESOLUTIONS if odd else ("", "30s", "1m", "47s")
+        self.odd = odd
 
     def query(self) -> str:
         return self.vector(3) if self.rng.random() < 0.95 else self.scalar(2)
@@ -138,21 +166,24 @@ class Queries:
 
     def moved(self) -> str:
         chance = self.rng.random()
-        if chance < 0.75:
+        if chance < (0.4 if self.odd else 0.75):
             return ""
-        if chance < 0.88:
-            return " offset " + self.pick("30s", "2m", "-90s", "11m")
-        at = self.start_ms // 1000 + self.rng.randrange(MINUTES * 60)
-        return " @ " + self.pick(str(at), "start()", "end()", f"{at} offset 1m")
+        if chance < (0.7 if self.odd else 0.88):
+            return " offset " + self.pick(*self.offsets)
+        at = str(self.start_ms // 1000 + self.rng.randrange(MINUTES * 60))
+        if self.odd:
+            at = self.pick(f"{at}.001", f"{at}.9995", "0", "-1.5", "start()", "end()")
+            return f" @ {at}{self.pick('', ' offset ' + self.pick(*self.offsets))}"
+        return " @ " + self.pick(at, "start()", "end()", f"{at} offset 1m")
 
     def selector(self) -> str:
         return self.pick(*SELECTORS) + self.moved()
 
     def matrix(self, depth: int) -> str:
         if depth > 0 and self.rng.random() < 0.25:
-            step = self.pick("", "30s", "1m", "47s")
-            return f"({self.vector(depth - 1)})[{self.pick(*RANGED)}:{step}]{self.moved()}"
-        return f"{self.pick(*SELECTORS)}[{self.pick(*RANGED)}]{self.moved()}"
+            step = self.pick(*self.resolutions)
+            return f"({self.vector(depth - 1)})[{self.pick(*self.ranges)}:{step}]{self.moved()}"
+        return f"{self.pick(*SELECTORS)}[{self.pick(*self.ranges)}]{self.moved()}"
 
     def scalar(self, depth: int) -> str:
         if depth > 0 and self.rng.random() < 0.3:
@@ -240,9 +271,10 @@ class Queries:
     def call(self, depth: int) -> str:
         vector = self.vector(depth)
         label = self.pick(*LABELS)
+        maths = self.pick(*MATHS)
         return self.pick(
-            f"{self.pick(*MATHS)}({vector})",
-            f"{self.pick(*MATHS)}({vector})",
+            f"{maths}({steady(vector) if maths == 'timestamp' else vector})",
+            f"{maths}({steady(vector) if maths == 'timestamp' else vector})",
             f"{self.pick(*BOUNDED)}(clamp({vector}, -99, 99))",
             f"{self.pick(*CALENDAR)}(abs({vector}) < 1e12)",
             f"clamp({vector}, {self.scalar(0)}, {self.scalar(0)})",

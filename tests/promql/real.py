@@ -101,10 +101,10 @@ def histogram_message(histogram: Plain, t_ms: int) -> bytes:
     made += double(7, histogram.zero_count)
     for side, spans, counts in ((histogram.negative, 8, 10), (histogram.positive, 11, 13)):
         after = 0
-        for i, (index, _) in enumerate(sorted(side.items())):
-            offset = index if i == 0 else index - after
-            made += field(spans, b"\x08" + varint(zigzag(offset)) + b"\x10\x01")
-            after = index + 1
+        for first, last in runs_of(sorted(side)):
+            offset, length = first - after, last - first + 1
+            made += field(spans, b"\x08" + varint(zigzag(offset)) + b"\x10" + varint(length))
+            after = last + 1
         numbers = b"".join(struct.pack("<d", count) for _, count in sorted(side.items()))
         made += field(counts, numbers) if numbers else b""
     made += b"\x70" + varint(histogram.hint or 0) + b"\x78" + varint(t_ms)
@@ -112,6 +112,15 @@ def histogram_message(histogram: Plain, t_ms: int) -> bytes:
         bounds = b"".join(struct.pack("<d", bound) for bound in histogram.bounds)
         made += varint(16 << 3 | 2) + varint(len(bounds)) + bounds
     return made
+
+
+def runs_of(indices: list[int]) -> list[tuple[int, int]]:
+    """First and last of each run of neighbours: to Prometheus, two spans are not one of both."""
+    runs: list[tuple[int, int]] = []
+    for index in indices:
+        joined = bool(runs) and index == runs[-1][1] + 1
+        runs[-1:] = [(runs[-1][0], index)] if joined else [*runs[-1:], (index, index)]
+    return runs
 
 
 def double(number: int, value: float) -> bytes:

@@ -13,20 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from promlab.errors import PromQLError
+from promlab.errors import PromQLError, TooManySamples
 from promlab.promql.ast import COMPARISONS, Binary, walk
 from promlab.promql.engine import Engine
 from promlab.promql.eval_binary import EXPLICIT
 from promlab.promql.options import EngineOptions
 from promlab.promql.result import InstantVector, Matrix, QueryResult, Scalar
 from promlab.promqltest.runner import FEATURES
-from tests.promql.queries import MINUTES, Queries, data_set
+from tests.promql.queries import MINUTES, ODD_STEPS, Queries, data_set
 from tests.promql.real import RealPrometheus
 
 pytestmark = pytest.mark.peers
 
 SEED = int(os.environ.get("PROMLAB_SEED", "1"))
 COUNT = int(os.environ.get("PROMLAB_QUERIES", "1500"))
+STEPS = {"instant": [0], "range": [15_000, 60_000, 77_000], "odd": list(ODD_STEPS)}
 # Prometheus multiplies times with values before it takes means off: fewer digits are left.
 LINES = re.compile("predict_linear|deriv")
 Answer = dict[tuple[tuple[str, str], ...], dict[int, float]]
@@ -41,18 +42,19 @@ def both(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         yield real, Engine(data, EngineOptions(features=FEATURES)), start_ms
 
 
-@pytest.mark.parametrize("kind", ["instant", "range"])
+@pytest.mark.parametrize("kind", ["instant", "range", "odd"])
 def test_random_queries(both: tuple[Any, ...], kind: str) -> None:
     real, engine, start_ms = both
     rng = random.Random(f"{SEED} {kind}")
-    queries = Queries(rng, start_ms)
+    count = COUNT // 5 if kind == "odd" else COUNT
+    queries = Queries(rng, start_ms, odd=kind == "odd")
     wrong = []
     answered = newer = 0
-    for _ in range(COUNT):
+    for _ in range(count):
         query = queries.query()
         at = start_ms + rng.randrange(5, MINUTES) * 60_000 + rng.choice([0, 0, 1, 14_999])
-        step = rng.choice([15_000, 60_000, 77_000]) if kind == "range" else 0
-        end = at + step * rng.randrange(0, 40)
+        step = rng.choice(STEPS[kind])
+        end = at + step * rng.randrange(0, 40) + (rng.randrange(step) if kind == "odd" else 0)
         found, error = ours(engine, query, at, end, step)
         wanted, refused = theirs(real, query, at, end, step)
         answered += refused is None and bool(wanted)
@@ -67,8 +69,8 @@ def test_random_queries(both: tuple[Any, ...], kind: str) -> None:
             elif difference:
                 wrong.append((query, at, end, step, difference))
     assert not wrong, "\n".join(map(str, wrong[:20]))
-    assert answered > COUNT / 3
-    assert newer < COUNT / 100
+    assert answered > count / 3
+    assert newer < count / 100
 
 
 @pytest.mark.parametrize("ratio", [0.1, 0.35, 0.5, 0.8, -0.2, -0.65])
@@ -82,12 +84,35 @@ def test_limit_ratio_chooses_the_same_series(both: tuple[Any, ...], ratio: float
     assert wanted
 
 
+def test_lines_are_infinite_or_level_where_theirs_are(both: tuple[Any, ...]) -> None:
+    real, engine, start_ms = both
+    rng = random.Random(SEED)
+    wrong = []
+    for _ in range(100):
+        moved = rng.choice(["", "offset 30s", "offset -5m", "offset 7s1ms", f"@ {start_ms / 1e3}"])
+        window = f"line[{rng.choice(['1m', '47s', '5m'])}] {moved}"
+        ahead = rng.choice(["Inf", "-Inf", "NaN", "1", "-3600"])
+        query = rng.choice([f"predict_linear({window}, {ahead})", f"deriv({window})"])
+        at, step = start_ms + rng.randrange(40, 500) * 1000, rng.choice([0, 7000, 15_000])
+        found, error = ours(engine, query, at, at + 10 * step, step)
+        wanted, refused = theirs(real, query, at, at + 10 * step, step)
+        assert error is refused is None
+        if difference := compare(found, wanted, 1e-6):
+            wrong.append((query, at, step, difference))
+    assert not wrong, "\n".join(map(str, wrong[:20]))
+
+
 def is_newer(engine: Engine, query: str, error: str | None, refused: str | None) -> bool:
-    """Whether we refuse what this Prometheus takes, as its later versions do.
+    """Whether we refuse what this Prometheus takes: as its later versions do, or for its size.
 
     There two series that match the same one are an error also where a comparison drops one.
+    And thousands of series that live for a step each are too many for columns.
     """
-    if error != EXPLICIT or refused is not None:
+    if refused is not None:
+        return False
+    if error == TooManySamples(0).message:
+        return "count_values" in query
+    if error != EXPLICIT:
         return False
     return any(
         isinstance(node, Binary) and node.op in COMPARISONS and node.matching is not None
@@ -96,25 +121,18 @@ def is_newer(engine: Engine, query: str, error: str | None, refused: str | None)
 
 
 def tolerance(query: str) -> float:
-    """Timestamps are large: of a line through them still fewer digits are left."""
-    if not LINES.search(query):
+    """Timestamps are large: of a line through them, or of their variance, fewer digits are left."""
+    if not LINES.search(query) and not ("ts_of_" in query and "std" in query):
         return 1e-9
     return 1e-6 if "ts_of_" in query or "time" in query else 1e-8
 
 
 def is_explained(query: str, difference: str) -> bool:
-    """Whether docs/reference/query-engine.md names this difference.
-
-    Infinitely far ahead, a line's value is infinite, or NaN where its slope is exactly zero:
-    whether rounding leaves nothing of a slope depends on the order of the sums.
-    """
-    if "predict_linear" in query and "nan" in difference:
-        endless = re.search(r"predict_linear\(.*, [+-]?Inf\)", query) is not None
-        # An infinity in the window is a NaN here, and a NaN goes through an aggregation.
-        return "nan instead of" in difference or (endless and "inf" in difference)
+    """Whether docs/reference/query-engine.md names this difference."""
     if "histogram_fraction(" in query:  # a lone +Inf bucket: 0 in newer versions
         return difference.endswith(" 0.0 instead of nan")
-    # The last digit of cosh(99) is beyond all whole numbers, and decides what remains.
+    # Go computes exp by a series of its own: it and the C library's are both within one last
+    # digit, and rarely the same. Of e^99 that digit is 1e26, so what `%` leaves is anything.
     return (
         re.search(r"\b(cosh|sinh|exp)\(", query) is not None
         and "%" in query

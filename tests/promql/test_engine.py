@@ -22,6 +22,7 @@ from promlab.promql.options import EngineOptions
 from promlab.promql.registry import FUNCTIONS
 from promlab.promql.result import InstantVector, Matrix, RawMatrix, Scalar, String
 from promlab.promqltest.memory import MemoryQuerier
+from promlab.promqltest.runner import FEATURES
 from promlab.promqltest.series import read_series
 from tests.promql.cases import engine_with
 
@@ -62,6 +63,24 @@ def test_kinds_of_values() -> None:
     scalar = engine.range("2", 0, 2, 1).value
     assert isinstance(scalar, Matrix)
     assert scalar.values.tolist() == [[2.0, 2.0, 2.0]]
+
+
+def test_the_end_of_a_range_is_what_was_asked_for() -> None:
+    """Not its last step, which may be before it; and a range of one step has a step too."""
+    engine = engine_of("m 0+1x9", features=FEATURES)
+
+    def at_each_step(query: str, end_ms: int) -> list[float]:
+        value = engine.range(query, MINUTE, end_ms, 2 * MINUTE).value
+        assert isinstance(value, Matrix)
+        found: list[float] = value.values[0].tolist()
+        return found
+
+    assert at_each_step("m @ end()", 4 * MINUTE) == [4, 4]
+    assert at_each_step("end()", 4 * MINUTE) == [240, 240]
+    assert at_each_step("range()", 4 * MINUTE) == [180, 180]
+    assert at_each_step("step()", MINUTE) == [120]
+    assert engine.range("sort(m)", 0, 0, MINUTE).warnings
+    assert not engine.instant("sort(m)", 0).warnings
 
 
 def test_results_with_histograms() -> None:

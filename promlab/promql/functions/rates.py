@@ -143,8 +143,8 @@ def predict_linear(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     from promlab.promql import moment_kernels as kernels
 
     window = ev.window(node.args[0], steps)
-    ahead = ev.scalar(node.args[1], steps) + (steps.times - window.ends.times) / 1000.0
-    params = np.ascontiguousarray(ahead).reshape(1, -1)
+    to_step = (steps.times - window.ends.times) / 1000.0
+    params = np.stack([to_step, ev.scalar(node.args[1], steps)])
     return over_window(ev, node, window, kernels.moments, kernels.PREDICT, params)
 
 

@@ -48,7 +48,7 @@ def vector(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 def sort(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """By value, NaN last; only an instant query has an order."""
     found = ev.vector(node.args[0], steps).floats()
-    if ev.ctx.steps.count > 1:
+    if ev.ctx.step_ms:
         ev.ctx.annotations.warn(INEFFECTIVE, node)
         return found
     sign = 1.0 if node.function == "sort" else -1.0
@@ -59,7 +59,7 @@ def sort(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 def sort_by_label(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """By the values of labels in natural order (2 before 10), then by all labels."""
     found = ev.vector(node.args[0], steps)
-    if ev.ctx.steps.count > 1:
+    if ev.ctx.step_ms:
         ev.ctx.annotations.warn(INEFFECTIVE, node)
         return found
     names = [ev.string(argument) for argument in node.args[1:]]

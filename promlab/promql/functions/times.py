@@ -32,12 +32,12 @@ def time(ev: Evaluator, node: Call, steps: Steps) -> Values:
 @implements("start", "end", "range", "step")
 def of_query(ev: Evaluator, node: Call, steps: Steps) -> Values:
     """What the query's time range is, in seconds."""
-    whole = ev.ctx.steps
+    ctx = ev.ctx
     milliseconds = {
-        "start": whole.start_ms,
-        "end": whole.end_ms,
-        "range": ev.ctx.range_ms,
-        "step": ev.ctx.step_ms,
+        "start": ctx.steps.start_ms,
+        "end": ctx.end_ms,
+        "range": ctx.range_ms,
+        "step": ctx.step_ms,
     }[node.function]
     return np.full(steps.count, milliseconds / 1000.0)
 
