@@ -125,14 +125,15 @@ API = [
          "metadata and start times come with the series of 2.0, whatever features are on"),
     _row("remote read, the answering side", HOLDS,
          "remote/read: samples_are_sorted_and_have_external_labels chunks_hold_the_samples; "
-         "interop/remote_interop: prometheus_reads_from_promlab"),
+         "remote/histogram_chunks: a_counter_comes_back_bit_by_bit a_reset_begins_a_chunk; "
+         "interop/remote_interop: prometheus_reads_from_promlab; "
+         "interop/remote_read_histograms: both_read_what_the_other_has"),
     _row("remote read, the asking side: `remote_read`", HOLDS,
          "remote/read_client: both_forms_come_back_bit_by_bit what_both_have_is_joined "
          "what_is_recent_is_not_asked_for required_matchers a_failure_is_a_warning_once "
          "a_query_does_not_wait_longer_than_it_may; "
-         "interop/remote_interop: promlab_reads_from_prometheus_and_from_promlab",
-         "chunks of native histograms are asked for once more, as samples; those with custom "
-         "bounds are left out with a warning where the other end does not send the bounds"),
+         "interop/remote_interop: promlab_reads_from_prometheus_and_from_promlab; "
+         "interop/remote_read_histograms: both_read_what_the_other_has"),
 ]  # fmt: skip
 
 CONFIGURATION = [

@@ -11,7 +11,7 @@ from promlab.exposition.label_columns import MAX_CELLS, repeated_rows
 from promlab.exposition.layout import Layout
 from promlab.exposition.metadata import TypeRun
 from promlab.exposition.strings import canonical
-from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
+from promlab.model.labels import METRIC_NAME, MOST_NAMES, Codes, LabelTable, Symbols
 from promlab.model.metadata import MetricMetadata
 from promlab.model.slices import distinct_slices
 from promlab.model.wire import BadMessage, Decoded
@@ -84,10 +84,10 @@ def _own_labels(
     names, values = _texts(raw, body, "label.name"), _texts(raw, body, "label.value")
     if pairs and ((name_of < 0).any() or "" in names or METRIC_NAME in names):
         raise BadMessage("a label has no name, or that of the metric's name")
-    if len(names) * rows > MAX_CELLS:
+    if len(names) > MOST_NAMES or len(names) * rows > MAX_CELLS:
         raise ExpositionError(
             f"{len(names)} different label names on {rows} series are too many: "
-            f"a body may have {MAX_CELLS} names times series"
+            f"a body may have {MOST_NAMES} names, and {MAX_CELLS} names times series"
         )
     order = np.lexsort((metric, name_of))
     again = (np.diff(name_of[order]) == 0) & (np.diff(metric[order]) == 0)
@@ -96,8 +96,9 @@ def _own_labels(
         raise BadMessage(f"a series has the label {twice[:80]!r} twice")
     codes = np.append(symbols.codes(values), np.uint32(0))[value_of]
     columns = {}
+    bounds = np.searchsorted(name_of[order], np.arange(len(names) + 1))
     for i, name in enumerate(names):
-        mine = order[np.searchsorted(name_of[order], i) : np.searchsorted(name_of[order], i + 1)]
+        mine = order[bounds[i] : bounds[i + 1]]
         columns[name] = np.zeros(metrics, np.uint32)
         columns[name][metric[mine]] = codes[mine]
     return columns

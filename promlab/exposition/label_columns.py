@@ -17,7 +17,7 @@ from promlab.errors import ExpositionError
 from promlab.exposition.metadata import TypeRun
 from promlab.exposition.problems import error_at
 from promlab.exposition.strings import canonical_float, unescape
-from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
+from promlab.model.labels import METRIC_NAME, MOST_NAMES, Codes, LabelTable, Symbols
 from promlab.model.metadata import MetricType
 from promlab.model.slices import Slices, distinct_slices
 
@@ -43,10 +43,10 @@ def label_table(
     ids, texts = _distinct_texts(body, pairs[:, 0], pairs[:, 1])
     texts[0] = METRIC_NAME  # the first pair of each row, and none but it, has an empty name
     names = list(dict.fromkeys(texts))
-    if len(names) * n > MAX_CELLS:
+    if len(names) > MOST_NAMES or len(names) * n > MAX_CELLS:
         raise ExpositionError(
             f"{len(names)} different label names on {n} series are too many: "
-            f"a body may have {MAX_CELLS} names times series"
+            f"a body may have {MOST_NAMES} names, and {MAX_CELLS} names times series"
         )
     place = {name: i for i, name in enumerate(names)}
     column = np.array([place[text] for text in texts], np.int64)[ids]

@@ -18,6 +18,7 @@ import numpy.typing as npt
 Codes = npt.NDArray[np.uint32]
 
 METRIC_NAME = "__name__"
+MOST_NAMES = 20_000  # different label names of one body or request: each is a column
 _LOCAL = 1 << 31
 
 

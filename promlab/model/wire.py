@@ -138,8 +138,10 @@ def unzigzag(words: Words) -> npt.NDArray[np.int64]:
     return half ^ -(words & one).view(np.int64)
 
 
-def decode(body: bytes, schema: Schema, *, delimited: bool = False) -> Decoded:
-    """The columns of a body. Raises BadMessage.
+def decode(
+    body: bytes, schema: Schema, *, delimited: bool = False, most: int = MAX_ENTRIES
+) -> Decoded:
+    """The columns of a body, of `most` entries. Raises BadMessage.
 
     With `delimited` the body is a sequence of messages, each after its length: field 1 of
     the schema's first message.
@@ -151,8 +153,8 @@ def decode(body: bytes, schema: Schema, *, delimited: bool = False) -> Decoded:
         raise BadMessage(f"the protobuf message is damaged at byte {bad_at}")
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     total = int(offsets[-1])
-    if total > MAX_ENTRIES:
-        raise BadMessage(f"a message of {total:,} parts is too large: {MAX_ENTRIES:,} are allowed")
+    if total > most:
+        raise BadMessage(f"a message of {total:,} parts is too large: {most:,} are allowed")
     starts, ends, owners = (np.zeros(total, np.int32) for _ in range(3))
     values = np.zeros(total, np.uint64)
     places = offsets[:-1].copy()

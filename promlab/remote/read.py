@@ -7,6 +7,7 @@ CRC-32C and a message with some chunks of one series.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import cramjam
@@ -15,7 +16,7 @@ import numpy as np
 from promlab.errors import PromlabError
 from promlab.model.labels import LabelTable
 from promlab.model.matchers import BadRegex, Matcher, MatchType
-from promlab.model.samples import SeriesBatch
+from promlab.model.samples import SeriesBatch, Times
 from promlab.model.wire import (
     TEXT,
     VARINT,
@@ -26,6 +27,7 @@ from promlab.model.wire import (
     varint_bytes,
 )
 from promlab.remote.encode import SeriesSamples, timeseries
+from promlab.remote.histogram_chunks import CHUNK_SAMPLES, chunks
 
 SAMPLES, STREAMED = 0, 1
 CONTENT_TYPES = {
@@ -33,8 +35,7 @@ CONTENT_TYPES = {
     STREAMED: "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse",
 }
 FRAME_BYTES = 1 << 20
-_CHUNK_SAMPLES = 120
-_XOR = 1
+XOR = 1  # a kind of chunks
 _TYPES = (MatchType.EQUAL, MatchType.NOT_EQUAL, MatchType.REGEX, MatchType.NOT_REGEX)
 _REQUEST = Schema(
     {
@@ -134,7 +135,7 @@ def samples_body(results: list[SeriesSamples]) -> bytes:
 
 
 def frames(results: list[SeriesSamples], frame_bytes: int = FRAME_BYTES) -> Iterator[bytes]:
-    """The frames of an answer in the form STREAMED_XOR_CHUNKS; floats only."""
+    """The frames of an answer in the form STREAMED_XOR_CHUNKS."""
     for query, samples in enumerate(results):
         index = b"\x10" + varint_bytes(query) if query else b""
         for s in range(samples.labels.n):
@@ -167,14 +168,35 @@ def _label_fields(labels: Mapping[str, str]) -> bytes:
 
 
 def _chunks(samples: SeriesSamples, s: int) -> Iterator[bytes]:
+    """Chunks of one series, as fields; floats and histograms are in chunks of their own."""
+    start, end = int(samples.offsets[s]), int(samples.offsets[s + 1])
+    column = samples.histograms
+    if column is None:
+        yield from _float_chunks(samples, start, end)
+        return
+    index = column.index[start:end]
+    cuts = np.flatnonzero(np.diff(index >= 0)) + 1
+    for first, last in pairwise([0, *cuts.tolist(), end - start]):
+        if first == last:
+            continue
+        if index[first] < 0:
+            yield from _float_chunks(samples, start + first, start + last)
+            continue
+        t_ms = samples.t_ms[start + first : start + last]
+        for chunk in chunks(column.table.take(index[first:last]), t_ms):
+            yield _chunk(t_ms[chunk.first : chunk.last], chunk.kind, chunk.body)
+
+
+def _float_chunks(samples: SeriesSamples, start: int, end: int) -> Iterator[bytes]:
     from promlab.remote.xor_kernels import HEADER, MOST_BITS, xor_chunk
 
-    start, end = int(samples.offsets[s]), int(samples.offsets[s + 1])
-    for first in range(start, end, _CHUNK_SAMPLES):
-        last = min(first + _CHUNK_SAMPLES, end)
+    for first in range(start, end, CHUNK_SAMPLES):
+        last = min(first + CHUNK_SAMPLES, end)
         out = np.zeros(HEADER + 20 + (last - first) * MOST_BITS // 8, np.uint8)
         size = int(xor_chunk(samples.t_ms, samples.values, first, last, out))
-        oldest, newest = int(samples.t_ms[first]), int(samples.t_ms[last - 1])
-        times = b"\x08" + varint_bytes(oldest) + b"\x10" + varint_bytes(newest)
-        kind = b"\x18" + varint_bytes(_XOR)
-        yield block_bytes(2, times + kind + block_bytes(4, out[:size].tobytes()))
+        yield _chunk(samples.t_ms[first:last], XOR, out[:size].tobytes())
+
+
+def _chunk(t_ms: Times, kind: int, body: bytes) -> bytes:
+    times = b"\x08" + varint_bytes(int(t_ms[0])) + b"\x10" + varint_bytes(int(t_ms[-1]))
+    return block_bytes(2, times + b"\x18" + varint_bytes(kind) + block_bytes(4, body))

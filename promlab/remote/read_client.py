@@ -19,7 +19,7 @@ from yarl import URL
 
 from promlab.config.kinds import show_url
 from promlab.config.remote import RemoteReadConfig
-from promlab.errors import PromlabError, QueryCanceled, QueryTimeout
+from promlab.errors import PromlabError, QueryCanceled, QueryError, QueryTimeout
 from promlab.model.matchers import Matcher, MatchType
 from promlab.model.storage import QueryScope, SelectHints
 from promlab.remote.read import SAMPLES, STREAMED
@@ -28,9 +28,9 @@ from promlab.remote.read_answers import (
     REQUEST_HEADERS,
     Found,
     OtherChunks,
-    answer_of,
     read_request,
 )
+from promlab.remote.read_stream import answer_of
 from promlab.transport.failures import describe
 from promlab.transport.session import HttpClient
 
@@ -104,14 +104,16 @@ class RemoteReader:
         hints: SelectHints,
         scope: QueryScope | None,
     ) -> Found:
-        """Samples there. Raises ReadFailed; QueryCanceled and QueryTimeout as the scope says."""
+        """Samples there. Raises ReadFailed; TooManySamples as the hints, QueryCanceled and
+        QueryTimeout as the scope says.
+        """
         asked, added = self._with_external(matchers)
         try:
             try:
                 found = self._asked(asked, start_ms, end_ms, hints, scope, (STREAMED, SAMPLES))
             except OtherChunks:
                 found = self._asked(asked, start_ms, end_ms, hints, scope, (SAMPLES,))
-        except (QueryCanceled, QueryTimeout):
+        except QueryError:
             raise
         except PromlabError as error:
             raise ReadFailed(f"remote_read: {error}") from None
@@ -138,7 +140,7 @@ class RemoteReader:
         body = read_request(matchers, start_ms, end_ms, hints, accepted)
         running = asyncio.run_coroutine_threadsafe(self._counted(body), self._loop)
         kind, answer = _awaited(running, scope)
-        found = answer_of(kind, answer, self.config.chunked_read_limit)
+        found = answer_of(kind, answer, self.config.chunked_read_limit, hints.max_samples)
         if found is None:
             raise ReadFailed(f"unsupported content type: {kind[:100]}")
         return found

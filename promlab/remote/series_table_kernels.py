@@ -43,7 +43,8 @@ def _sip_round(state: Hashes) -> None:
 
 
 @kernel()
-def _sip_word(state: Hashes, word: int) -> None:
+def sip_word(state: Hashes, word: int) -> None:
+    """Take in eight bytes."""
     state[3] ^= word
     _sip_round(state)
     state[0] ^= word
@@ -61,12 +62,12 @@ def sip_start(state: Hashes, key_a: int, key_b: int) -> None:
 @kernel()
 def sip_bytes(state: Hashes, body: Bytes, at: int, end: int) -> None:
     """Take in some bytes, and how many they are."""
-    _sip_word(state, _U(end - at))
+    sip_word(state, _U(end - at))
     while at < end:
         word = _U(0)
         for i in range(min(8, end - at)):
             word |= _U(body[at + i]) << _U(8 * i)
-        _sip_word(state, word)
+        sip_word(state, word)
         at += 8
 
 

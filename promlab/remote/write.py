@@ -15,7 +15,7 @@ import numpy.typing as npt
 from promlab.errors import PromlabError
 from promlab.model.histogram_checks import problems as histogram_problems
 from promlab.model.histograms import CUSTOM_SCHEMA, Buckets, HistogramTable
-from promlab.model.labels import METRIC_NAME, LabelTable, Symbols
+from promlab.model.labels import METRIC_NAME, MOST_NAMES, LabelTable, Symbols
 from promlab.model.samples import STALE_BITS, Times, Values
 from promlab.model.storage import Refs
 
@@ -30,7 +30,9 @@ _STRUCTURE = {
     3: "its spans overlap, or reach too far",
 }
 _MAX_SERIES = 2_000_000
+_MAX_PARTS = 4_000_000  # of one kind in one request: they take more room than the body
 _NAMES = {1: "WriteRequest", 2: "io.prometheus.write.v2.Request"}
+_LOW = (1 << 32) - 1
 _MAX_CELLS = 20_000_000  # names x new series of one request: what its label table may take
 
 
@@ -87,8 +89,11 @@ class SeriesCache:
         self._count = 0
         self._a, self._b, self._refs = (np.zeros(_FIRST_SIZE, np.uint64) for _ in range(3))
 
-    def decode(self, body: bytes, version: int = 1) -> WriteRequest:
-        """Columns of a request of that version. Raises BadWriteRequest."""
+    def decode(self, body: bytes, version: int = 1, most: int = _MAX_PARTS) -> WriteRequest:
+        """Columns of a request of that version, with `most` parts of one kind at most.
+
+        Raises BadWriteRequest.
+        """
         from promlab.remote.write_kernels import count_parts, read_parts, read_symbols
 
         raw = np.frombuffer(body, np.uint8)
@@ -98,16 +103,23 @@ class SeriesCache:
             raise BadWriteRequest(f"the body is not a {name}: damaged at byte {bad_at}")
         if n > _MAX_SERIES:
             raise BadWriteRequest(f"{n:,} series in one request are more than {_MAX_SERIES:,}")
+        # A histogram takes some 300 bytes, whatever it says.
+        for kind, count in {
+            "samples": m, "histograms": 8 * h, "exemplars": e, "symbols": symbol_count
+        }.items():  # fmt: skip
+            if count > most:
+                raise BadWriteRequest(f"there are too many {kind} in one request")
         symbols = np.zeros((symbol_count, 2), np.int64)
-        read_symbols(raw, symbols)
+        symbol_hashes = np.zeros((symbol_count, 2), np.uint64)
+        read_symbols(raw, self._key_a, self._key_b, symbols, symbol_hashes)
         hash_a, hash_b = np.empty(n, np.uint64), np.empty(n, np.uint64)
         places = np.empty((n, 2), np.int64)
         series_of, t_ms, values = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m)
         start_ms = np.empty(m, np.int64)
         histograms, exemplars = np.empty((h, 4), np.int64), np.empty((e, 4), np.int64)
         bad = read_parts(
-            raw, version, symbols, self._key_a, self._key_b, hash_a, hash_b, places, series_of,
-            t_ms, values, start_ms, histograms, exemplars,
+            raw, version, symbol_hashes, self._key_a, self._key_b, hash_a, hash_b, places,
+            series_of, t_ms, values, start_ms, histograms, exemplars,
         )  # fmt: skip
         if bad >= 0:
             raise BadWriteRequest(f"the body is not a {name}: labels of series {bad} are damaged")
@@ -191,7 +203,7 @@ def texts_of(request: WriteRequest, places: Indices) -> tuple[LabelTable, Bools]
         read(rows)
     names, name_of = _texts(request.body, rows[:, 1], rows[:, 2])
     values, value_of = _texts(request.body, rows[:, 3], rows[:, 4])
-    if len(names) * n > _MAX_CELLS:
+    if len(names) > MOST_NAMES or len(names) * n > _MAX_CELLS:
         raise BadWriteRequest(f"{len(names):,} different label names in one request are too many")
     valid = np.ones(n, np.bool_)
     valid[rows[np.array([text is None for text in values], np.bool_)[value_of], 0]] = False
@@ -216,13 +228,15 @@ def _texts(
     body: npt.NDArray[np.uint8], starts: Indices, ends: Indices
 ) -> tuple[list[str | None], Indices]:
     """Distinct texts of ranges of the body, None where not UTF-8; and which each range has."""
+    # Of version 2, where symbols are named again and again, each is looked at once.
+    ranges, which = np.unique(starts << 32 | ends, return_inverse=True)
     raw = body.tobytes()
     known: dict[bytes, int] = {}
     numbers = [
         known.setdefault(raw[start:end], len(known))
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        for start, end in zip((ranges >> 32).tolist(), (ranges & _LOW).tolist(), strict=True)
     ]
-    return [_decoded(part) for part in known], np.array(numbers, np.int64)
+    return [_decoded(part) for part in known], np.array(numbers, np.int64)[which.reshape(-1)]
 
 
 def _decoded(part: bytes) -> str | None:
@@ -254,7 +268,7 @@ def read_histograms(body: npt.NDArray[np.uint8], places: Indices) -> tuple[Sampl
     )
     schema = np.clip(integers[:, k.SCHEMA], -128, 127).astype(np.int8)
     hint = integers[:, k.HINT]
-    custom, distinct = _bounds(bounds, starts[:, k.BOUNDS], schema == CUSTOM_SCHEMA)
+    custom, distinct = distinct_bounds(bounds, starts[:, k.BOUNDS], schema == CUSTOM_SCHEMA)
     table = HistogramTable(
         schema,
         floats[:, k.THRESHOLD].copy(),
@@ -282,7 +296,7 @@ def read_histograms(body: npt.NDArray[np.uint8], places: Indices) -> tuple[Sampl
     return samples, found
 
 
-def _bounds(
+def distinct_bounds(
     bounds: Values, ends: Indices, custom: Bools
 ) -> tuple[npt.NDArray[np.int32], tuple[tuple[float, ...], ...]]:
     """Codes of the distinct custom bounds, -1 where a histogram has none."""

@@ -15,7 +15,7 @@ import numpy as np
 from promlab.jit import kernel
 from promlab.model.wire_kernels import varint
 from promlab.remote.protobuf_kernels import BODY, double, field
-from promlab.remote.series_table_kernels import sip_bytes, sip_end, sip_start
+from promlab.remote.series_table_kernels import sip_bytes, sip_end, sip_start, sip_word
 
 _U: Any = np.uint64
 
@@ -91,26 +91,34 @@ def count_parts(body: Any, version: Any) -> Any:
     return series, samples, exemplars, histograms, symbols, np.int64(-1)
 
 
-@kernel(f"void({BODY}, int64[:, ::1])")
-def read_symbols(body: Any, symbols: Any) -> None:
-    """Where each symbol of a version 2 body begins and ends."""
+@kernel(f"void({BODY}, uint64, uint64, int64[:, ::1], uint64[:, ::1])")
+def read_symbols(body: Any, key_a: Any, key_b: Any, symbols: Any, hashes: Any) -> None:
+    """Where each symbol of a version 2 body begins and ends, and its hash.
+
+    Each is hashed once: a long one may be named by millions of references.
+    """
     at = k = 0
+    state = np.zeros(4, np.uint64)
     while at < len(body):
         number, _, inner, stop = field(body, at, len(body))
         at = stop
         if number == SYMBOLS:
             symbols[k, 0], symbols[k, 1] = inner, stop
+            sip_start(state, key_a, key_b)
+            sip_bytes(state, body, inner, stop)
+            hashes[k, 0], hashes[k, 1] = sip_end(state, 0xEE), sip_end(state, 0)
             k += 1
 
 
 @kernel()
-def _hash_refs(state: Any, body: Any, at: Any, end: Any, symbols: Any) -> Any:
+def _hash_refs(state: Any, body: Any, at: Any, end: Any, hashes: Any) -> Any:
     """Take in the symbols that references name; whether all are there."""
     while at < end:
         ref, at = varint(body, at, end)
-        if at < 0 or ref >= _U(len(symbols)):
+        if at < 0 or ref >= _U(len(hashes)):
             return False
-        sip_bytes(state, body, symbols[ref, 0], symbols[ref, 1])
+        sip_word(state, hashes[ref, 0])
+        sip_word(state, hashes[ref, 1])
     return True
 
 
@@ -141,13 +149,13 @@ def _created(body: Any, at: Any, end: Any) -> Any:
 
 
 @kernel(
-    f"int64({BODY}, int64, int64[:, ::1], uint64, uint64, uint64[::1], uint64[::1], int64[:, ::1],"
+    f"int64({BODY}, int64, uint64[:, ::1], uint64, uint64, uint64[::1], uint64[::1], int64[:, ::1],"
     " int64[::1], int64[::1], float64[::1], int64[::1], int64[:, ::1], int64[:, ::1])"
 )
 def read_parts(
     body: Any,
     version: Any,
-    symbols: Any,
+    hashes: Any,
     key_a: Any,
     key_b: Any,
     hash_a: Any,
@@ -184,7 +192,7 @@ def read_parts(
             inner = after
             kind = _kind(version, number)
             if kind == LABELS and version == 2:
-                if not _hash_refs(state, body, content, after, symbols):
+                if not _hash_refs(state, body, content, after, hashes):
                     return s
             elif kind == LABELS:
                 sip_bytes(state, body, content, after)

@@ -14,6 +14,7 @@ from promlab.transport.direct import TooLarge
 
 SMALL = 1 << 20  # bytes that are unpacked at once
 _GZIP = 31
+_MOST_MEMBERS = 1000  # each costs a copy of all that is behind it
 
 
 async def gunzip(body: bytes, limit: int, aside: Aside) -> bytes:
@@ -47,6 +48,8 @@ def _members(body: bytes, limit: int) -> bytes:
     unpacked: list[bytes] = []
     room = limit
     while body:
+        if len(unpacked) == _MOST_MEMBERS:
+            raise ScrapeError(f"gzip: more than {_MOST_MEMBERS:,} members")
         stream = isal_zlib.decompressobj(_GZIP)
         # One byte more than fits tells a body of just the limit from a larger one.
         told = _size(body)

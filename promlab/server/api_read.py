@@ -51,9 +51,6 @@ async def read(context: Context, request: Request) -> Response:
             results = await asyncio.to_thread(
                 lambda: [remote.as_samples(batch, external) for batch in batches]
             )
-    if form == remote.STREAMED and any(result.histograms is not None for result in results):
-        # Chunks of native histograms are not made here: samples say the same.
-        form = remote.SAMPLES
     kind = remote.CONTENT_TYPES[form]
     if form == remote.STREAMED:
         return Response(

@@ -8,6 +8,7 @@ headers. Both are answered with 400, which tells a sender not to send them again
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import numpy as np
 from promlab.errors import NotReady
 from promlab.model.float_text import format_float
 from promlab.model.labels import LabelTable
-from promlab.remote.snappy import MAX_BYTES, BadSnappy, uncompress
+from promlab.remote.snappy import MAX_BYTES, BadSnappy, declared_size, uncompress
 from promlab.remote.write import BadWriteRequest, SeriesCache, WriteRequest, label_table
 from promlab.server.context import Context
 from promlab.server.label_text import label_set
@@ -31,6 +32,7 @@ V1, V2 = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
 _PROTOBUF = "application/x-protobuf"
 _FUTURE_MS = 600_000
 _TOO_FAR = "out of bounds: timestamp is too far in the future"
+_AT_ONCE = 1 << 20  # bytes of a body that is decoded without a thread
 _WORDS = {3: "out of order sample", 4: "too old sample", 5: "out of bounds"}
 _HEADER = "X-Prometheus-Remote-Write-{}-Written"
 
@@ -55,8 +57,11 @@ class WriteReceiver:
             return text(refusal + "\n", 415)
         written: dict[str, int] = {}
         try:
-            body = uncompress(await request.body(MAX_BYTES))
-            decoded = self._cache.decode(body, version)
+            packed = await request.body(MAX_BYTES)
+            if declared_size(packed) > _AT_ONCE:
+                decoded = await asyncio.to_thread(self._decode, packed, version)
+            else:
+                decoded = self._decode(packed, version)
             problems, written = await self._store(context, decoded)
         except (BadSnappy, BadWriteRequest) as error:
             problems = [str(error)]
@@ -65,6 +70,9 @@ class WriteReceiver:
         if version == 2:
             answer.headers.extend(_written(written))
         return answer
+
+    def _decode(self, packed: bytes, version: int) -> WriteRequest:
+        return self._cache.decode(uncompress(packed), version)
 
     async def _store(
         self, context: Context, request: WriteRequest

@@ -25,8 +25,9 @@ from promlab.model.storage import Querier, SelectHints
 from promlab.remote.encode import SeriesSamples
 from promlab.remote.read import CONTENT_TYPES, SAMPLES, STREAMED, as_samples, frames, samples_body
 from promlab.remote.read import read_request as asked
-from promlab.remote.read_answers import BadReadAnswer, Found, samples_answer, streamed_answer
+from promlab.remote.read_answers import BadReadAnswer, Found, samples_answer
 from promlab.remote.read_sources import NO_LABELS, RemoteRead
+from promlab.remote.read_stream import streamed_answer
 from promlab.remote.snappy import uncompress
 from tests.made_histograms import histogram
 from tests.remote.written import fields

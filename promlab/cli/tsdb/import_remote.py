@@ -26,9 +26,9 @@ from promlab.remote.read_answers import (
     BadReadAnswer,
     Found,
     OtherChunks,
-    answer_of,
     read_request,
 )
+from promlab.remote.read_stream import answer_of
 from promlab.stored.selectors import matchers_of
 from promlab.tsdb.blocks.importing import BLOCK_MS, BlockImporter
 

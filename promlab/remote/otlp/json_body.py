@@ -17,10 +17,15 @@ from promlab.model.wire import BadMessage, block_bytes, varint_bytes
 
 _Encoder = Callable[[int, Any], bytes]
 _MAX_DEPTH = 32
+_MOST_PARTS = 1 << 22
 
 
 def protobuf(body: bytes) -> bytes:
     """The protobuf message that a JSON body stands for. Raises BadMessage."""
+    # What is parsed takes a hundred bytes for each part of a body, however short that is.
+    parts = body.count(b",") + body.count(b"{") + body.count(b"[")
+    if parts > _MOST_PARTS:
+        raise BadMessage(f"a body of {parts:,} parts is too large: {_MOST_PARTS:,} are allowed")
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

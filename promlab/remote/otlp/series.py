@@ -18,6 +18,7 @@ from promlab.remote.otlp.points import KINDS, Index, Metrics, Points, read_metri
 from promlab.remote.otlp.rows import OtlpSamples, Rows
 from promlab.remote.otlp.schema import REQUEST
 
+_MOST_PARTS = 1 << 22  # fields of one request: 84 MB of columns
 _INFO_EVERY_MS = 150_000  # half of the default lookback: target_info is never missing
 
 
@@ -26,7 +27,7 @@ def read_request(body: bytes, config: OTLPConfig, *, delta: bool = False) -> Otl
 
     With `delta` points that are differences are among them, and marked.
     """
-    found = decode(body, REQUEST)
+    found = decode(body, REQUEST, most=_MOST_PARTS)
     symbols = Symbols()
     metrics = read_metrics(found, config, symbols)
     rows, skipped, exemplars = Rows(symbols), list[str](), list[PointExemplar]()
