@@ -1,22 +1,16 @@
-"""Writers for the crash test of blocks: forked from one process, so that a start costs nothing.
+"""Writers for the crash test of blocks, see forked_writers.py.
 
-    block_crash_writer.py
-
-Each line of stdin is a data directory: a child opens it and appends, commits, cuts, joins and
-deletes as fast as it can, until it is killed. It reports on stdout, one line a fact:
-`pid N`, `start STEP`, `STEP` (committed), `deleting STEP`, `deleted STEP`.
+One opens its directory and appends, commits, cuts, joins and deletes as fast as it can, until it
+is killed. It says `start STEP`, `STEP` (committed), `deleting STEP`, `deleted STEP`.
 
 The sample of series i at step n has the time n * 1000 and the value `values(i, n)`.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import numpy as np
 from block_tools import in_process
+from forked_writers import fork_writers, say
 
 from promlab.model.labels import LabelTable
 from promlab.tsdb.head import Head
@@ -46,15 +40,10 @@ def labels(name: str, n: int) -> list[dict[str, str]]:
     return [{"__name__": f"m{i}", "instance": name} for i in range(n)]
 
 
-def say(text: str) -> None:
-    os.write(1, f"{text}\n".encode())
-
-
 class Run:
     """One life of a writer."""
 
     def __init__(self, directory: str) -> None:
-        self.path = Path(directory)
         head = self.head = in_process(Head.open(directory, options=OPTIONS))
         self.groups, self.slots = {}, {}
         for name, width in WIDTHS.items():
@@ -99,18 +88,12 @@ class Run:
         say(f"deleted {step}")
 
 
-def main() -> None:
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            run = Run(line.strip())
-            say(f"start {run.step}")
-            while True:
-                run.one_step()
-        say(f"pid {pid}")
-        os.waitpid(pid, 0)
-        say("dead")
+def life(directory: str) -> None:
+    run = Run(directory)
+    say(f"start {run.step}")
+    while True:
+        run.one_step()
 
 
 if __name__ == "__main__":
-    main()
+    fork_writers(life)

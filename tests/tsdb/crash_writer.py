@@ -1,17 +1,14 @@
-"""A writer for the crash test: appends, commits, and reports each commit on stdout.
+"""Writers for the crash test, see forked_writers.py: one appends and commits until it is killed.
 
-    crash_writer.py DIRECTORY SEED
-
-The sample of series i at step n has the time n * 1000 and the value `value(i, n)`, so that
-the test knows what must be there from the number of the last step alone.
+It says `start STEP`, then `STEP` for each that it has committed. The sample of series i at step n
+has the time n * 1000 and the value `values(i, n)`, so that the test knows what must be there from
+the number of the last step alone.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-
 import numpy as np
+from forked_writers import fork_writers, say
 
 from promlab.model.histograms import Buckets, HistogramColumn, HistogramTable
 from promlab.model.labels import LabelTable, Symbols
@@ -33,8 +30,8 @@ HISTOGRAMS = 5  # of a target, and as many loose ones
 LATE_MS = 700  # how much later than its neighbour in time a late sample comes
 
 
-def value(series: int, step: int) -> float:
-    return float((series * 7919 + step * (series % 5) + (step % 97 == 0)) % 100_003) / 8
+def values(series: np.ndarray, steps: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    return ((series * 7919 + steps * (series % 5) + (steps % 97 == 0)) % 100_003) / 8
 
 
 def histograms(step: int, n: int) -> HistogramTable:
@@ -62,7 +59,7 @@ def labels(name: str, n: int) -> list[dict[str, str]]:
     return [{"__name__": f"m{i}", "instance": name} for i in range(n)]
 
 
-def main(directory: str) -> None:
+def life(directory: str) -> None:
     head = Head.open(directory, options=OPTIONS)
     groups, slots = {}, {}
     for name, width in WIDTHS.items():
@@ -75,13 +72,13 @@ def main(directory: str) -> None:
     late = head.refs(LabelTable.from_dicts(labels("late", 2), head.symbols))
     last = head.stats().max_time
     step = 1 if last is None else last // 1000 + 1
-    os.write(1, f"start {step}\n".encode())
+    say(f"start {step}")
     while True:
         for name, width in WIDTHS.items():
-            values = np.array([value(i, step) for i in range(width)])
-            groups[name].append(step * 1000, slots[name], values)
-        values = np.array([value(i, step) for i in range(REMOTE)])
-        head.append_loose(refs, np.full(REMOTE, step * 1000), values)
+            row = values(np.arange(width), np.array(step))
+            groups[name].append(step * 1000, slots[name], row)
+        row = values(np.arange(REMOTE), np.array(step))
+        head.append_loose(refs, np.full(REMOTE, step * 1000), row)
         column = HistogramColumn(histograms(step, HISTOGRAMS), np.arange(HISTOGRAMS))
         extras = SampleExtras(column, np.full(HISTOGRAMS, step * 1000 - 500))
         target.append(step * 1000, places, np.zeros(HISTOGRAMS), extras)
@@ -91,9 +88,9 @@ def main(directory: str) -> None:
         head.append_exemplars(exemplar(refs, step))
         if step % 3 == 0:
             head.commit()
-            os.write(1, f"{step}\n".encode())
+            say(str(step))
         step += 1
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    fork_writers(life)

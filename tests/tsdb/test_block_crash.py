@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -17,13 +14,13 @@ import numpy as np
 import pytest
 from block_crash_writer import LATE_BY, OPTIONS, REMOTE, WIDTHS, values
 from block_tools import in_process, settle
+from forked_writers import Writers
 from tsdb_model import ALWAYS, match
 
 from promlab.tsdb.blocks.catalog import block_names
 from promlab.tsdb.data import DataReader
 from promlab.tsdb.head import Head
 from promlab.tsdb.open import open as open_reader
-from tests.patience import PATIENCE_S
 
 KILLS = int(os.environ.get("PROMLAB_CRASH_KILLS", "200"))
 A_ROUND = 100  # kills of one data directory
@@ -39,38 +36,24 @@ class Killed:
         self.lost: set[int] = set()  # steps that were never acknowledged
         self.late: set[int] = set()
         self.deleted = self.deleting = 0
-        script = Path(__file__).with_name("block_crash_writer.py")
-        self._process = subprocess.Popen(
-            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def _line(self) -> list[str]:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().split()
+        self.writers = Writers("block_crash_writer.py")
 
     def kill_once(self) -> None:
         """Start a writer, kill it after a while, note what it said."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{self.path}\n")
-        self._process.stdin.flush()
-        pid, started = 0, False
+        writers = self.writers
+        writers.start(self.path)
+        started = False
         patience = self._dice.randrange(1, 60)
-        while not pid or not started or patience:
-            words = self._line()
-            assert words, "the writer could not start"
-            if words[0] == "pid":
-                pid = int(words[1])
-            else:
+        while not writers.pid or not started or patience:
+            if words := writers.words():
                 started = True
                 patience -= patience > 0
                 self._note(words)
-            if pid and self._dice.random() < 0.01:
+            if writers.pid and self._dice.random() < 0.01:
                 break  # some die while they open the directory
         threading.Event().wait(self._dice.random() ** 2 * 0.03)
-        os.kill(pid, signal.SIGKILL)
-        while (words := self._line()) != ["dead"]:
-            if words[0] != "pid":
-                self._note(words)
+        for words in writers.kill():
+            self._note(words)
 
     def _note(self, words: list[str]) -> None:
         if words[0] == "start":
@@ -83,13 +66,6 @@ class Killed:
             step = int(words[0])
             self.committed = step
             self.late.add(step - LATE_BY if step % 2 and step > LATE_BY else step)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(PATIENCE_S)
-        self._process.stdout.close()
 
     def check(self, reader: DataReader) -> None:
         """Every acknowledged sample is there once, exactly; none that was deleted."""
@@ -134,7 +110,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
                         killed.check(reader)
                         assert not reader.blocks.damaged
         finally:
-            killed.close()
+            killed.writers.close()
         head = in_process(Head.open(killed.path, options=OPTIONS))
         assert head.wal_corruptions == 0
         settle(head)

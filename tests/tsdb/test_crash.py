@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from crash_writer import HISTOGRAMS, LATE_MS, OPTIONS, REMOTE, WIDTHS, value
+import pytest
+from crash_writer import HISTOGRAMS, LATE_MS, OPTIONS, REMOTE, WIDTHS, values
+from forked_writers import Writers
 from tsdb_model import ALWAYS, match
 
 from promlab.tsdb.head import Head
@@ -18,41 +19,38 @@ from promlab.tsdb.reader import Reader
 KILLS = 30
 
 
-def run_and_kill(directory: Path, commits: int, extra_bytes: int) -> tuple[int, int]:
+def run_and_kill(
+    writers: Writers, directory: Path, commits: int, extra_bytes: int
+) -> tuple[int, int]:
     """Kill a writer after some commits; its first step and the last that it committed."""
-    script = Path(__file__).with_name("crash_writer.py")
-    with subprocess.Popen(
-        [sys.executable, script, str(directory)], stdout=subprocess.PIPE
-    ) as writer:
-        assert writer.stdout is not None
-        first = int(writer.stdout.readline().split()[1])
-        last = first - 1
-        for _ in range(commits):
-            last = int(writer.stdout.readline())
-        # A varying amount of work, not of time, goes by before the signal.
-        sum(range(extra_bytes))
-        writer.kill()
-        rest = writer.stdout.read().split(b"\n")
-    whole = [int(line) for line in rest[:-1] if line]
-    return first, whole[-1] if whole else last
+    writers.start(directory)
+    said: list[list[str]] = []
+    while not writers.pid or len(said) <= commits:
+        if words := writers.words():
+            said.append(words)
+    # A varying amount of work, not of time, goes by before the signal.
+    sum(range(extra_bytes))
+    said += writers.kill()
+    first = int(said[0][1])
+    return first, int(said[-1][0]) if len(said) > 1 else first - 1
 
 
 def check(reader: Reader, lost: set[int], committed: int) -> int:
     """Every committed step is there once; the newest step of all."""
     newest = 0
+    wanted = sorted(set(range(1, committed + 1)) - lost)
     for name, width in {**WIDTHS, "remote": REMOTE}.items():
         batch = reader.select([match("instance", name)], *ALWAYS)
         assert batch.n == width
         for i, labels in enumerate(batch.labels.rows()):
             series = int(labels["__name__"][1:])
-            t_ms, values = batch.series(i)
-            steps = (t_ms // 1000).tolist()
-            assert len(set(steps)) == len(steps)
-            wanted = set(range(1, committed + 1)) - lost
-            assert wanted <= set(steps), (name, series, sorted(wanted - set(steps))[:5])
-            expected = np.array([value(series, step) for step in steps])
-            assert (values == expected).all()
-            newest = max(newest, steps[-1])
+            t_ms, found = batch.series(i)
+            steps = t_ms // 1000
+            assert (np.diff(steps) > 0).all()
+            missing = np.setdiff1d(wanted, steps)
+            assert not len(missing), (name, series, missing[:5])
+            assert (found == values(np.array(series), steps)).all()
+            newest = max(newest, int(steps[-1]))
     check_histograms(reader, lost, committed)
     check_late(reader, lost, committed)
     check_exemplars(reader, lost, committed)
@@ -109,12 +107,21 @@ def check_exemplars(reader: Reader, lost: set[int], committed: int) -> None:
     assert wanted <= set(times)
 
 
-def test_kill_at_any_moment(tmp_path: Path) -> None:
+@pytest.fixture
+def writers() -> Iterator[Writers]:
+    found = Writers("crash_writer.py")
+    yield found
+    found.close()
+
+
+def test_kill_at_any_moment(tmp_path: Path, writers: Writers) -> None:
     dice = random.Random(5)
     lost: set[int] = set()
     committed = 0
     for _ in range(KILLS):
-        first, last = run_and_kill(tmp_path, dice.randrange(1, 120), dice.randrange(1_000_000))
+        first, last = run_and_kill(
+            writers, tmp_path, dice.randrange(1, 120), dice.randrange(1_000_000)
+        )
         # Steps between the last commit and the kill may be there in part.
         lost |= set(range(committed + 1, first))
         committed = max(last, committed)
