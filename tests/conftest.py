@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
+from tests.notebook_server import prometheus
 from tests.patience import PATIENCE_S
+
+__all__ = ["prometheus"]
 
 # Kernels believe what they are given: here, and in every server that a test starts, they check.
 os.environ.setdefault("PROMLAB_CHECK_KERNELS", "1")
@@ -35,12 +38,17 @@ def _missing(what: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One more try: most tests talk to processes, on a machine that others use too.
+    """Files with slow tests first, and one more try where programs of others take part.
 
-    The summary names each that needed it, so that it gets mended.
+    What is slow and comes last is waited for by everybody. The summary names each test that needed
+    its second try; where a failure may be a loss of samples, the test says that it has none.
     """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     for item in items:
-        item.add_marker(pytest.mark.flaky(reruns=1))
+        others = item.get_closest_marker("peers") or item.get_closest_marker("browser")
+        if others and not item.get_closest_marker("flaky"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")

@@ -68,14 +68,14 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WallClock:
 
 def write_files(folder: Path, address: str, window: str) -> None:
     (folder / "p.yml").write_text(
-        "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
+        "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 200ms}\n"
         f"storage: {{tsdb: {{out_of_order_time_window: {window}}}}}\n"
         "rule_files: [r.yml]\n"
         f"scrape_configs: [{{job_name: t, static_configs: [{{targets: ['{address}']}}]}}]\n"
     )
     (folder / "r.yml").write_text(
         "groups: [{name: g, rules: [{record: ruled, expr: vector(1)}, "
-        "{alert: A, expr: vector(1), for: 1s}]}]\n"
+        "{alert: A, expr: vector(1), for: 200ms}]}]\n"
     )
 
 

@@ -33,7 +33,7 @@ from tests.write_bodies import compressed, headers, version_1
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("PROMLAB_KILLS", "48"))
+KILLS = int(os.environ.get("PROMLAB_KILLS", "24"))
 SERVERS = 2  # side by side
 SEED = int(os.environ.get("PROMLAB_SEED", "11"))
 FIRST_BATCHES = 160  # nearly an hour of samples, which the head keeps before it is cut

@@ -36,7 +36,7 @@ def run(
 @pytest.mark.slow
 def test_a_notebook_above_the_limit_is_killed_and_fails(tmp_path: Path) -> None:
     # It would go on for minutes; nbval notices a kernel's death when its patience ends.
-    done = run(tmp_path, 150_000_000, GREEDY, WAIT.format(3_000), patience_s=40)
+    done = run(tmp_path, 150_000_000, GREEDY, WAIT.format(3_000), patience_s=10)
     assert done.returncode == 1, done.stdout
     assert "greedy: kernel and servers took" in done.stdout
     assert "they have 150" in done.stdout

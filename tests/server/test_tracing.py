@@ -35,6 +35,12 @@ groups:
 """
 
 
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both libraries send what they have each 200 ms, and not each five seconds."""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
+
+
 class Span(NamedTuple):
     name: str
     id: str
