@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import subprocess
@@ -123,6 +124,13 @@ def browser(chromium: str) -> Iterator[playwright_api.Browser]:
 
 @pytest.fixture
 def lab_page(jupyter: JupyterLab, browser: playwright_api.Browser) -> Iterator[LabPage]:
+    """A page of the test's own."""
+    with page_of(jupyter, browser) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def page_of(jupyter: JupyterLab, browser: playwright_api.Browser) -> Iterator[LabPage]:
     """A page that fails the test if anything it loads comes from elsewhere."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     strangers: list[str] = []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lab_page import IDLE_MS, LabPage
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import JupyterLab, page_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -18,6 +22,7 @@ while not len(lab.query('count_over_time(node_time_seconds[1m]) > 1')):
     time.sleep(0.1)
 """
 GRAPH = "%%promql --last 1m --step 1s\nnode_time_seconds % 60"
+MISTAKE = "%%promql\nsum by (mode (up)"
 
 
 def drawn(lab_page: LabPage, i: int) -> str:
@@ -30,14 +35,30 @@ def drawn(lab_page: LabPage, i: int) -> str:
     )
 
 
-def test_a_graph_lives(lab_page: LabPage, tmp_path: Path) -> None:
-    lab_page.open(START, GRAPH)
-    lab_page.run_all()
-    assert lab_page.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
-    lab_page.cell(1).locator("canvas, svg.marks").first.wait_for(timeout=IDLE_MS)
-    first = drawn(lab_page, 1)
+EVIL = '<img src=x onerror="window.promlab_was_here=1">'
+LABELLED = f"label_replace(vector(1), 'x', '{EVIL}', '', '')"
+# The last one fails, and says how.
+CELLS = (START, GRAPH, f"%promql {LABELLED}", f"%%promql --last 1m\n{LABELLED}", MISTAKE)
+
+
+@pytest.fixture(scope="module")
+def ran(jupyter: JupyterLab, browser: Browser) -> Iterator[LabPage]:
+    """A page with all cells run."""
+    with page_of(jupyter, browser) as page:
+        page.open(*CELLS)
+        page.command("notebook:run-all-cells")
+        page.output(len(CELLS) - 1).get_by_text("^").first.wait_for(timeout=IDLE_MS)
+        yield page
+        assert page.errors == []
+
+
+def test_a_graph_lives(ran: LabPage, tmp_path: Path) -> None:
+    for i in range(len(CELLS) - 1):
+        assert ran.cell(i).locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+    ran.cell(1).locator("canvas, svg.marks").first.wait_for(timeout=IDLE_MS)
+    first = drawn(ran, 1)
     assert first
-    lab_page.page.wait_for_function(
+    ran.page.wait_for_function(
         """before => {
           const cell = document.querySelectorAll('.jp-Notebook .jp-Cell')[1];
           const c = cell.querySelector('canvas'), s = cell.querySelector('svg.marks');
@@ -49,29 +70,23 @@ def test_a_graph_lives(lab_page: LabPage, tmp_path: Path) -> None:
     )
     pictures = {}
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
-        lab_page.theme(theme)
-        lab_page.cell(1).locator("canvas, svg.marks").first.wait_for(timeout=IDLE_MS)
-        pictures[theme] = lab_page.screenshot(tmp_path / f"{theme.split()[1].lower()}.png")
+        ran.theme(theme)
+        ran.cell(1).locator("canvas, svg.marks").first.wait_for(timeout=IDLE_MS)
+        pictures[theme] = ran.screenshot(tmp_path / f"{theme.split()[1].lower()}.png")
     assert pictures["JupyterLab Light"].read_bytes() != pictures["JupyterLab Dark"].read_bytes()
-    assert lab_page.errors == []
+    assert ran.errors == []
 
 
-def test_labels_are_text_and_nothing_else(lab_page: LabPage) -> None:
+def test_labels_are_text_and_nothing_else(ran: LabPage) -> None:
     """A label that looks like HTML is shown as it is, and runs nothing."""
-    evil = '<img src=x onerror="window.promlab_was_here=1">'
-    query = f"label_replace(vector(1), 'x', '{evil}', '', '')"
-    lab_page.open(START, f"%promql {query}", f"%%promql --last 1m\n{query}")
-    lab_page.run_all()
-    lab_page.output(1).get_by_text("onerror").first.wait_for()
-    lab_page.cell(2).locator("canvas, svg.marks, table").first.wait_for(timeout=IDLE_MS)
-    assert lab_page.page.evaluate("window.promlab_was_here") is None
-    assert lab_page.page.locator("img[src='x']").count() == 0
+    ran.output(2).get_by_text("onerror").first.wait_for()
+    ran.cell(3).locator("canvas, svg.marks, table").first.wait_for(timeout=IDLE_MS)
+    assert ran.page.evaluate("window.promlab_was_here") is None
+    assert ran.page.locator("img[src='x']").count() == 0
 
 
-def test_a_mistake_is_shown_with_a_caret(lab_page: LabPage) -> None:
-    lab_page.open(START, "%%promql\nsum by (mode (up)")
-    lab_page.command("notebook:run-all-cells")
-    output = lab_page.output(1)
+def test_a_mistake_is_shown_with_a_caret(ran: LabPage) -> None:
+    output = ran.output(len(CELLS) - 1)
     output.get_by_text("^").first.wait_for(timeout=IDLE_MS)
     assert "Traceback" not in output.inner_text()
-    assert lab_page.errors == []
+    assert ran.errors == []

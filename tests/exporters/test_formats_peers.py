@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -20,12 +19,11 @@ from tests.real_programs import prometheus
 
 pytestmark = pytest.mark.peers
 
-CONFIG = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs:
-  - job_name: made
-    scrape_protocols: [{protocol}]
-    static_configs: [{{targets: ["{target}"]}}]
+PROTOCOLS = "PrometheusProto", "OpenMetricsText1.0.0", "PrometheusText0.0.4"
+JOB = """\
+- job_name: {protocol}
+  scrape_protocols: [{protocol}]
+  static_configs: [{{targets: ["{target}"]}}]
 """
 
 
@@ -45,19 +43,22 @@ def made() -> CollectorRegistry:
     return registry
 
 
-@contextlib.contextmanager
-def scraped(peers: Path, folder: Path, protocol: str) -> Iterator[Client]:
+@pytest.fixture(scope="module")
+def scraped(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A Prometheus that scrapes the registry in every format, each by a job of its name."""
     registry = made()
     server = MetricsServer(("127.0.0.1", 0), lambda _: families_of(registry))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    config = CONFIG.format(protocol=protocol, target=f"127.0.0.1:{server.server_port}")
+    target = f"127.0.0.1:{server.server_port}"
+    jobs = "".join(JOB.format(protocol=protocol, target=target) for protocol in PROTOCOLS)
+    config = f"global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}"
     features = "--enable-feature=native-histograms,exemplar-storage"
     try:
         with (
-            prometheus(peers, folder, config, features) as asking,
+            prometheus(peers, tmp_path_factory.mktemp("real"), config, features) as asking,
             Client(str(asking.base_url).rstrip("/")) as client,
         ):
-            until(lambda: has_samples(client, 'up{job="made"} == 1'))
+            until(lambda: has_samples(client, "up == 1", len(PROTOCOLS)))
             yield client
     finally:
         server.shutdown()
@@ -71,32 +72,30 @@ def value(client: Client, expr: str) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "protocol", ["PrometheusProto", "OpenMetricsText1.0.0", "PrometheusText0.0.4"]
-)
-def test_the_real_prometheus_scrapes_every_type(peers: Path, tmp_path: Path, protocol: str) -> None:
-    with scraped(peers, tmp_path, protocol) as client:
-        assert value(client, 'up{job="made"}') == 1
-        assert value(client, r'made_requests_total{path="/\"\\\n"}') == 3
-        assert value(client, "made_temperature_celsius") == -1.5
-        assert value(client, "made_size_bytes_sum") == 10
-        if protocol != "PrometheusProto":
-            assert (
-                value(
-                    client, 'made_took_seconds_bucket{le="2.0"} or made_took_seconds_bucket{le="2"}'
-                )
-                == 1
-            )
-            assert value(client, "made_wait_seconds_count") == 6
-            return
-        assert value(client, "histogram_count(made_wait_seconds)") == 6
-        assert value(client, "histogram_count(made_idle_seconds)") == 0
-        assert value(client, "histogram_sum(made_wait_seconds)") == pytest.approx(101.5)
-        assert value(client, "histogram_fraction(1, 2, made_wait_seconds) * 6") == pytest.approx(2)
-        assert value(client, "histogram_fraction(-2, -1, made_wait_seconds) * 6") == pytest.approx(
-            1
-        )
-        assert value(client, 'made_took_seconds_bucket{le="2.0"}') == 1
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_real_prometheus_scrapes_every_type(scraped: Client, protocol: str) -> None:
+    def of(name: str, *matchers: str) -> str:
+        own = f'job="{protocol}"'
+        return f"{name}{{{','.join((own, *matchers))}}}"
+
+    def has(expr: str, wanted: float) -> None:
+        assert value(scraped, expr) == pytest.approx(wanted), expr
+
+    has(of("up"), 1)
+    has(of("made_requests_total", r'path="/\"\\\n"'), 3)
+    has(of("made_temperature_celsius"), -1.5)
+    has(of("made_size_bytes_sum"), 10)
+    wait = of("made_wait_seconds")
+    if protocol != "PrometheusProto":
+        has(of("made_took_seconds_bucket", 'le=~"2|2.0"'), 1)
+        has(of("made_wait_seconds_count"), 6)
+        return
+    has(f"histogram_count({wait})", 6)
+    has(f"histogram_count({of('made_idle_seconds')})", 0)
+    has(f"histogram_sum({wait})", 101.5)
+    has(f"histogram_fraction(1, 2, {wait}) * 6", 2)
+    has(f"histogram_fraction(-2, -1, {wait}) * 6", 1)
+    has(of("made_took_seconds_bucket", 'le="2.0"'), 1)
 
 
 def test_promtool_finds_nothing(peers: Path) -> None:

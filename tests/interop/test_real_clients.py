@@ -68,25 +68,31 @@ def test_promtool_asks(server: Running, peers: Path) -> None:
     promtool(peers, "check", "ready", f"--url={server.url}")
 
 
-@pytest.mark.parametrize("protocol", ["PrometheusText0.0.4", "PrometheusProto"])
-def test_the_real_prometheus_federates(
-    server: Running, peers: Path, tmp_path: Path, protocol: str
-) -> None:
-    config = (
-        "scrape_configs:\n- job_name: federate\n  honor_labels: true\n  metrics_path: /federate\n"
+def test_the_real_prometheus_federates(server: Running, peers: Path, tmp_path: Path) -> None:
+    address = server.url.removeprefix("http://")
+    protocols = "PrometheusText0.0.4", "PrometheusProto"
+    config = "scrape_configs:\n" + "".join(
+        f"- job_name: {protocol}\n  honor_labels: true\n  metrics_path: /federate\n"
         f"  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  scrape_protocols: [{protocol}]\n"
         "  params: {'match[]': ['{job=\"t\"}', 'twice']}\n"
-        f"  static_configs: [{{targets: ['{server.url.removeprefix('http://')}']}}]\n"
+        f"  static_configs: [{{targets: ['{address}']}}]\n"
+        f"  metric_relabel_configs: [{{target_label: by, replacement: {protocol}}}]\n"
+        for protocol in protocols
     )
     with real_programs.prometheus(peers, tmp_path, config) as client:
+        for by in protocols:
 
-        def value(query: str) -> str | None:
-            return real_programs.value(client, query)
+            def value(name: str, by: str = by) -> str | None:
+                return real_programs.value(client, f'{name}{{by="{by}"}}')
 
-        until(lambda: value('level{job="t",region="eu"}') == "0.25", "a federated sample")
-        assert value('twice{region="eu"}') == "0.5"
-        until(lambda: value('up{job="federate"}') == "1", "a scrape in time")
-        assert value('things_total{kind="a\\"<b>"}') == "3"
+            until(lambda value=value: value("level") == "0.25", "a federated sample")
+            where = f'{{by="{by}",job="t",region="eu"}}'
+            assert real_programs.value(client, f"level{where}") == "0.25"
+            assert real_programs.value(client, f'twice{{by="{by}",region="eu"}}') == "0.5"
+            up = f'up{{job="{by}"}}'
+            until(lambda up=up: real_programs.value(client, up) == "1", "a scrape in time")
+            things = f'things_total{{by="{by}",kind="a\\"<b>"}}'
+            assert real_programs.value(client, things) == "3"
 
 
 def test_alerts_reach_the_real_alertmanager(server: Running, alertmanager: str) -> None:

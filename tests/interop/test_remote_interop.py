@@ -14,7 +14,7 @@ from promlab.remote.read_answers import REQUEST_HEADERS, read_request
 from tests.real_programs import prometheus, value
 from tests.server.running import Target, running, until
 
-pytestmark = pytest.mark.peers
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
 HISTOGRAM = """# TYPE h histogram
 h_bucket{le="1"} 2
 h_bucket{le="+Inf"} 5
@@ -113,36 +113,41 @@ def test_exemplars_reach_prometheus(peers: Path, tmp_path: Path) -> None:
     target.close()
 
 
-@pytest.mark.parametrize("series", ["floats", "histograms"])
-def test_prometheus_reads_from_promlab(peers: Path, tmp_path: Path, series: str) -> None:
+def test_prometheus_reads_from_promlab(peers: Path, tmp_path: Path) -> None:
     target = Target()
     target.lines = HISTOGRAM
     (tmp_path / "p.yml").write_text(
-        "global: {scrape_interval: 200ms, scrape_timeout: 200ms, external_labels: {site: lab}}\n"
-        "scrape_configs:\n- job_name: t\n"
-        f"  convert_classic_histograms_to_nhcb: {'true' if series == 'histograms' else 'false'}\n"
-        f"  static_configs: [{{targets: ['{target.address}']}}]\n"
+        "global: {scrape_interval: 50ms, scrape_timeout: 50ms, external_labels: {site: lab}}\n"
+        "scrape_configs:\n"
+        + "".join(
+            f"- job_name: {job}\n  convert_classic_histograms_to_nhcb: {convert}\n"
+            f"  static_configs: [{{targets: ['{target.address}']}}]\n"
+            for job, convert in (("floats", "false"), ("histograms", "true"))
+        )
     )
     with running(tmp_path) as server:
         # More than one chunk of them.
-        until(lambda: server.value("count_over_time(things_total[5m]) > 130"), "samples")
+        until(lambda: server.value("min(count_over_time(things_total[5m])) > 130"), "samples")
         config = f"remote_read: [{{url: '{server.url}/api/v1/read', read_recent: true}}]\n"
         with prometheus(peers, tmp_path / "real", config) as client:
             at_s = time.time() - 1
-            for query in (
-                f"count_over_time(things_total[20s] @ {at_s:.3f})",
-                f"sum(max_over_time(scrape_samples_scraped[20s] @ {at_s:.3f}))",
-                f"sum(rate(scrape_duration_seconds[20s] @ {at_s:.3f}))",
-                f"count({{job='t'}} @ {at_s:.3f})",
-                f"histogram_sum(h @ {at_s:.3f})",
-            ):
-                mine = server.value(query)
-                other = value(client, query)
-                assert (other is None) == (mine is None), query
-                if other is not None and mine is not None:
-                    assert float(other) == pytest.approx(mine, rel=1e-12), query
-            until(lambda: value(client, "things_total{site='lab'}") == "3", "a fresh sample")
-            assert value(client, "things_total{site='other'}") is None
+            for job in ("floats", "histograms"):
+                for query in (
+                    f"count_over_time(things_total{{job='{job}'}}[5m] @ {at_s:.3f})",
+                    f"sum(max_over_time(scrape_samples_scraped{{job='{job}'}}[5m] @ {at_s:.3f}))",
+                    f"sum(rate(scrape_duration_seconds{{job='{job}'}}[5m] @ {at_s:.3f}))",
+                    f"count(last_over_time({{job='{job}',__name__!='h'}}[5m] @ {at_s:.3f}))",
+                    f"histogram_sum(last_over_time(h{{job='{job}'}}[5m] @ {at_s:.3f}))",
+                ):
+                    mine = server.value(query)
+                    other = value(client, query)
+                    assert (other is None) == (mine is None), query
+                    assert mine is not None or (job, query[:9]) == ("floats", "histogram"), query
+                    if other is not None:
+                        assert float(other) == pytest.approx(mine, rel=1e-12), query
+            fresh = "sum(things_total{{site='{}'}})"
+            until(lambda: value(client, fresh.format("lab")) == "6", "fresh samples")
+            assert value(client, fresh.format("other")) is None
     target.close()
 
 
@@ -151,7 +156,7 @@ def test_promlab_reads_from_prometheus_and_from_promlab(peers: Path, tmp_path: P
     target = Target()
     target.lines = HISTOGRAM
     scraping = (
-        "global: {{scrape_interval: 100ms, scrape_timeout: 100ms,"
+        "global: {{scrape_interval: 50ms, scrape_timeout: 50ms,"
         " external_labels: {{site: {0}}}}}\n"
         "scrape_configs:\n- job_name: {0}\n  convert_classic_histograms_to_nhcb: true\n"
         f"  static_configs: [{{{{targets: ['{target.address}']}}}}]\n"
@@ -179,9 +184,9 @@ def test_promlab_reads_from_prometheus_and_from_promlab(peers: Path, tmp_path: P
             at_s = time.time() - 1
             for job, ask in (("real", lambda q: value(real, q)), ("ours", ours.value)):
                 for query in (
-                    f"count_over_time(things_total{{job='{job}'}}[20s] @ {at_s:.3f})",
-                    f"sum(max_over_time(scrape_samples_scraped{{job='{job}'}}[20s] @ {at_s:.3f}))",
-                    f"sum(rate(scrape_duration_seconds{{job='{job}'}}[20s] @ {at_s:.3f}))",
+                    f"count_over_time(things_total{{job='{job}'}}[5m] @ {at_s:.3f})",
+                    f"sum(max_over_time(scrape_samples_scraped{{job='{job}'}}[5m] @ {at_s:.3f}))",
+                    f"sum(rate(scrape_duration_seconds{{job='{job}'}}[5m] @ {at_s:.3f}))",
                     f"count({{job='{job}',__name__!='h'}} @ {at_s:.3f})",
                     f"histogram_sum(h{{job='{job}'}} @ {at_s:.3f})",
                 ):
@@ -204,7 +209,7 @@ def test_promlab_reads_from_prometheus_and_from_promlab(peers: Path, tmp_path: P
 
 def test_the_sample_limit_is_for_what_is_not_streamed(peers: Path, tmp_path: Path) -> None:
     target, flag = Target(), "--storage.remote.read-sample-limit=2"
-    config = "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: t\n"
+    config = "global: {scrape_interval: 200ms}\nscrape_configs:\n- job_name: t\n"
     config += f"  static_configs: [{{targets: ['{target.address}']}}]\n"
     (tmp_path / "p.yml").write_text(config)
     up = [Matcher("__name__", MatchType.EQUAL, "up")]

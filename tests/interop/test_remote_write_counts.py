@@ -67,8 +67,8 @@ def receivers() -> Iterator[str]:
 
 
 def config(target: Target, receivers: str, who: str) -> str:
-    queue = "batch_send_deadline: 1s, min_backoff: 50ms, max_backoff: 200ms"
-    text = "global: {scrape_interval: 1s}\nscrape_configs:\n"
+    queue = "batch_send_deadline: 300ms, min_backoff: 50ms, max_backoff: 200ms"
+    text = "global: {scrape_interval: 500ms}\nscrape_configs:\n"
     text += f"- {{job_name: t, static_configs: [{{targets: ['{target.address}']}}]}}\n"
     text += "remote_write:\n"
     for name, more in QUEUES.items():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +15,15 @@ import numpy as np
 from tests.patience import until
 from tests.server.running import Running, Target, running, write_config
 
-N = 3_000
+N = 20_000  # so many that the room is soon used that the log has beforehand
 
 
-class Lively:
-    """A target whose values all change all the time: a log of them grows."""
+class Lively(Target):
+    """A target whose values are all others at each scrape: a log of them grows."""
 
-    def __init__(self) -> None:
-        self.target = Target()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        dice = np.random.default_rng(1)
-        while not self._stop.is_set():
-            values = dice.random(N).tolist()
-            self.target.lines = "".join(f'm{{i="{i}"}} {v}\n' for i, v in enumerate(values))
-            self._stop.wait(0.2)
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.target.close()
+    def said(self) -> str:
+        values = np.random.default_rng(self.scrapes).random(N).tolist()
+        return "".join(f'm{{i="{i}"}} {v}\n' for i, v in enumerate(values))
 
 
 def fill(ballast: Path) -> None:
@@ -58,7 +43,7 @@ def newest(server: Running) -> float:
 
 def main(folder: Path) -> dict[str, Any]:
     lively = Lively()
-    write_config(folder, lively.target.address)
+    write_config(folder, lively.address)
     log, ballast = folder / "log", folder / "ballast"
     try:
         with running(folder) as server:
