@@ -253,7 +253,8 @@ def killed_often(folder: Path, kills: int, seed: int) -> set[int]:
     """Kill the servers of a directory so often; the levels of the blocks that are left."""
     with victim(folder, seed) as made:
         with made.under_load():
-            while made.kills < kills:
+            # On a slow machine a server may die before a deletion of it is ever done.
+            while made.kills < kills or not made.ledger.deletions_done:
                 made.kill_once()
         if made.server is None:
             made.start()
@@ -266,7 +267,6 @@ def killed_often(folder: Path, kills: int, seed: int) -> set[int]:
     log = (folder / "log").read_text()
     assert "Traceback" not in log
     assert "damaged" not in log
-    assert made.ledger.deletions_done
     assert not list(folder.glob("data/*.tmp-*"))
     metas = folder.glob("data/*/meta.json")
     return {json.loads(meta.read_text())["compaction"]["level"] for meta in metas}
