@@ -88,9 +88,10 @@ class NumberLiteral(Node):
 
 @dataclass(frozen=True, slots=True)
 class StringLiteral(Node):
-    """A string, escapes resolved."""
+    """A string, escapes resolved. Where they spell bytes that are no text, it can't be a name."""
 
     value: str
+    is_text: bool = field(default=True, compare=False)
 
     @property
     def value_type(self) -> ValueType:

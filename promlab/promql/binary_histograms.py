@@ -25,8 +25,9 @@ from promlab.model.samples import Values
 from promlab.promql import annotation_texts as texts
 from promlab.promql.ast import COMPARISONS, Binary
 from promlab.promql.context import QueryContext
+from promlab.promql.histogram_equality import equal_rows
 from promlab.promql.naming import drop_name
-from promlab.promql.native_histograms import Terms, combine, divided, equal_rows
+from promlab.promql.native_histograms import Terms, combine, divided
 from promlab.promql.native_positions import middles
 from promlab.promql.vector import Mask, Rows, Vector
 

@@ -184,9 +184,7 @@ def _count_values(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
     """How many series of each group have each value: a row a group and value."""
     ctx = ev.ctx
     assert node.param is not None
-    label = ev.string(node.param)
-    if not label:
-        raise ctx.error(f'invalid label name "{label}"', node.param)
+    label = ev.label_name(node.param, 'invalid label name "{name}"')
     vector = ev.vector(node.expr, steps)
     row, step = np.nonzero(vector.present)
     if not len(row):

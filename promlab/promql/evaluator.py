@@ -100,6 +100,13 @@ class Evaluator:
         assert isinstance(value, str), node
         return value
 
+    def label_name(self, node: Expr, refusal: str) -> str:
+        """A string that names a label. Raises QueryError, `refusal` with the name, if it can't."""
+        name, literal = self.string(node), bare(node)
+        if name and isinstance(literal, StringLiteral) and literal.is_text:
+            return name
+        raise self.ctx.error(refusal.format(name=name), node)
+
     def window(self, node: Expr, steps: Steps) -> Window:
         """Samples for a range-vector expression."""
         node = bare(node)

@@ -11,6 +11,7 @@ from promlab.promql import annotation_texts as texts
 from promlab.promql.ast import Call
 from promlab.promql.context import QueryContext
 from promlab.promql.eval_selector import Window
+from promlab.promql.histogram_equality import equal_rows
 from promlab.promql.histogram_windows import (
     Parts,
     any_gauge,
@@ -24,7 +25,6 @@ from promlab.promql.native_histograms import (
     averages,
     combine,
     detect_resets,
-    equal_rows,
 )
 from promlab.promql.sample_windows import SampleClock, counted, pick, within_series
 from promlab.promql.started_windows import (

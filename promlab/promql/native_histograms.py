@@ -270,21 +270,6 @@ def fell(table: HistogramTable, before: Index, rows: Index) -> Mask:
     return found
 
 
-def equal_rows(table: HistogramTable, a: Index, b: Index) -> Mask:
-    """Whether histograms a[i] and b[i] are equal, whatever their hints."""
-    same: Mask = (table.schema[a] == table.schema[b]) & (table.custom[a] == table.custom[b])
-    same &= table.zero_threshold[a] == table.zero_threshold[b]
-    for numbers in (table.zero_count, table.count, table.sum):
-        x, y = numbers[a], numbers[b]
-        same &= (x == y) | (np.isnan(x) & np.isnan(y))
-    left = np.flatnonzero(same)
-    if len(left):
-        change = combine(table, Terms.pairs(a[left], b[left], -1.0)).table
-        empty = np.diff(change.positive.offsets) + np.diff(change.negative.offsets) == 0
-        same[left] = empty
-    return same
-
-
 def texts(table: HistogramTable) -> list[str]:
     """Histograms as text: `{count:4, sum:5, (0.5,1]:1}`."""
     from promlab.promql.texts import float_text

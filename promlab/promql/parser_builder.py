@@ -28,6 +28,7 @@ from promlab.promql.ast import (
     VectorMatching,
 )
 from promlab.promql.parser_durations import DurationRules
+from promlab.promql.parser_literals import is_text
 from promlab.promql.parser_notes import error_at, number_of, text_of, with_sign
 from promlab.promql.parser_selectors import SelectorRules
 from promlab.promql.registry import AGGREGATIONS, FUNCTIONS
@@ -138,7 +139,8 @@ class Builder(SelectorRules, DurationRules):
 
     def string(self, parts: list[Any]) -> StringLiteral:
         (token,) = parts
-        node = StringLiteral(text_of(token), start=token.start_pos, end=token.end_pos)
+        where = {"start": token.start_pos, "end": token.end_pos}
+        node = StringLiteral(text_of(token), is_text(token), **where)
         return self.note(node)
 
     def call(self, parts: list[Any]) -> Call:
@@ -193,8 +195,9 @@ class Builder(SelectorRules, DurationRules):
             # Not str(token): that would still be a Token, and no name.
             return "".join(token)
         name = text_of(token)
-        if not name:
-            raise error_at('invalid label name for grouping: ""', token.start_pos, token.end_pos)
+        if not name or not is_text(token):
+            message = f"invalid label name for grouping: {token}"
+            raise error_at(message, token.start_pos, token.end_pos)
         return name
 
 

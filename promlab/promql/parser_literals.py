@@ -71,9 +71,24 @@ def check_escapes(text: str, start: int) -> None:
 
 def string(text: str) -> str:
     """The value of a string with its quotes; backticks keep everything as it is."""
+    # Labels are text: bytes that are no UTF-8 become U+FFFD.
+    return string_bytes(text).decode(errors="replace")
+
+
+def is_text(text: str) -> bool:
+    """Whether a string with its quotes has no escapes that spell bytes that are no UTF-8."""
+    try:
+        string_bytes(text).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def string_bytes(text: str) -> bytes:
+    """What a string with its quotes spells."""
     quote, inner = text[0], text[1:-1]
     if quote == "`" or "\\" not in inner:
-        return inner
+        return inner.encode()
     out = bytearray()
     position = 0
     for found in _ESCAPE.finditer(inner):
@@ -81,8 +96,7 @@ def string(text: str) -> str:
         out += _escaped(found, quote)
         position = found.end()
     out += inner[position:].encode()
-    # Escapes may spell bytes that are no UTF-8; labels are text, so these become U+FFFD.
-    return out.decode(errors="replace")
+    return bytes(out)
 
 
 def _escaped(found: re.Match[str], quote: str) -> bytes:

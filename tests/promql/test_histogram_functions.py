@@ -107,6 +107,13 @@ def test_a_gauge_is_no_counter() -> None:
     )
 
 
+@pytest.mark.parametrize("factor", ["1", "0", "Inf", "-Inf", "NaN"])
+def test_a_multiple_equals_itself(factor: str) -> None:
+    check(GROWING, f"group(h * {factor} == h * {factor})", "{} 1")
+    check(GROWING, f"h * {factor} != h * {factor}")
+    check(GROWING, f"h * 2 == h * {factor}")
+
+
 MIXED = ("x 1 2 {{count:1 sum:1 buckets:[1]}} {{count:3 sum:3 buckets:[3]}}",)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.promql.cases import check
+import pytest
+
+from promlab.errors import PromQLError
+from tests.promql.cases import check, engine_with
 
 LINES = ('m{a="x-1", b="y"} 1', 'm{a="x-2", b="y"} 2')
 HISTOGRAM = 'h{a="x"} {{count:1 sum:1 buckets:[1]}}'
@@ -68,3 +71,26 @@ def test_info() -> None:
     check(clash, 'info(m, {__name__=~".+_info"})', fails="conflicting label: go")
     histogram = (*INFOS, 'h_info{instance="i", job="j"} {{}}x2')
     check(histogram, 'info(m, {__name__="h_info"})', fails="should be an info metric")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (r'count_values("\xff", m)', "invalid label name"),
+        (r'count_values(("a\377"), m)', "invalid label name"),
+        (r'label_replace(m, "\xff", "y", "job", "j")', "invalid destination label name"),
+        (r'label_join(m, "\xc3", "-", "job")', "invalid destination label name"),
+        (r'label_join(m, "x", "-", "\xff")', "invalid source label name"),
+        (r'histogram_quantiles(m, "\xff", 0.5)', "invalid label name"),
+        (r'sum by ("\xff") (m)', "invalid label name for grouping"),
+        (r'm + on("\xff") m', "invalid label name for grouping"),
+    ],
+)
+def test_bytes_that_are_no_text_name_no_label(query: str, message: str) -> None:
+    with pytest.raises(PromQLError, match=message):
+        engine_with(*INFOS).instant(query, 0)
+
+
+def test_bytes_that_are_text_together_name_a_label() -> None:
+    check(INFOS, r'count_values("\xc3\xa9", vector(1))', '{"é"="1"} 1')
+    check(INFOS, r'label_replace(vector(1), "x", "\xff", "", "")', '{x="\ufffd"} 1')

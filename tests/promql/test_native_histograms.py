@@ -19,13 +19,13 @@ from promlab.model.histograms import (
     HistogramTable,
     ordered_buckets,
 )
+from promlab.promql.histogram_equality import equal_rows
 from promlab.promql.native_histograms import (
     Terms,
     averages,
     combine,
     detect_resets,
     divided,
-    equal_rows,
     texts,
 )
 from promlab.promqltest.histograms import Plain, parse_histogram, plain_row, table_of

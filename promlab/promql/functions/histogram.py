@@ -67,9 +67,7 @@ def histogram_quantiles(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Several quantiles at once, told apart by a label."""
     ctx = ev.ctx
     vector = ev.vector(node.args[0], steps)
-    label = ev.string(node.args[1])
-    if not label:
-        raise ctx.error(f"invalid label name in histogram_quantiles(): {label}", node.args[1])
+    label = ev.label_name(node.args[1], "invalid label name in histogram_quantiles(): {name}")
     parts = []
     for argument in node.args[2:]:
         q = ev.scalar(argument, steps)

@@ -22,6 +22,7 @@ from promlab.promql.vector import Mask, Vector, unnamed_mask
 if TYPE_CHECKING:
     from promlab.promql.evaluator import Evaluator
 
+NO_TARGET = "invalid destination label name in {function}(): {{name}}"
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))", re.ASCII)
 
 
@@ -29,15 +30,13 @@ _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))", re.ASCII)
 def label_replace(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Set a label from a match of an expression with another label's whole value."""
     ctx = ev.ctx
-    target, replacement, source, pattern = (ev.string(part) for part in node.args[1:])
+    replacement, source, pattern = (ev.string(part) for part in node.args[2:])
     try:
         regex = compile_regex(pattern)
     except BadRegex as error:
         message = f"invalid regular expression in label_replace(): {pattern}"
         raise ctx.error(message, node.args[4], hint=str(error)) from None
-    if not target:
-        message = f"invalid destination label name in label_replace(): {target}"
-        raise ctx.error(message, node.args[1])
+    target = ev.label_name(node.args[1], NO_TARGET.format(function="label_replace"))
     vector = ev.vector(node.args[0], steps)
     distinct, inverse = np.unique(vector.labels.column(source), return_inverse=True)
     found = [regex.fullmatch(text) for text in vector.labels.symbols.texts(distinct)]
@@ -67,13 +66,10 @@ def expand(template: str, match: Any, regex: Any) -> str:
 def label_join(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     """Set a label to the values of others, joined."""
     ctx = ev.ctx
-    target, separator, *sources = (ev.string(part) for part in node.args[1:])
-    if not target:
-        message = f"invalid destination label name in label_join(): {target}"
-        raise ctx.error(message, node.args[1])
-    for name, argument in zip(sources, node.args[3:], strict=True):
-        if not name:
-            raise ctx.error(f"invalid source label name in label_join(): {name}", argument)
+    target = ev.label_name(node.args[1], NO_TARGET.format(function="label_join"))
+    separator = ev.string(node.args[2])
+    refusal = "invalid source label name in label_join(): {name}"
+    sources = [ev.label_name(argument, refusal) for argument in node.args[3:]]
     vector = ev.vector(node.args[0], steps)
     matrix = code_matrix(vector.labels, sources)
     of_row, first = group_matrix(matrix)
