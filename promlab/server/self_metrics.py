@@ -25,6 +25,7 @@ from promlab.model.quantiles import Window
 from promlab.server.queries import Ran
 from promlab.server.query_log import QueryLog
 from promlab.server.text_metrics import MetricText
+from promlab.tsdb.chunk_file import ChunkFile
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 
@@ -163,6 +164,8 @@ class ReaderMetrics:
         out.labelled("python_gc_collections_total", "counter", "Collections of garbage.",
                      "generation", {str(i): each["collections"]
                                     for i, each in enumerate(gc.get_stats())})  # fmt: skip
+        out.counter("promlab_tsdb_reader_chunks_damaged_total",
+                    "Damaged chunks that queries leave out.", ChunkFile.all_damaged)  # fmt: skip
         text: bytes = generate_latest(self._registry)
         return text + out.text().encode()
 

@@ -48,6 +48,10 @@ def head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
         "out_of_order_samples_total": ("Samples refused: out of order.", stats.out_of_order),
         "too_old_samples_total": ("Samples refused: too old.", stats.too_old),
         "wal_corruptions_total": ("Damaged records in the log.", stats.wal_corruptions),
+        "mmap_chunk_corruptions_total": (
+            "Damaged chunks, set aside when the head was opened.",
+            stats.chunk_corruptions,
+        ),
         "commit_failures_total": ("Commits that failed.", commit_failures),
     }
     for name, (text, value) in counters.items():

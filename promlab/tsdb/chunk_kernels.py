@@ -1,4 +1,4 @@
-"""Kernels over a chunk file's index: verification, newest entries, restoring the last samples.
+"""Kernels over a chunk file's index: newest entries, restoring the last samples.
 
 Indexes and data are given by address, since they are mapped read-only.
 """
@@ -14,8 +14,6 @@ from promlab.tsdb.codec_kernels import (
     HOLE,
     MAX_ROWS,
     bytes_at,
-    crc32,
-    crc32_long,
     decode_column,
     decode_times,
     decode_values,
@@ -34,33 +32,6 @@ def get_int(buffer: Any, p: Any) -> Any:
     for k in range(4):
         u |= np.uint64(buffer[p + k]) << np.uint64(8 * k)
     return np.int64(u)
-
-
-@kernel("UniTuple(i8, 3)(u8, i8, u8, i8, i8[::1], i8)")
-def verify(index: Any, count: Any, data: Any, size: Any, widths: Any, rings: Any) -> Any:
-    """How many entries from the first on are sound; (entries, end of their data, last t)."""
-    entries = longs_at(index, count * ENTRY_LONGS)
-    buffer = bytes_at(data, size)
-    end, last = np.int64(0), np.int64(NEVER)
-    for i in range(count):
-        e = i * ENTRY_LONGS
-        n, length = entries[e + 4] >> 32, entries[e + 4] & _LOW
-        sound = 0 < n <= MAX_ROWS and entries[e + 3] == end and end + length <= size
-        sound = sound and entries[e + 1] <= entries[e + 2] and entries[e] >= 0
-        sound = sound and entries[e + 5] >> 32 < i
-        owner = entries[e] >> 1
-        if sound and entries[e] & 1:
-            sound = owner < rings
-        elif sound:
-            sound = owner < len(widths) and length > 4 and get_int(buffer, end) <= widths[owner]
-        crc = crc32(buffer, end, end + length, 0) if sound else np.int64(0)
-        for word in range(ENTRY_LONGS - 1):
-            crc = crc32_long(entries[e + word], crc)
-        if not sound or crc != entries[e + 5] & _LOW:
-            return np.int64(i), end, last
-        end += length
-        last = max(last, entries[e + 2])
-    return count, end, last
 
 
 @kernel("void(u8, i8, i8, i8[::1], i8[::1])")

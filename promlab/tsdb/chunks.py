@@ -13,18 +13,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from promlab.errors import StorageError
-from promlab.tsdb import chunk_kernels
-from promlab.tsdb.files import AppendFile, Longs, ReadableMap, failed, sync_directory
+from promlab.tsdb.chunk_check import ENTRY_BYTES, Entries
+from promlab.tsdb.chunk_repair import Kept, Known, damaged_path, repair
+from promlab.tsdb.files import AppendFile, Longs, failed, sync_directory
 from promlab.tsdb.head_kernels import ENTRY_LONGS
 
-Entries = npt.NDArray[np.int64]
-ENTRY_BYTES = 8 * ENTRY_LONGS
 _DATA_STEP = 1 << 20
 _INDEX_STEP = 1 << 16
 
@@ -44,20 +41,6 @@ def index_path(directory: Path, number: int) -> Path:
     return directory / f"{number:08d}.index"
 
 
-class Known(NamedTuple):
-    """Owners that the series log tells of; not `complete` if it has lost some."""
-
-    widths: Longs  # slots of each group
-    rings: int
-    complete: bool = True
-
-    def has_owners(self, entries: Entries) -> bool:
-        """Whether the owners of all entries are known."""
-        loose = (entries[:, 0] & 1).astype(bool)
-        limits = np.where(loose, self.rings, len(self.widths))
-        return bool((entries[:, 0] >> 1 < limits).all())
-
-
 class ChunkStore:
     """The writer's end: appends chunks, starts and drops files."""
 
@@ -74,52 +57,37 @@ class ChunkStore:
         self.ring_chain: Longs = np.full(64, -1, np.int64)
         numbers = files(directory)
         for number in numbers[:-1]:
-            self._note_closed(number, known, warn)
-        self._open(numbers[-1] if numbers else 1, known, now_s, warn)
+            kept = self._repaired(number, known, warn)
+            if kept.longer:
+                for file in self._cut(number, kept):
+                    file.close()
+            self.closed[number] = kept.last, kept.end + kept.entries * ENTRY_BYTES
+            self.total += kept.entries
+        newest = numbers[-1] if numbers else 1
+        self._open(newest, self._repaired(newest, known, warn, newest=True), now_s)
 
-    def _note_closed(self, number: int, known: Known, warn: Callable[[str], None]) -> None:
-        index, entries = self._entries(number)
-        if not (known.complete and known.has_owners(entries)):
-            self._cut(number, known, warn)
-            index, entries = self._entries(number)
-        count = len(entries)
-        last = int(entries[:, 2].max()) if count else -(2**63)
-        size = data_path(self.directory, number).stat().st_size + index.size
-        self.closed[number] = (last, size)
-        self.total += count
+    def _repaired(
+        self, number: int, known: Known, warn: Callable[[str], None], *, newest: bool = False
+    ) -> Kept:
+        data, index = data_path(self.directory, number), index_path(self.directory, number)
+        log = self.directory.parent / "wal" if newest else None
+        kept = repair(data, index, known, warn, log) if index.exists() else Kept()
+        self.corruptions += kept.corruptions
+        return kept
 
-    def _entries(self, number: int) -> tuple[ReadableMap, Entries]:
-        """The index of a file, which has to be kept as long as the entries are used."""
-        index = ReadableMap(index_path(self.directory, number))
-        count = index.size // ENTRY_BYTES
-        return index, index.longs[: count * ENTRY_LONGS].reshape(count, ENTRY_LONGS)
-
-    def _open(self, number: int, known: Known, now_s: float, warn: Callable[[str], None]) -> None:
-        self.number, self.born_s = number, now_s
-        self._data, self._index, self.max_t = self._cut(number, known, warn, keep_open=True)
-        self.count = self._index.size // ENTRY_BYTES
-        self.total += self.count
-
-    def _cut(
-        self, number: int, known: Known, warn: Callable[[str], None], *, keep_open: bool = False
-    ) -> tuple[AppendFile, AppendFile, int]:
-        """Cut a file at the first chunk that is not sound; its two files, and its last time."""
+    def _cut(self, number: int, kept: Kept) -> tuple[AppendFile, AppendFile]:
+        """Give back all behind what counts of a file."""
         data = AppendFile(data_path(self.directory, number), reserve_step=_DATA_STEP)
         index = AppendFile(index_path(self.directory, number), reserve_step=_INDEX_STEP)
-        chunks, entries = ReadableMap(data.path), ReadableMap(index.path)
-        count = entries.size // ENTRY_BYTES
-        good, end, last = chunk_kernels.verify(
-            entries.address, count, chunks.address, chunks.size, known.widths, known.rings
-        )
-        if good < count and entries.longs[good * ENTRY_LONGS + 4]:
-            warn(f"chunk file {number:08d}: what follows chunk {good} is damaged, cut off")
-            self.corruptions += 1
-        data.cut(end)
-        index.cut(good * ENTRY_BYTES)
-        if not keep_open:
-            data.close()
-            index.close()
-        return data, index, last
+        data.cut(kept.end)
+        index.cut(kept.entries * ENTRY_BYTES)
+        return data, index
+
+    def _open(self, number: int, kept: Kept, now_s: float) -> None:
+        self.number, self.born_s = number, now_s
+        self._data, self._index = self._cut(number, kept)
+        self.max_t, self.count = kept.last, kept.entries
+        self.total += self.count
 
     @property
     def bytes(self) -> int:
@@ -177,7 +145,7 @@ class ChunkStore:
         self._index.close()
         self.group_chain.fill(-1)
         self.ring_chain.fill(-1)
-        self._open(self.number + 1, Known(np.zeros(0, np.int64), 0), now_s, lambda _: None)
+        self._open(self.number + 1, Kept(), now_s)
         sync_directory(self.directory)
 
     def sync(self) -> None:
@@ -194,7 +162,8 @@ class ChunkStore:
         """Delete closed files."""
         for number in numbers:
             count = index_path(self.directory, number).stat().st_size // ENTRY_BYTES
-            for path in (index_path(self.directory, number), data_path(self.directory, number)):
+            index, data = index_path(self.directory, number), data_path(self.directory, number)
+            for path in (index, data, damaged_path(index)):
                 try:
                     path.unlink(missing_ok=True)
                 except OSError as error:

@@ -11,7 +11,6 @@ Decoders never read outside the bytes they are given: damaged input ends in posi
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,6 @@ _MORE_OF_TWO = 0x0080008000800080  # of four varints of two bytes each
 MAX_EXPONENT = 12
 _LIMIT = 9.0e15  # integers below are exact in a double
 POWERS = 10.0 ** np.arange(MAX_EXPONENT + 1)
-_CRC = np.array([zlib.crc32(bytes([i])) for i in range(256)], np.uint32)
-_CRC ^= np.uint32(zlib.crc32(b"\0"))
 COLUMN_MAX = 64 + 11 * MAX_ROWS  # bytes that one column can take at most
 
 
@@ -55,25 +52,6 @@ def bytes_at(address: Any, n: Any) -> Any:
 def longs_at(address: Any, n: Any) -> Any:
     """`n` 64-bit integers at an address."""
     return carray(_pointer(address), n, np.int64)
-
-
-@kernel()
-def crc32(buffer: Any, start: Any, end: Any, crc: Any) -> Any:
-    """CRC-32 as zlib computes it."""
-    c = np.uint32(crc) ^ np.uint32(0xFFFFFFFF)
-    for i in range(start, end):
-        c = _CRC[(c ^ np.uint32(buffer[i])) & np.uint32(255)] ^ (c >> np.uint32(8))
-    return np.int64(c ^ np.uint32(0xFFFFFFFF))
-
-
-@kernel()
-def crc32_long(x: Any, crc: Any) -> Any:
-    """CRC-32 continued over the 8 bytes of an integer, little-endian."""
-    c = np.uint32(crc) ^ np.uint32(0xFFFFFFFF)
-    for k in range(8):
-        byte = np.uint32((np.uint64(x) >> np.uint64(8 * k)) & np.uint64(255))
-        c = _CRC[(c ^ byte) & np.uint32(255)] ^ (c >> np.uint32(8))
-    return np.int64(c ^ np.uint32(0xFFFFFFFF))
 
 
 @kernel()

@@ -35,6 +35,7 @@ FORMAT = 1
 ) = range(12)
 # Samples before CUT_TIME in chunk files up to CUT_FILE (0: in none) are in blocks.
 CUT_FILE, CUT_TIME = 48, 49
+CHECKSUM = 50  # CRC-32 of the numbers before it, when the directory is closed; 0 before
 CLOSED = 1  # rows and rings have what is not sealed
 SETTLED = 2  # all is sealed: there are no rows and rings any more
 LONGS = 64
@@ -79,6 +80,17 @@ def create(directory: Path) -> WritableMap:
     page.longs[FORMAT_AT] = FORMAT
     page.longs[BOOT] = boot_id()
     return page
+
+
+def close(page: Longs, *, settled: bool) -> None:
+    """The last that is written to a page: its writer has closed the directory."""
+    page[CLEAN] = SETTLED if settled else CLOSED
+    page[CHECKSUM] = zlib.crc32(page[:CHECKSUM].tobytes())
+
+
+def is_sound(page: Longs) -> bool:
+    """Whether a page is what a writer has closed, or in use."""
+    return not page[CHECKSUM] or int(page[CHECKSUM]) == zlib.crc32(page[:CHECKSUM].tobytes())
 
 
 def publish(directory: Path) -> None:

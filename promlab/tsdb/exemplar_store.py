@@ -6,6 +6,7 @@ oldest of all make room for new ones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,8 @@ _NEVER = -(2**63)
 class ExemplarStore:
     """Exemplars of one data directory; no folder until there is one."""
 
-    def __init__(self, directory: Path, most: int) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, most: int, warn: Callable[[str], None]) -> None:
+        self.directory, self._warn = directory, warn
         self.most = most  # 0: none are kept
         self.appended = self.out_of_order = 0
         self._counts: dict[int, int] = {}
@@ -57,6 +58,9 @@ class ExemplarStore:
             self._file.close()
         self._file = AppendFile(path)
         if end < len(data):
+            self._warn(
+                f"exemplar file {path.name}: {len(data) - end} bytes cut off from byte {end}"
+            )
             self._file.cut(end)
 
     def _know_series(self, series: Longs) -> None:

@@ -167,6 +167,7 @@ class ReadableMap:
     """A file mapped read-only as far as it reaches now; keep the object while you use it."""
 
     __slots__ = ("_mapped", "address", "size")
+    _mapped: mmap.mmap | bytes
 
     def __init__(self, path: Path) -> None:
         try:
@@ -190,6 +191,20 @@ class ReadableMap:
         made.size, made.address = 0, 0
         return made
 
+    @classmethod
+    def of(cls, content: bytes) -> ReadableMap:
+        """Bytes in memory, to be used like a map."""
+        made = cls.empty()
+        if content:
+            made._mapped, made.size = content, len(content)
+            made.address = int(made.bytes.__array_interface__["data"][0])
+        return made
+
+    def forget_pages(self) -> None:
+        """Give back what was read of the file: it is read again where it is used again."""
+        if self.size and isinstance(self._mapped, mmap.mmap):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
+
     @property
     def bytes(self) -> npt.NDArray[np.uint8]:
         """The content, read-only."""
@@ -198,4 +213,4 @@ class ReadableMap:
     @property
     def longs(self) -> Longs:
         """The content as 64-bit integers."""
-        return self.bytes.view(np.int64)
+        return self.bytes[: self.size // 8 * 8].view(np.int64)

@@ -33,7 +33,8 @@ from promlab.tsdb import head_kernels as k
 from promlab.tsdb.blocks.cut_record import Cut, read_cut
 from promlab.tsdb.blocks.keeper import BlockKeeper, Limits
 from promlab.tsdb.catalog import Catalog
-from promlab.tsdb.chunks import ChunkStore, Known
+from promlab.tsdb.chunk_repair import Known
+from promlab.tsdb.chunks import ChunkStore
 from promlab.tsdb.exemplar_store import ExemplarStore
 from promlab.tsdb.extras import Newest, with_references
 from promlab.tsdb.files import Longs
@@ -56,6 +57,7 @@ U32 = npt.NDArray[np.uint32]
 Bools = npt.NDArray[np.bool_]
 
 _LOG = logging.getLogger(__name__)
+SETTLE_S = 5.0  # a stop takes no longer to seal: what is left is in the log
 _SLICE = 1 << 16  # samples or series handled between two chances for other threads
 
 
@@ -115,7 +117,8 @@ class Head:
         self.chunks = ChunkStore(self.path / "chunks", known, now, self.warn)
         self.wal = WAL(self.path / "wal", self.catalog.flush)
         self.histograms = HistogramStore(self.path / "histograms", self.warn)
-        self.exemplars = ExemplarStore(self.path / "exemplars", self.options.max_exemplars)
+        most = self.options.max_exemplars
+        self.exemplars = ExemplarStore(self.path / "exemplars", most, self.warn)
         self._late_ms = int(self.options.late_window_s * 1000)
         self.last_t: Longs = np.full(1024, k.NEVER, np.int64)
         self.last_bits: Longs = np.zeros(1024, np.int64)
@@ -376,7 +379,7 @@ class Head:
     def _settle(self) -> bool:
         """Leave nothing to replay, and blocks instead of chunks; False if that failed."""
         try:
-            self._keeper.settle()
+            self._keeper.settle(SETTLE_S)
             if self.blocks is not None:
                 self.blocks.settle()
         except StorageError as error:
@@ -402,7 +405,7 @@ class Head:
             self.chunks.close()
             self.histograms.close()
             self.exemplars.sync()
-            self.control.longs[control.CLEAN] = control.SETTLED if settled else control.CLOSED
+            control.close(self.control.longs, settled=settled)
             if settled:
                 self._keeper.drop_old_epochs(-1)
         finally:

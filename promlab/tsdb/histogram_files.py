@@ -8,6 +8,7 @@ its writer has gone, so that no such reference ever means another histogram.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ _SEGMENTS = (1 << 20) - 1
 _OFFSETS = (1 << OFFSET_BITS) - 1
 _MOST_BOUNDS = 1 << 20
 _KEEP_BOUNDS = 10_000
+_LOG = logging.getLogger(__name__)
 
 
 def is_reference(bits: Longs) -> Bools:
@@ -51,6 +53,7 @@ class HistogramFiles:
         self._directory = directory
         self._maps: dict[int, ReadableMap] = {}
         self._bounds: dict[tuple[int, int], tuple[float, ...]] = {}
+        self._told: set[int] = set()  # segments whose damage is in the log
 
     def read(self, references: Longs) -> tuple[HistogramTable, Bools]:
         """The histograms of these references that are there, and which ones are."""
@@ -70,6 +73,7 @@ class HistogramFiles:
         k.measure(addresses, sizes, files, offsets, positive, negative)
         there = positive >= 0
         if not there.all():
+            self._tell(distinct[np.unique(files[~there & (sizes[files] > 0)])])
             files, offsets = files[there], offsets[there]
             positive, negative = positive[there], negative[there]
         table, bounds_at = _columns(addresses, sizes, files, offsets, positive, negative)
@@ -84,6 +88,12 @@ class HistogramFiles:
             codes[i] = bounds.setdefault(found, len(bounds))
         custom[places] = codes[which.reshape(-1)]
         return _with_bounds(table, custom, tuple(bounds)), there
+
+    def _tell(self, segments: Longs) -> None:
+        for number in set(segments.tolist()) - self._told:
+            self._told.add(number)
+            path = segment_path(self._directory, number)
+            _LOG.error("histogram segment %s is damaged: some samples are left out", path)
 
     def _map(self, number: int, offset: int) -> ReadableMap | None:
         found = self._maps.get(number)

@@ -21,7 +21,6 @@ import numpy as np
 from promlab.jit import kernel
 from promlab.tsdb.codec_kernels import (
     bytes_at,
-    crc32,
     get_long,
     get_varint,
     put_long,
@@ -29,6 +28,7 @@ from promlab.tsdb.codec_kernels import (
     unzigzag,
     zigzag,
 )
+from promlab.tsdb.crc_kernels import crc32
 
 I64 = "Array(int64, 1, 'C', readonly=True)"
 I32 = "Array(int32, 1, 'C', readonly=True)"

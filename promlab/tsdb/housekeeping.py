@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promlab.errors import StorageError
 from promlab.model.quantiles import Window
 from promlab.tsdb import control, loose_kernels
 from promlab.tsdb import head_kernels as k
@@ -162,14 +163,15 @@ class Housekeeper:
         self._head.chunks.start_file(now)
         self._head.publish()
 
-    def settle(self) -> None:
+    def settle(self, within_s: float = float("inf")) -> None:
         """Seal all that is held and empty the log: an orderly end leaves nothing to replay.
 
-        Raises StorageError; all stays as it was then, and will be replayed.
+        Raises StorageError, also where it takes too long: what is not sealed will be replayed.
         """
-        head = self._head
+        head, end_s = self._head, time.monotonic() + within_s
         state = head.rows.state[: head.rows.count]
         for group in np.flatnonzero(state[:, k.ROWS] > 0).tolist():
+            _check_time(end_s)
             head.sealer.seal_group(group)
         found, loose = np.empty(_RINGS, np.uint32), head.loose
         while True:
@@ -178,6 +180,7 @@ class Housekeeper:
             )
             if not n:
                 break
+            _check_time(end_s)
             head.sealer.seal_rings(found[:n])
         self._sync(True)
         head.wal.start_segment()
@@ -193,3 +196,8 @@ class Housekeeper:
     def stop(self) -> None:
         """End the helper thread."""
         self._thread.shutdown()
+
+
+def _check_time(end_s: float) -> None:
+    if time.monotonic() >= end_s:
+        raise StorageError("it takes too long")

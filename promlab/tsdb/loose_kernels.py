@@ -12,11 +12,10 @@ from promlab.tsdb.codec_kernels import (
     HOLE,
     MAX_ROWS,
     NAN,
-    crc32,
-    crc32_long,
     encode_times,
     encode_values,
 )
+from promlab.tsdb.crc_kernels import crc32, crc32_long
 from promlab.tsdb.head_kernels import (
     CAP,
     COUNT,

@@ -6,6 +6,7 @@ A writer that starts publishes a new control page; a reader that meets it makes 
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError, WALCorruption
-from promlab.tsdb import chunk_kernels, control, series_log
-from promlab.tsdb.chunks import ENTRY_BYTES, data_path, files, index_path
+from promlab.tsdb import control, series_log
+from promlab.tsdb.chunk_file import ChunkFile
+from promlab.tsdb.chunks import files
 from promlab.tsdb.exemplar_files import ExemplarFiles
 from promlab.tsdb.files import ReadableMap
-from promlab.tsdb.head_kernels import ENTRY_LONGS
 from promlab.tsdb.histogram_files import HistogramFiles
 from promlab.tsdb.index import SeriesIndex
 
@@ -28,46 +29,7 @@ Addresses = npt.NDArray[np.uint64]
 Places = tuple[int, int, int, int, int, int]
 NO_HEAD: Places = (0, -1, 0, -1, 0, -1)  # they are lost
 _NEVER = -(2**63)
-
-
-class ChunkFile:
-    """One chunk file, as far as its entries are published."""
-
-    def __init__(self, directory: Path, number: int) -> None:
-        self._directory, self.number = directory, number
-        self.count = 0
-        self.first_t, self.last_t = 2**63 - 1, -(2**63)
-        self.index = ReadableMap(index_path(directory, number))
-        self.data = ReadableMap(data_path(directory, number))
-        self.groups = self.rings = np.zeros(0, np.int64)
-
-    def refresh(self, count: int | None, groups: int, rings: int) -> None:
-        """Take in new entries: `count` of them, or all there are in a closed file."""
-        wanted = self.index.size // ENTRY_BYTES if count is None else count
-        if wanted == self.count:
-            return
-        if wanted * ENTRY_BYTES > self.index.size:
-            self.index = ReadableMap(index_path(self._directory, self.number))
-            wanted = min(wanted, self.index.size // ENTRY_BYTES)
-        entries = self.index.longs[: wanted * ENTRY_LONGS].reshape(wanted, ENTRY_LONGS)
-        new = entries[self.count :]
-        if not len(new):
-            return
-        if int((new[:, 3] + (new[:, 4] & 0xFFFFFFFF)).max()) > self.data.size:
-            self.data = ReadableMap(data_path(self._directory, self.number))
-        self.groups = _chain(self.groups, groups)
-        self.rings = _chain(self.rings, rings)
-        address = self.index.address
-        chunk_kernels.newest_entries(address, self.count, wanted, self.groups, self.rings)
-        self.first_t = min(self.first_t, int(new[:, 1].min()))
-        self.last_t = max(self.last_t, int(new[:, 2].max()))
-        self.count = wanted
-
-
-def _chain(chain: Longs, size: int) -> Longs:
-    longer = np.full(max(size, len(chain)), -1, np.int64)
-    longer[: len(chain)] = chain
-    return longer
+_LOG = logging.getLogger(__name__)
 
 
 class ChunkView(NamedTuple):
@@ -108,7 +70,8 @@ class Mapped:
                 f"{path} is not a data directory of promlab: start a server on it first"
             ) from None
         page = self.page = self._page.longs
-        if len(page) < control.LONGS or page[control.MAGIC_AT] != control.MAGIC:
+        of_promlab = len(page) >= control.LONGS and page[control.MAGIC_AT] == control.MAGIC
+        if not of_promlab or not control.is_sound(page):
             raise StorageError(f"{place} is damaged: start the server, it makes a new one")
         if page[control.FORMAT_AT] != control.FORMAT:
             raise StorageError(f"{path} was written by another version of promlab")
@@ -118,6 +81,8 @@ class Mapped:
         alive = control.boot_id() in (0, int(page[control.BOOT]))
         settled = page[control.CLEAN] == control.SETTLED
         self.head_is_sound = not settled and (alive or bool(page[control.CLEAN]))
+        if not settled and not self.head_is_sound:
+            _LOG.warning("%s: the newest samples are in the log alone: start the server", path)
         self.exemplars = ExemplarFiles(path / "exemplars")
         self.histograms = HistogramFiles(path / "histograms")
         self.map_head()
@@ -214,10 +179,11 @@ class Mapped:
     def _find_files(self, newest: int) -> None:
         directory = self.path / "chunks"
         for number in files(directory):
+            known = self._chunks.get(number)
             # A file that was the newest is mapped anew: it has its final length only now.
-            if number <= newest:
+            if number <= newest and (known is None or not known.is_closed):
                 try:
-                    self._chunks[number] = ChunkFile(directory, number)
+                    self._chunks[number] = ChunkFile(directory, number, closed=number < newest)
                 except StorageError:
                     continue  # dropped by retention a moment ago
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from promlab.tsdb import chunk_kernels, loose_log_kernels, replay_kernels
 from promlab.tsdb import head_kernels as k
-from promlab.tsdb.chunks import ENTRY_BYTES, data_path, files, index_path
+from promlab.tsdb.chunk_check import ENTRY_BYTES, entries_of
+from promlab.tsdb.chunks import data_path, files, index_path
 from promlab.tsdb.files import Longs, ReadableMap
 from promlab.tsdb.newest import read_newest
 from promlab.tsdb.progress import Progress
@@ -41,7 +42,7 @@ def restore_newest(head: Head) -> Longs:
         count = index.size // ENTRY_BYTES
         if not count:
             continue
-        entries = index.longs[: count * k.ENTRY_LONGS].reshape(count, k.ENTRY_LONGS)
+        entries = entries_of(index, count)
         head.note_times(int(entries[:, 1].min()), int(entries[:, 2].max()))
         group_chain, ring_chain = np.full(groups, -1, np.int64), np.full(rings, -1, np.int64)
         chunk_kernels.newest_entries(index.address, 0, count, group_chain, ring_chain)

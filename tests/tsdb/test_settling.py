@@ -11,14 +11,21 @@ from block_tools import TINY
 from tsdb_model import Key, everything, table
 
 from promlab.errors import StorageError
+from promlab.tsdb import head as heads
 from promlab.tsdb.blocks import keeper as keepers
 from promlab.tsdb.blocks.catalog import block_names
 from promlab.tsdb.head import Head
 from promlab.tsdb.newest import path_of, read_newest, write_newest
 from promlab.tsdb.open import open as open_reader
+from tests.patience import PATIENCE_S
 
 SETTLING = replace(TINY, settle_bytes=1, late_window_s=0.0)
 LABELS = [{"__name__": f"m{i}", "instance": "a"} for i in range(7)]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keepers, "_SETTLE_S", PATIENCE_S)
 
 
 def filled(path: Path, rows: int = 400) -> dict[Key, list[tuple[int, int]]]:
@@ -89,23 +96,45 @@ def test_blocks_of_many_ends_are_joined(tmp_path: Path) -> None:
         assert everything(reader) == held
 
 
-@pytest.mark.parametrize("how", ["fails", "is too slow"])
+@pytest.mark.parametrize("how", ["fails", "is too slow", "would be too slow"])
 def test_chunks_stay_when_blocks_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    if how == "fails":
-        monkeypatch.setattr(keepers, "write_newest", _no_space)
-    else:
-        monkeypatch.setattr(keepers, "_SETTLE_S", 0.0)
-    held = filled(tmp_path)
+    with monkeypatch.context() as patched:
+        if how == "fails":
+            patched.setattr(keepers, "write_newest", _no_space)
+        elif how == "is too slow":
+            patched.setattr(keepers, "_SETTLE_S", 0.0)
+        else:
+            patched.setattr(keepers, "_MOST_EXPECTED_S", 0.0)
+        held = filled(tmp_path)
     assert "00000001" in left(tmp_path)
     assert not block_names(tmp_path)
     with open_reader(tmp_path) as reader:
         assert everything(reader) == held
-    monkeypatch.undo()
     head = Head.open(tmp_path, options=SETTLING)
     head.close()
     assert block_names(tmp_path)
+    with open_reader(tmp_path) as reader:
+        assert everything(reader) == held
+
+
+def test_what_is_not_sealed_in_time_is_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heads, "SETTLE_S", 0.0)
+    held = filled(tmp_path)
+    assert "not all is sealed, it will be replayed: it takes too long" in caplog.text
+    assert {"rows.1", "loose.1"} <= set(left(tmp_path))
+    with open_reader(tmp_path) as reader:
+        assert everything(reader) == held
+    monkeypatch.setattr(heads, "SETTLE_S", PATIENCE_S)
+    head = Head.open(tmp_path, options=SETTLING)
+    assert head.clean_start
+    with open_reader(tmp_path) as reader:
+        assert everything(reader) == held
+    head.close()
+    assert left(tmp_path) == ["control", "cut", "newest", "series"]
     with open_reader(tmp_path) as reader:
         assert everything(reader) == held
 

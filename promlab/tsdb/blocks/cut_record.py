@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promlab.errors import StorageError
+from promlab.tsdb.blocks.meta import checksum_of
 from promlab.tsdb.files import failed, replace_file
 
 NEVER = -(2**63)
@@ -38,12 +39,14 @@ def read_cut(directory: Path) -> Cut:
     path = path_of(directory)
     try:
         content = json.loads(path.read_bytes())
+        if content.pop("crc32", None) not in (None, checksum_of(content)):
+            raise ValueError(content)
         return Cut(int(content["file"]), int(content["time"]), int(content["segment"]))
     except FileNotFoundError:
         return Cut()
     except OSError as error:
         raise failed("read", path, error) from None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise StorageError(
             f"{path} is damaged: delete it, and samples that are in blocks already are met twice"
         ) from None
@@ -51,4 +54,6 @@ def read_cut(directory: Path) -> Cut:
 
 def write_cut(directory: Path, cut: Cut) -> None:
     """Replace the record, and force it to the disk."""
-    replace_file(path_of(directory), json.dumps(cut._asdict()).encode())
+    content = cut._asdict()
+    checked = {**content, "crc32": checksum_of(content)}
+    replace_file(path_of(directory), json.dumps(checked).encode())

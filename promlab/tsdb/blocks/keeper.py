@@ -40,8 +40,10 @@ _LOOK_EVERY_S = 30.0
 _RETRY_S = 60.0
 _PRUNE_EVERY_S = 3600.0
 _MAX_BLOCK_MS = 31 * 86_400_000
-_MOST_SETTLED = 192 << 20  # a head with more bytes of chunks keeps them: a stop takes no minutes
-_SETTLE_S = 10.0
+_SETTLE_S = 4.0  # a stop waits no longer for blocks; whoever asked for it may kill after ten
+_MOST_EXPECTED_S = 2.0
+# What it takes to write blocks of a head, in seconds: to begin, a series, a byte of chunks.
+_BEGIN_S, _SERIES_S, _BYTE_S = 0.6, 4e-6, 5e-8
 
 
 @dataclass
@@ -310,13 +312,15 @@ class BlockKeeper:
         _LOG.error("%s: %s", self._directory, error)
 
     def settle(self) -> None:
-        """Put all that the head holds into blocks, if that saves much and takes seconds only.
+        """Put all that the head holds into blocks, if that saves much and takes a moment only.
 
-        The head closes: everything is sealed. If it fails or takes too long, chunks stay.
-        Raises StorageError if they can't be left as they were.
+        The head closes: everything is sealed. If it fails or takes too long, chunks stay, and
+        become blocks in the next server's life. Raises StorageError if they can't be left as
+        they were.
         """
         head = self._head
-        if not head.options.settle_bytes <= head.chunks.bytes <= _MOST_SETTLED:
+        expected_s = _BEGIN_S + _SERIES_S * head.catalog.series_count + _BYTE_S * head.chunks.bytes
+        if head.chunks.bytes < head.options.settle_bytes or expected_s > _MOST_EXPECTED_S:
             return
         write_newest(self._directory, *head.newest())
         long = self.max_block_ms >= layout.SEGMENT_MS >= self.block_ms

@@ -98,14 +98,15 @@ class Meta:
         }
 
 
-def _checksum(content: dict[str, Any]) -> int:
+def checksum_of(content: dict[str, Any]) -> int:
+    """CRC-32 of a JSON object, sorted and without blanks."""
     return zlib.crc32(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 
 def write_meta(directory: Path, meta: Meta) -> None:
     """Write a folder's meta.json, and force it and the folder to the disk."""
     content = meta.as_json()
-    text = json.dumps({**content, "crc32": _checksum(content)}, indent=2)
+    text = json.dumps({**content, "crc32": checksum_of(content)}, indent=2)
     replace_file(directory / META, f"{text}\n".encode())
 
 
@@ -120,7 +121,7 @@ def read_meta(directory: Path) -> Meta:
                 "`promlab tsdb import`"
             )
         crc = content.pop("crc32")
-        if crc != _checksum(content):
+        if crc != checksum_of(content):
             raise StorageError(f"{path} is damaged: its checksum does not fit")
         own, stats, compaction = content["promlab"], content["stats"], content["compaction"]
         if own["format"] != FORMAT:
