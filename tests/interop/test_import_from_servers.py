@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,24 +10,30 @@ from typing import Any
 
 import httpx
 import pytest
-from write_bodies import Series, compressed, headers, version_1
+from write_bodies import Histogram, Series, compressed, headers, version_1
 
 from promlab.cli import main
 from promlab.cli.http import client as client_of
 from promlab.cli.tsdb.import_remote import _HEADERS, _Reader
+from promlab.model.histograms import HistogramTable
 from promlab.remote.read import SAMPLES, STREAMED
 from promlab.stored.opening import DataFrames
 from promlab.stored.selectors import matchers_of
 from tests.real_programs import prometheus
 from tests.server.running import running
 
-FLAGS = ["--web.enable-remote-write-receiver"]
+FLAGS = ["--web.enable-remote-write-receiver", "--enable-feature=native-histograms"]
 CONFIG = "global: {scrape_interval: 1h}\n"
 NOW_MS = int(time.time()) // 60 * 60_000
 STEP_MS = 15_000
 N = 400  # over more than an hour and a half: two stretches
 TIMES = [NOW_MS - STEP_MS * (N - i) for i in range(N)]
 VALUES = {f"m{k}": [float(i * i % (k + 7)) / 8 for i in range(N)] for k in range(5)}
+
+HISTOGRAMS = {
+    t: Histogram(schema=1, count=4 + i, sum=i / 2, zero_count=1 + i, positive={0: 1, i % 3 + 1: 2})
+    for i, t in enumerate(TIMES[:9])
+}
 
 
 @pytest.fixture(scope="module", params=["promlab", pytest.param("real", marks=pytest.mark.peers)])
@@ -51,6 +58,7 @@ def filled(client: httpx.Client) -> httpx.Client:
         )
         for name, values in VALUES.items()
     ]
+    series.append(Series({"__name__": "h", "job": "y"}, [(t, HISTOGRAMS[t], 0) for t in TIMES[:9]]))
     body = compressed(version_1(series))
     answer = client.post("/api/v1/write", content=body, headers=headers())
     assert answer.status_code in (200, 204), answer.text
@@ -83,6 +91,49 @@ def test_everything_comes_over(server: httpx.Client, tmp_path: Path) -> None:
         assert found.pop(key) == list(zip(TIMES, values, strict=True))
     # What the server says of itself may be there too, from after the samples were sent.
     assert all(dict(key)["__name__"] not in VALUES for key in found)
+
+
+def test_native_histograms_come_over(
+    server: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, address = tmp_path / "d", f"{url(server)}/api/v1/read"
+    assert main(["tsdb", "import", "--match=h", address, str(out)]) == 0
+    assert "left out" not in capsys.readouterr().err
+    with DataFrames(out) as reader:
+        batch = reader.select([], 0, 2**60)
+    assert batch.labels.row(0) == {"__name__": "h", "job": "y"}
+    t_ms, _ = batch.series(0)
+    assert t_ms.tolist() == TIMES[:9]
+    assert batch.histograms is not None
+    table, rows = batch.histograms.table, batch.histograms.index
+    for t, row in zip(TIMES[:9], rows.tolist(), strict=True):
+        sent = HISTOGRAMS[t]
+        assert table.count[row] == sent.count
+        assert table.sum[row] == sent.sum
+        assert table.zero_count[row] == sent.zero_count
+        assert dict(_buckets(table, row)) == sent.positive
+
+
+def _buckets(table: HistogramTable, row: int) -> Iterator[tuple[int, float]]:
+    positive = table.positive
+    at = slice(int(positive.offsets[row]), int(positive.offsets[row + 1]))
+    yield from zip(positive.indices[at].tolist(), positive.counts[at].tolist(), strict=True)
+
+
+@pytest.mark.peers
+def test_a_folder_says_what_promtool_leaves_out(
+    peers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with prometheus(peers, tmp_path, CONFIG, *FLAGS) as client:
+        filled(client)
+    out = tmp_path / "d"
+    tool = f"--promtool={peers / 'promtool'}"
+    assert main(["tsdb", "import", tool, str(tmp_path / "data"), str(out)]) == 0
+    # Not all nine: of a log, promtool begins to print where a head would begin.
+    assert re.search(r"left out: \d native histograms", capsys.readouterr().err)
+    names = {dict(key)["__name__"] for key in stored(out)}
+    assert set(VALUES) <= names
+    assert "h" not in names
 
 
 def test_selected_series_of_a_range(server: httpx.Client, tmp_path: Path) -> None:

@@ -101,6 +101,21 @@ def _from_prometheus(
                 f"promtool can't read {source}: {done.stderr.decode(errors='replace').strip()}"
             )
         import_openmetrics(text, importer, more, progress("importing"))
+        missing = _histograms_in([tool, "tsdb", "dump", command[3], str(source)])
+    if missing:
+        print(
+            f"left out: {missing:,} native histograms, which promtool does not print in"
+            f" OpenMetrics: start a Prometheus on {source} and import them from its address,"
+            " http://HOST:PORT/api/v1/read",
+            file=sys.stderr,
+        )
+
+
+def _histograms_in(dump: list[str]) -> int:
+    """How many samples promtool dumps that are no numbers."""
+    with subprocess.Popen(dump, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        return sum(line.rpartition(b" ")[0].endswith(b"}") for line in process.stdout)
 
 
 def _remote(args: argparse.Namespace, output: Path) -> int:

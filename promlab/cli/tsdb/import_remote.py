@@ -84,14 +84,8 @@ def _add(importer: BlockImporter, found: Found, more: dict[str, str]) -> str:
     for name, text in more.items():
         codes = np.full(labels.n, labels.symbols.code(text), np.uint32)
         labels = labels.replace(name, codes)
-    floats = len(found.t_ms)
-    series, t_ms, values, lacks = found.series, found.t_ms, found.values, found.lacks
-    if found.histograms is not None:
-        plain = found.histograms.index < 0
-        series, t_ms, values = series[plain], t_ms[plain], values[plain]
-        lacks = lacks or f"{floats - len(t_ms):,} native histograms"
-    importer.add(labels.take(series), t_ms, values)
-    return lacks
+    importer.add(labels.take(found.series), found.t_ms, found.values, found.histograms)
+    return found.lacks
 
 
 class _Reader:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.histograms import HistogramColumn
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import SeriesBatch, Times, Values
 from promlab.tsdb.blocks.compact import compact
@@ -23,7 +24,7 @@ from promlab.tsdb.registry import Registry
 
 Longs = npt.NDArray[np.int64]
 BLOCK_MS = 7_200_000
-_HELD = 8 << 20  # samples
+_HELD = 8 << 20  # samples, or buckets of histograms
 
 
 class BlockImporter:
@@ -48,16 +49,27 @@ class BlockImporter:
         self._registry = Registry(self.symbols)
         self._tables: list[LabelTable] = []
         self._parts: list[tuple[Longs, Times, Values]] = []
+        self._histograms: list[HistogramColumn | None] = []  # of each part
         self._held = 0
 
-    def add(self, labels: LabelTable, t_ms: Times, values: Values) -> None:
-        """Samples: a row of `labels`, a time and a value each. Of equal times the first stays."""
+    def add(
+        self,
+        labels: LabelTable,
+        t_ms: Times,
+        values: Values,
+        histograms: HistogramColumn | None = None,
+    ) -> None:
+        """Samples: a row of `labels`, a time and a value each, or a histogram in its place.
+
+        Of equal times the first stays.
+        """
         series, fresh = self._registry.add(labels.recode(self.symbols))
         if len(fresh):
             self._tables.append(labels.recode(self.symbols).take(fresh))
         copies = np.array(t_ms, np.int64), np.array(values, np.float64)
         self._parts.append((series.astype(np.int64), *copies))
-        self._held += labels.n
+        self._histograms.append(histograms)
+        self._held += labels.n + _weight(histograms)
         if self._held >= self._most:
             self._flush()
 
@@ -79,17 +91,27 @@ class BlockImporter:
         series = place[series]
         by = np.lexsort([t_ms, series, t_ms // self._block_ms])
         series, t_ms, values = series[by], t_ms[by], values[by]
+        column = HistogramColumn.stack(self._histograms, [len(part[1]) for part in self._parts])
         ranges = t_ms // self._block_ms
         same = (series[1:] == series[:-1]) & (t_ms[1:] == t_ms[:-1])
         kept = np.append(True, ~same)
         series, t_ms, values, ranges = series[kept], t_ms[kept], values[kept], ranges[kept]
+        column = column.take(by[kept]) if column is not None else None
         starts = np.append(np.flatnonzero(np.append(True, np.diff(ranges) != 0)), len(ranges))
         labels = labels.take(order)
         for low, high in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-            self._block(labels, series[low:high], t_ms[low:high], values[low:high])
+            own = column.take(np.arange(low, high)) if column is not None else None
+            self._block(labels, series[low:high], t_ms[low:high], values[low:high], own)
         self._begin()
 
-    def _block(self, labels: LabelTable, series: Longs, t_ms: Times, values: Values) -> None:
+    def _block(
+        self,
+        labels: LabelTable,
+        series: Longs,
+        t_ms: Times,
+        values: Values,
+        histograms: HistogramColumn | None,
+    ) -> None:
         used, at = np.unique(series, return_index=True)
         offsets = np.append(at, len(series)).astype(np.int64)
         own = labels.take(used)
@@ -102,6 +124,7 @@ class BlockImporter:
                 offsets[:-1].copy(),
                 np.ascontiguousarray(t_ms),
                 np.ascontiguousarray(values),
+                histograms,
             )
             writer.add(numbers, batch)
         except BaseException:
@@ -130,3 +153,10 @@ class BlockImporter:
         for meta in found:
             self._written(meta)
         return found
+
+
+def _weight(column: HistogramColumn | None) -> int:
+    """How many samples take as much memory as these histograms do."""
+    if column is None:
+        return 0
+    return len(column.table.positive.counts) + len(column.table.negative.counts)
