@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from hypothesis import settings
 
 from tests.notebook_server import prometheus
 from tests.patience import PATIENCE_S
@@ -29,6 +30,11 @@ DEFAULT_TIMEOUT_CONFIG.write = DEFAULT_TIMEOUT_CONFIG.pool = PATIENCE_S
 
 ROOT = Path(__file__).parent.parent
 REQUIRED = os.environ.get("CI") == "true"
+
+# The same examples each time where a change is judged; elsewhere new ones are looked for.
+settings.register_profile("ci", derandomize=True)
+if REQUIRED:
+    settings.load_profile("ci")
 
 
 def _missing(what: str) -> None:

@@ -116,14 +116,33 @@ def _tree(text: str, start: str = _QUERY) -> Expr:
         try:
             tree: Expr = parser.parse(text, start=start)  # type: ignore[assignment]  # the builder's result
         except UnexpectedToken as error:
-            is_query = start == _QUERY
-            found = unexpected(text, error.token, _accepted(error), is_query=is_query)
+            found = unexpected(
+                text,
+                error.token,
+                _accepted(error),
+                lambda end: _is_name(text, end, start),
+                is_query=start == _QUERY,
+            )
             if error.interactive_parser is not None:
                 finish_rules(error.interactive_parser.parser_state)
             raise found from None
         finally:
             _builder.begin()
     return tree
+
+
+def _is_name(text: str, end: int, start: str) -> bool:
+    """Whether the last word before `end` is a metric's name, though it may be a keyword.
+
+    It is one where the parser would take the brace that follows a name. What it has done when
+    it meets a token that it does not take tells no more.
+    """
+    parser = lark_parser().parse_interactive(text, start=start)
+    for token in parser.lexer_thread.lex(parser.parser_state):  # type: ignore[no-untyped-call]
+        if (token.start_pos or 0) >= end:
+            break
+        parser.feed_token(token)
+    return "LBRACE" in parser.accepts()  # type: ignore[no-untyped-call]
 
 
 def _accepted(error: UnexpectedToken) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ and what belongs there. The place is found from the tokens before, by a small st
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import takewhile
 
 from lark import Token
@@ -58,6 +58,7 @@ _PLAIN = frozenset(
     | {"START", "END", "STEP", "RANGE", "MIN_OF", "MAX_OF"}
 )
 _GROUPING = frozenset({"BY", "WITHOUT", "MATCHING", "GROUP_SIDE"})
+_NAMES_TOO = frozenset({"BY", "WITHOUT", "OFFSET", "SIGN"})  # the sign of an offset
 _CALLABLE = frozenset({"IDENTIFIER", "START", "END", "STEP", "RANGE", "MIN_OF", "MAX_OF"})
 AGGREGATION_LABELS = "labels of an aggregation"
 
@@ -85,9 +86,17 @@ def describe(token: Token) -> str:
 
 
 def unexpected(
-    text: str, token: Token, expected: tuple[str, ...], *, is_query: bool = True
+    text: str,
+    token: Token,
+    expected: tuple[str, ...],
+    is_name_before: Callable[[int], bool],
+    *,
+    is_query: bool = True,
 ) -> PromQLSyntaxError:
-    """The error for a token of `text` that the grammar does not allow where it stands."""
+    """The error for a token of `text` that the grammar does not allow where it stands.
+
+    `is_name_before(place)` tells whether the last word before is a metric's name, keyword or not.
+    """
     at_end = token.type == "$END"
     start = len(text) if at_end else token.start_pos or 0
     end = len(text) if at_end else token.end_pos or start
@@ -99,7 +108,7 @@ def unexpected(
         comma = before[-1].start_pos or 0
         message = "trailing commas not allowed in function call args"
         return PromQLSyntaxError(message, start=comma, end=comma + 1, expected=expected)
-    keyword = '"{"' not in expected  # else what was read last is a metric's name
+    keyword = bool(before) and before[-1].type in _NAMES_TOO and not is_name_before(start)
     message = f"unexpected {describe(token)}{_place(before, keyword=keyword)}"
     return PromQLSyntaxError(message, start=start, end=end, expected=expected)
 

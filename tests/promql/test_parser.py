@@ -31,6 +31,8 @@ MESSAGES = [
     ("a +", "1:4: parse error: unexpected end of input"),
     ("a b", '1:3: parse error: unexpected identifier "b"'),
     ("a\n+ +\n*", "3:1: parse error: unexpected <op:*>"),
+    ("by ,", '1:4: parse error: unexpected ","'),
+    ("a + bool by ,", '1:13: parse error: unexpected ","'),
     ("bool", "1:1: parse error: unexpected <bool>"),
     ("x y:z", '1:3: parse error: unexpected metric identifier "y:z"'),
     ("x 'y'", "1:3: parse error: unexpected string \"'y'\""),
@@ -410,7 +412,7 @@ def compare(server: RealServer, query: str) -> None:
         mine = str(error)
     assert ("parse error" in mine) == ("parse error" in real), f"{query!r}: {real}"
     if "parse error" in mine and not any(part in mine for part in DIFFERS):
-        assert mine == real
+        assert mine == real, f"{query!r}: {real}"
 
 
 @pytest.mark.peers
