@@ -7,11 +7,11 @@ A matcher judges strings; storage applies it to the distinct values of a label, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import re2
 
 from promlab.errors import PromlabError
@@ -44,23 +44,17 @@ def compile_regex(pattern: str) -> Any:
         raise BadRegex(f"error parsing regexp: {text}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Matcher:
+# Each query looks selections up by their matchers, hence the kept hash.
+class Matcher(msgspec.Struct, frozen=True, cache_hash=True):
     """One condition on one label. A series without the label has the value ""."""
 
     name: str
     type: MatchType
     value: str
-    _regex: Any = field(default=None, repr=False, compare=False)
-    _hash: int = field(default=0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.name, self.type, self.value)))
         if self.type in (MatchType.REGEX, MatchType.NOT_REGEX):
-            object.__setattr__(self, "_regex", compile_regex(self.value))
-
-    def __hash__(self) -> int:
-        return self._hash  # each query looks selections up by their matchers
+            compile_regex(self.value)  # refused here, not when it is asked
 
     def matches(self, text: str) -> bool:
         """Whether a label with this value passes."""
@@ -70,9 +64,9 @@ class Matcher:
             case MatchType.NOT_EQUAL:
                 return text != self.value
             case MatchType.REGEX:
-                return self._regex.fullmatch(text) is not None
+                return compile_regex(self.value).fullmatch(text) is not None
             case MatchType.NOT_REGEX:
-                return self._regex.fullmatch(text) is None
+                return compile_regex(self.value).fullmatch(text) is None
 
     @property
     def matches_empty(self) -> bool:

@@ -131,7 +131,10 @@ class QueryContext:
     def split(self, work: int, n: int, run: Callable[[int, int], None]) -> None:
         """Run a kernel over [0, n) in one piece, or in several threads if `work` is big."""
         self.check()
-        threads = min(self.options.threads, n) if work > _SPLIT else 1
+        if work <= _SPLIT:
+            run(0, n)
+            return
+        threads = min(self.options.threads, n)
         pool = self.pool() if threads > 1 else None
         if pool is None:
             run(0, n)

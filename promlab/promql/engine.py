@@ -162,8 +162,8 @@ class Engine:
         limit = options.max_samples
         patience = options.timeout_s
         steps, end_ms, step_ms = span
-        noted = self.running.noted(text, steps.start_ms, end_ms, step_ms, cancel)
-        with noted as query:
+        running = self.running.begin(text, steps.start_ms, end_ms, step_ms, cancel)
+        try:
             ctx = QueryContext(
                 plan,
                 self._querier,
@@ -172,7 +172,7 @@ class Engine:
                 options.lookback_ms if lookback_ms is None else lookback_ms,
                 limit if max_samples is None else min(limit, max_samples),
                 started + (patience if timeout_s is None else min(patience, timeout_s)),
-                query.cancel,
+                running.cancel,
                 Annotations(text),
                 self._memo,
                 self._threads,
@@ -183,6 +183,8 @@ class Engine:
             if by_step:
                 ctx.counts = StepCounts.none(steps.count)
             return _evaluated(ctx, started)
+        finally:
+            self.running.end(running)
 
     def _threads(self) -> ThreadPoolExecutor | None:
         with self._lock:
@@ -230,7 +232,7 @@ def _instant_value(ctx: QueryContext) -> Value:
     if not isinstance(value, Vector):
         return Scalar(steps.start_ms, float(value[0]))
     value = drop_marked(ctx, value)
-    if np.count_nonzero(value.present) == value.n:
+    if np.logical_and.reduce(value.present[:, 0]):
         return InstantVector(
             value.labels, steps.start_ms, value.values[:, 0], _histograms(value, (slice(None), 0))
         )
@@ -257,7 +259,7 @@ def _range_value(ctx: QueryContext) -> Value:
     vector = drop_marked(ctx, vector)
     order, in_order = ctx.remember((vector.labels,), "order", lambda: _order(vector.labels))
     kept: Mask = np.logical_or.reduce(vector.present, axis=1)
-    if np.count_nonzero(kept) < vector.n:
+    if not np.logical_and.reduce(kept):
         order = order[kept[order]]
     if len(order) != vector.n or not in_order:
         ctx.hold(len(order) * steps.count)

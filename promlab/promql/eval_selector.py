@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,17 @@ from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch, Values, is_stale
 from promlab.model.storage import SelectHints
 from promlab.model.tiles import BatchTiles, TiledQuerier, TiledSeries
-from promlab.promql.ast import At, AtBound, Duration, MatrixSelector, VectorSelector
+from promlab.promql.ast import (
+    At,
+    AtBound,
+    Duration,
+    DurationExpr,
+    MatrixSelector,
+    VectorSelector,
+)
 from promlab.promql.context import QueryContext
 from promlab.promql.durations import duration_ms
-from promlab.promql.sample_choice import without_stale
+from promlab.promql.sample_choice import has_stale, without_stale
 from promlab.promql.step_counts import Stored
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Mask, Rows, Vector
@@ -62,7 +69,7 @@ def select_instant(
         from promlab.promql.smoothed_selector import smoothed_vector
 
         vector = smoothed_vector(ctx, node, without_stale(batch), ends, timestamps=timestamps)
-    elif newest and (np.diff(batch.offsets) == 1).all():
+    elif newest and batch.sample_count == batch.n:
         vector = _sole_values(ctx, batch, timestamps=timestamps)
     else:
         vector = _newest_values(ctx, batch, ends, timestamps=timestamps)
@@ -95,11 +102,11 @@ def _sole_values(ctx: QueryContext, batch: SeriesBatch, *, timestamps: bool) -> 
     """The same at one step, where storage gave just the newest sample of each series."""
     ctx.check()
     ctx.hold(batch.n)
-    stale = is_stale(batch.values)
-    present = ~stale[:, None]
+    present = np.ones((batch.n, 1), np.bool_)
     values = batch.t_ms[batch.times_at] / 1000.0 if timestamps else batch.values
-    if stale.any():
-        values = np.where(stale, 0.0, values)
+    if has_stale(batch):
+        stale = is_stale(batch.values)
+        present, values = ~stale[:, None], np.where(stale, 0.0, values)
     vector = Vector(batch.labels, values[:, None], present)
     if batch.histograms is None or timestamps:
         return vector
@@ -166,9 +173,10 @@ def tiles(
     hints = SelectHints(ctx.step_ms, range_ms, "", ctx.max_samples, newest)
     first = ends.start_ms - back_ms + 1
     last = ends.end_ms + (ctx.lookback_ms if node.smoothed else 0)
-    querier = ctx.querier
-    if _is_tiled(type(querier)):
-        return cast(TiledQuerier, querier).tiles(node.matchers, first, last, hints)
+    querier: Any = ctx.querier
+    if _is_tiled(querier.__class__):
+        found: TiledSeries = querier.tiles(node.matchers, first, last, hints)
+        return found
     return BatchTiles(querier.select(node.matchers, first, last, hints))
 
 
@@ -233,12 +241,12 @@ def work_order(times_at: Rows) -> Rows:
 
 def offset_ms(ctx: QueryContext, offset: Duration) -> int:
     """How far a selector looks back from each step."""
-    return _duration_ms(ctx, offset, positive=False)
+    return offset if isinstance(offset, int) else _computed_ms(ctx, offset, positive=False)
 
 
 def length_ms(ctx: QueryContext, duration: Duration) -> int:
     """Length of a range, or a subquery's step."""
-    return _duration_ms(ctx, duration, positive=True)
+    return duration if isinstance(duration, int) else _computed_ms(ctx, duration, positive=True)
 
 
 def at_ms(ctx: QueryContext, at: At) -> int | None:
@@ -248,9 +256,7 @@ def at_ms(ctx: QueryContext, at: At) -> int | None:
     return at
 
 
-def _duration_ms(ctx: QueryContext, duration: Any, *, positive: bool) -> int:
-    if isinstance(duration, int):
-        return duration
+def _computed_ms(ctx: QueryContext, duration: DurationExpr, *, positive: bool) -> int:
     return duration_ms(
         duration,
         step_ms=ctx.step_ms,

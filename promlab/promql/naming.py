@@ -47,7 +47,7 @@ def drop_name_now(ctx: QueryContext, vector: Vector, node: Node, *, strict: bool
     labels = without_name(ctx, vector.labels)
     if labels is vector.labels:
         return vector
-    bare = vector._replace(labels=labels)
+    bare = Vector(labels, *vector[1:])
     if keeps_apart(ctx, vector.labels):
         return bare
     return merge_same(ctx, bare, node, strict=strict)

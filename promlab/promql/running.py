@@ -33,22 +33,6 @@ class RunningQuery(NamedTuple):
         return max(0.0, time.time() - self.started)
 
 
-class _Noted:
-    """Lists a query in a table while it lasts."""
-
-    __slots__ = ("_found", "_query")
-
-    def __init__(self, found: dict[int, RunningQuery], query: RunningQuery) -> None:
-        self._found, self._query = found, query
-
-    def __enter__(self) -> RunningQuery:
-        self._found[self._query.id] = self._query
-        return self._query
-
-    def __exit__(self, *_: object) -> None:
-        del self._found[self._query.id]
-
-
 class RunningQueries:
     """All of them. Thread-safe: each touch of the table is one call, which nothing interrupts."""
 
@@ -59,19 +43,24 @@ class RunningQueries:
     def __len__(self) -> int:
         return len(self._found)
 
-    def noted(
+    def begin(
         self,
         text: str,
         start_ms: int,
         end_ms: int,
         step_ms: int,
         cancel: threading.Event | None = None,
-    ) -> _Noted:
-        """A query is listed, and can be stopped, while this lasts."""
+    ) -> RunningQuery:
+        """From now on a query is listed and can be stopped, until `end`."""
         stop = cancel or threading.Event()
         number = next(self._ids)
         query = RunningQuery(number, text, start_ms, end_ms, step_ms, time.time(), stop)
-        return _Noted(self._found, query)
+        self._found[number] = query
+        return query
+
+    def end(self, query: RunningQuery) -> None:
+        """It has been evaluated, or has failed."""
+        del self._found[query.id]
 
     def list(self) -> list[RunningQuery]:
         """What runs now, the oldest first."""

@@ -11,14 +11,19 @@ from promlab.promql.vector import Mask, Rows
 
 def without_stale(batch: SeriesBatch) -> SeriesBatch:
     """The batch without its staleness markers; the very same one if it has none."""
-    columns = Tile(batch.offsets, batch.times_at, batch.t_ms, batch.values)
-    stale = _count_stale(columns)
+    stale = _count_stale(batch)
     if stale is None:
         return batch
     if batch.histograms is not None or batch.start_ms is not None:
         return chosen_samples(batch, ~is_stale(batch.values))
+    columns = Tile(batch.offsets, batch.times_at, batch.t_ms, batch.values)
     fresh = _drop_stale(columns, stale)
     return SeriesBatch(batch.labels, fresh.offsets, fresh.times_at, fresh.t_ms, fresh.values)
+
+
+def has_stale(batch: SeriesBatch) -> bool:
+    """Whether there is any staleness marker."""
+    return _count_stale(batch) is not None
 
 
 def fresh_tile(tile: Tile) -> Tile:
@@ -38,12 +43,12 @@ def _with_own_times(tile: Tile) -> Tile:
     return tile._replace(times_at=moved.astype(np.int64), t_ms=t_ms)
 
 
-def _count_stale(columns: Tile) -> Rows | None:
+def _count_stale(columns: Tile | SeriesBatch) -> Rows | None:
     """Number of staleness markers of each series; None if there are none."""
-    from promlab.promql import window_kernels as kernels
+    from promlab.promql.window_kernels import count_stale
 
-    stale = np.empty(columns.n, np.int64)
-    return stale if kernels.count_stale(columns.offsets, columns.values, stale) else None
+    stale = np.empty(len(columns.times_at), np.int64)
+    return stale if count_stale(columns.offsets, columns.values, stale) else None
 
 
 def _drop_stale(columns: Tile, stale: Rows) -> Tile:

@@ -96,7 +96,7 @@ class App:
             response = text("internal error: the log says more\n", 500)
         if name:
             self._gateway.own.request_done(name, request.method, response.status)
-        response.headers += self._guard.headers()
+        response.headers += self._guard.headers
         await send_response(request, response, send)
 
     async def _answer(self, request: Request) -> tuple[str, Response]:

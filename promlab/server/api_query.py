@@ -40,10 +40,10 @@ async def query(context: Context, request: Request) -> Response:
     t_ms = time_param(form, "time", time.time_ns() // 1_000_000)
     timeout_s = _timeout(context, form)
     lookback_ms = _lookback(form)
-    text = form.first("query")
+    text = form.firsts.get("query", "")
     expr = parse_query(text, context.features)
     engine, _ = context.evaluator()
-    by_step = bool(form.first("stats"))
+    by_step = bool(form.firsts.get("stats", ""))
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
         return engine.instant(
@@ -70,12 +70,12 @@ async def query_range(context: Context, request: Request) -> Response:
     step_ms = _step(form, end_ms - start_ms)
     timeout_s = _timeout(context, form)
     lookback_ms = _lookback(form)
-    text = form.first("query")
+    text = form.firsts.get("query", "")
     expr = parse_query(text, context.features)
     if expr.value_type not in (ValueType.SCALAR, ValueType.VECTOR):
         raise _no_range_query(expr, text)
     engine, _ = context.evaluator()
-    by_step = bool(form.first("stats"))
+    by_step = bool(form.firsts.get("stats", ""))
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
         return engine.range(
@@ -172,8 +172,11 @@ def _answer(
     context: Context, request: Request, form: Form, asked: Asked, ran: Ran, limit: int
 ) -> Response:
     _, label_text = context.evaluator()
-    result, stats = _with_stats(context, ran, asked, form.first("stats"))
-    result = _limited(result, limit)
+    result, stats, wanted = ran.result, None, form.firsts.get("stats", "")
+    if wanted:
+        result, stats = _with_stats(context, ran, asked, wanted)
+    if limit:
+        result = _limited(result, limit)
     if _ARROW in request.headers.get(b"accept", b"") and not isinstance(result.value, String):
         body = encode_arrow(result)
         return Response(body=body, content_type=ARROW, headers=[_timing(ran)], threaded=True)
@@ -185,11 +188,9 @@ def _answer(
 
 def _with_stats(
     context: Context, ran: Ran, asked: Asked, wanted: str
-) -> tuple[QueryResult, dict[str, Any] | None]:
+) -> tuple[QueryResult, dict[str, Any]]:
     """The statistics that are wanted, and the result with what there is to say about that."""
     result = ran.result
-    if not wanted:
-        return result, None
     stats = _shown(ran)
     if wanted == "all" and PER_STEP in context.features:
         start_ms, _, step_ms = asked.times_ms
@@ -211,7 +212,7 @@ def _limited(result: QueryResult, limit: int) -> QueryResult:
     """At most `limit` series, with a warning where some were left out."""
     value = result.value
     labels = value.batch.labels if isinstance(value, RawMatrix) else getattr(value, "labels", None)
-    if not limit or labels is None or labels.n <= limit:
+    if labels is None or labels.n <= limit:
         return result
     rows = np.arange(limit, dtype=np.int64)
     match value:
@@ -251,7 +252,7 @@ def _first(column: HistogramColumn | None, rows: int) -> HistogramColumn | None:
 
 def _timeout(context: Context, form: Form) -> float:
     """The `timeout` parameter may only shorten what the server allows."""
-    text = form.first("timeout")
+    text = form.firsts.get("timeout", "")
     allowed_s = context.settings.query_timeout_s
     if not text:
         return allowed_s
@@ -262,7 +263,7 @@ def _timeout(context: Context, form: Form) -> float:
 
 
 def _lookback(form: Form) -> int | None:
-    text = form.first("lookback_delta")
+    text = form.firsts.get("lookback_delta", "")
     if not text:
         return None
     try:
@@ -274,7 +275,7 @@ def _lookback(form: Form) -> int | None:
 
 def _step(form: Form, range_ms: int) -> int:
     try:
-        step_ns = parse_duration_ns(form.first("step"))
+        step_ns = parse_duration_ns(form.firsts.get("step", ""))
     except ValueError as error:
         raise bad_parameter("step", error) from None
     if step_ns <= 0:

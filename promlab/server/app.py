@@ -78,7 +78,7 @@ class App:
         shared = route.is_api if route is not None else request.method == "OPTIONS"
         if shared and response.status != 405:
             self._allow_origin(request, response)
-        response.headers += context.guard.headers()
+        response.headers += context.guard.headers
         size = await send_response(request, response, send)
         name = route.name if route is not None else "/"
         took_s = time.perf_counter() - started
@@ -106,7 +106,7 @@ class App:
         except Exception as error:
             response = envelope.failure(error)
         self._allow_origin(request, response)
-        response.headers += context.guard.headers()
+        response.headers += context.guard.headers
         packed = finish(request, response)
         if packed is None:
             return None

@@ -65,7 +65,8 @@ def encode_answer(
 ) -> Iterator[bytes]:
     """The whole answer, envelope and all, piece by piece."""
     yield _BEGIN[type(result.value)]
-    yield from _with_commas(_printed(result.value, label_text))
+    printed = _printed(result.value, label_text)
+    yield from printed if isinstance(printed, tuple) else _with_commas(printed)
     end = b"]" if type(result.value) in _LISTS else b""
     if stats is not None:
         end += b',"stats":' + _encode(stats)
@@ -146,7 +147,7 @@ def _matrix(value: Matrix, label_text: LabelText) -> Iterable[bytes]:
 
     pieces = label_text.pieces(value.labels)
     steps, step_offsets = _steps(value.t_ms.tobytes())
-    values, present = np.ascontiguousarray(value.values), np.ascontiguousarray(value.present)
+    values, present = value.values, value.present
     more: int | npt.NDArray[np.int64] = len(steps) + present.shape[1] * _SAMPLE_BYTES
     if pieces.total + (_SERIES_BYTES + more) * len(present) > _CHUNK_BYTES:
         more = np.count_nonzero(present, axis=1) * (_SAMPLE_BYTES + _TIME_BYTES)

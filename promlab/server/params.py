@@ -21,6 +21,7 @@ _RFC3339 = re.compile(
 _NUMBER = re.compile(r"[+-]?([0-9.][0-9a-fpx_.+-]*|inf|infinity|nan)\Z", re.I)
 _GROUPED = re.compile("(?<=[0-9a-fx])_(?=[0-9a-f])", re.I)  # underscores that are allowed
 _PLAIN = 12  # digits of whole seconds that are in range
+_SHORT = 9  # the same of a duration's
 _INTEGER = re.compile(r"[+-]?\d+\Z", re.ASCII)
 _INT64_MAX = 2**63 - 1
 _NS_OF_MS = 1_000_000
@@ -80,6 +81,8 @@ def parse_duration_ns(text: str) -> int:
 
     What is no number is the least of all durations, as in Prometheus.
     """
+    if len(text) <= _SHORT and text.isdecimal() and text.isascii():
+        return int(text) * 1_000_000_000
     seconds = _float(text)
     unreadable = f'cannot parse "{text}" to a valid duration'
     if seconds is not None and (math.isfinite(seconds) or "n" in text.lower()):
@@ -95,7 +98,7 @@ def parse_duration_ns(text: str) -> int:
 
 def time_param(form: Form, name: str, default_ms: int) -> int:
     """A time that may be left out. Raises ApiError."""
-    text = form.first(name)
+    text = form.firsts.get(name, "")
     if not text:
         return default_ms
     try:
@@ -107,14 +110,14 @@ def time_param(form: Form, name: str, default_ms: int) -> int:
 def required_time(form: Form, name: str) -> int:
     """A time that may not be left out. Raises ApiError."""
     try:
-        return parse_time_ms(form.first(name))
+        return parse_time_ms(form.firsts.get(name, ""))
     except ValueError as error:
         raise bad_parameter(name, error) from None
 
 
 def limit_param(form: Form, name: str = "limit") -> int:
     """How many to answer at most; 0 for all. Raises ApiError."""
-    text = form.first(name)
+    text = form.firsts.get(name, "")
     if not text:
         return 0
     if not _INTEGER.match(text):
@@ -129,7 +132,7 @@ def limit_param(form: Form, name: str = "limit") -> int:
 
 def whole_param(form: Form, name: str, default: int, *, least: int = 1) -> int:
     """A whole number of at least `least`. Raises ApiError."""
-    text = form.first(name)
+    text = form.firsts.get(name, "")
     if not text:
         return default
     if not _INTEGER.match(text) or len(text) > 18:
@@ -145,7 +148,7 @@ _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 def bool_param(form: Form, name: str, *, default: bool = False) -> bool:
     """A boolean in Go's spellings. Raises ApiError."""
-    text = form.first(name)
+    text = form.firsts.get(name, "")
     if not text:
         return default
     if text not in _TRUE | _FALSE:
@@ -156,7 +159,7 @@ def bool_param(form: Form, name: str, *, default: bool = False) -> bool:
 
 def choice_param(form: Form, name: str, choices: list[str]) -> str:
     """One of some words; the first where none is given. Raises ApiError."""
-    text = form.first(name)
+    text = form.firsts.get(name, "")
     if not text:
         return choices[0]
     if text not in choices:
@@ -167,7 +170,7 @@ def choice_param(form: Form, name: str, choices: list[str]) -> str:
 
 def number_param(form: Form, name: str) -> int:
     """The limits of the metadata endpoints: any number; -1 for none. Raises ApiError."""
-    text = form.first(name)
+    text = form.firsts.get(name, "")
     if not text:
         return -1
     if not _INTEGER.match(text) or not -_INT64_MAX - 1 <= int(text) <= _INT64_MAX:

@@ -117,11 +117,11 @@ class QueryRunner:
     def run_inline(self, key: object, evaluate: Evaluate, timeout_s: float) -> Ran:
         """Evaluate on the event loop."""
         started = time.perf_counter()
-        result, cpu_s = self._here(key, lambda: evaluate(timeout_s, self._never))
+        result, cpu_s = self._here(key, evaluate, timeout_s, self._never)
         self._note(key, cpu_s + _PRINT_S * result.points)
         return Ran(result, 0.0, time.perf_counter() - started)
 
-    def _here(self, key: object, work: Callable[[], T]) -> tuple[T, float]:
+    def _here(self, key: object, work: Callable[..., T], *given: object) -> tuple[T, float]:
         """What it gives, and what it cost.
 
         Reading the CPU's clock costs a tenth of the smallest queries. Of those any clock will
@@ -129,9 +129,9 @@ class QueryRunner:
         time.
         """
         if self._costs.get(key, 0.0) >= _TINY_S:
-            return _timed(work)
+            return _timed(partial(work, *given))
         started = time.perf_counter()
-        result = work()
+        result = work(*given)
         return result, min(time.perf_counter() - started, _TINY_S)
 
     async def run(

@@ -155,16 +155,12 @@ class DataReader(Reader):
         with self._lock:
             self._shared()
             mapped = self._mapped
-            if mapped is None or not self._all_in_head(start_ms):
+            if mapped is None or start_ms < self.blocks.head_alone_from:
                 return None
             selection = mapped.index.select(matchers)
             batch = read_few(mapped, selection, start_ms, end_ms, hints)
             self.blocks.refresh()  # afterwards, as `_before_blocks` does
-            return batch if self._all_in_head(start_ms) else None
-
-    def _all_in_head(self, start_ms: int) -> bool:
-        """Whether the head has all samples from a time on, and shows all that it has."""
-        return self.blocks.end <= start_ms and not self.blocks.head_tombstones
+            return batch if start_ms >= self.blocks.head_alone_from else None
 
     def _before_blocks(self, read: Callable[[], T]) -> tuple[T, tuple[Block, ...]]:
         """What `read` gives of the head, and the blocks of thereafter.
@@ -352,13 +348,15 @@ class DataReader(Reader):
         with self._lock:
             self._shared()
             mapped = self._mapped
-            if mapped is None or not self._all_in_head(start_ms):
+            if mapped is None or start_ms < self.blocks.head_alone_from:
                 return None
             selection = mapped.index.select(matchers)
             found = selection.witnesses(name)
             alive = all_alive(mapped, selection, found.series, start_ms, end_ms)
             self.blocks.refresh()
-            return list(found.texts) if alive and self._all_in_head(start_ms) else None
+            if not alive or start_ms < self.blocks.head_alone_from:
+                return None
+            return list(found.texts)
 
     def _head_values(
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int

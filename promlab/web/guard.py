@@ -43,11 +43,18 @@ class Guard:
         self._key = secrets.token_bytes(32)
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="bcrypt")
         self._tokens, self._counted = math.inf, 0.0
-        self.config = WebConfig()
         self.changes = 0
         if path:
             self._stamp = _stamp(path)
-            self.config = load_web(path)
+        self._use(load_web(path) if path else WebConfig())
+
+    def _use(self, config: WebConfig) -> None:
+        self.config = config
+        # What every answer carries.
+        self.headers = [
+            (name.lower().encode(), value.encode())
+            for name, value in config.http_server_config.headers.items()
+        ]
 
     @property
     def is_open(self) -> bool:
@@ -59,7 +66,8 @@ class Guard:
     @property
     def asks_nothing(self) -> bool:
         """Whether every request may pass: there are no passwords and no limit of their rate."""
-        self.refresh()
+        if self._path:
+            self.refresh()
         return not self.config.basic_auth_users and not self.config.rate_limit.interval
 
     def refresh(self) -> None:
@@ -75,7 +83,7 @@ class Guard:
         except ConfigError as error:
             log.error("The web configuration is not valid", extra=facts(err=str(error)))
             return
-        self.config = config
+        self._use(config)
         self.changes += 1
         self._found.clear()
 
@@ -113,11 +121,6 @@ class Guard:
             return True
         self._tokens -= 1
         return False
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """What every answer carries."""
-        configured = self.config.http_server_config.headers
-        return [(name.lower().encode(), value.encode()) for name, value in configured.items()]
 
     async def _is_right(self, user: str, password: str) -> bool:
         hashed = self.config.basic_auth_users.get(user)

@@ -42,19 +42,26 @@ class MustWait(PromlabError):
 
 
 class Form(dict[str, list[str]]):
-    """Parameters of a request: all values of each name, in their order."""
+    """Parameters of a request: all values of each name, in their order; `firsts` has the first."""
+
+    __slots__ = ("firsts",)
+
+    def __init__(self) -> None:
+        self.firsts: dict[str, str] = {}
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a parameter."""
-        found = self.get(name)
-        return found[0] if found else default
+        return self.firsts.get(name, default)
 
     def add(self, encoded: bytes) -> None:
         """Add what a query string or an encoded form says."""
         for piece in encoded.decode("utf-8", "replace").split("&"):
             known = _pairs if len(piece) <= _KEPT_LENGTH else _pairs.__wrapped__
             for name, value in known(piece):
-                self.setdefault(name, []).append(value)
+                if name in self:
+                    self[name].append(value)
+                else:
+                    self[name], self.firsts[name] = [value], value
 
 
 @lru_cache(maxsize=4096)

@@ -71,9 +71,10 @@ def test_a_query_that_fails_is_forgotten() -> None:
 def test_nothing_to_stop() -> None:
     running = RunningQueries()
     assert not running.stop(1)
-    with running.noted("m", 0, 60, 15) as query:
-        assert isinstance(query, RunningQuery)
-        assert (query.id, query.step_ms) == (1, 15)
-        assert running.stop(1)
-        assert query.cancel.is_set()
+    query = running.begin("m", 0, 60, 15)
+    assert isinstance(query, RunningQuery)
+    assert (query.id, query.step_ms) == (1, 15)
+    assert running.stop(1)
+    assert query.cancel.is_set()
+    running.end(query)
     assert not running.stop(1)

@@ -89,7 +89,7 @@ class App:
             response.headers.append((b"vary", b"Origin"))
             if request.header("origin"):
                 response.headers += _CORS
-        response.headers += self._context.guard.headers()
+        response.headers += self._context.guard.headers
         size_bytes = await send_response(request, response, send)
         took_s = time.perf_counter() - started
         self._context.request_done(name, request.method, response.status, took_s, size_bytes)

@@ -8,6 +8,7 @@ out too, with an error in the log: the rest serves.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from pathlib import Path
@@ -50,6 +51,8 @@ class BlockCatalog:
         self._seen = -1
         self._head_version = 0
         self.head_tombstones: Tombstones = tombstones.none()
+        # From this time on the head has all samples there are, and shows all that it has.
+        self.head_alone_from: float = NEVER
 
     @property
     def version(self) -> object:
@@ -79,6 +82,7 @@ class BlockCatalog:
         if version != self._head_version:
             self.head_tombstones = tombstones.read(self.directory / "head")
             self._head_version = version
+            self._bound_head()
         names = block_names(self.directory)
         for name in names:
             version = version_of(self.directory / name)
@@ -110,6 +114,10 @@ class BlockCatalog:
         self._current = tuple(blocks)
         self.end = max((block.meta.max_time for block in blocks), default=NEVER)
         self.generation += 1
+        self._bound_head()
+
+    def _bound_head(self) -> None:
+        self.head_alone_from = math.inf if self.head_tombstones else self.end
 
 
 def version_of(directory: Path) -> int:
