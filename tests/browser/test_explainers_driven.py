@@ -6,24 +6,35 @@ gets there, and says so in words too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from lab_page import LabPage
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.conftest import JupyterLab, page_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-IMPORT = "from promlab.lab import explain"
+NAMES = "vanishing", "quantile", "choose_type"
+CELLS = "from promlab.lab import explain", *(f"explain.{name}()" for name in NAMES)
 PATIENCE_MS = 60_000
+Pictured = Callable[[str], Locator]
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 
 
-def opened(lab_page: LabPage, name: str) -> Locator:
-    lab_page.open(IMPORT, f"explain.{name}()")
-    lab_page.run_all()
-    explainer = lab_page.page.locator(".promlab-explainer")
+@pytest.fixture(scope="module")
+def shown(jupyter: JupyterLab, browser: Browser) -> Iterator[LabPage]:
+    """A page with one of each."""
+    with page_of(jupyter, browser) as page:
+        page.open(*CELLS)
+        page.run_all()
+        yield page
+
+
+def opened(shown: LabPage, name: str) -> Locator:
+    explainer = shown.cell(1 + NAMES.index(name)).locator(".promlab-explainer")
     explainer.wait_for(timeout=PATIENCE_MS)
     explainer.scroll_into_view_if_needed()
     return explainer
@@ -58,22 +69,27 @@ def verdict(explainer: Locator) -> Locator:
 
 
 @pytest.fixture
-def pictures(lab_page: LabPage, tmp_path: Path) -> Iterator[None]:
-    """Afterwards, the page in both themes; nothing may have gone wrong in its console."""
-    yield
+def pictures(shown: LabPage, tmp_path: Path) -> Iterator[Pictured]:
+    """Afterwards, the explainer in both themes; nothing may have gone wrong in the console."""
+    explainers: list[Locator] = []
+
+    def pictured(name: str) -> Locator:
+        explainers.append(opened(shown, name))
+        return explainers[-1]
+
+    yield pictured
     for theme in THEMES:
-        lab_page.theme(theme)
-        lab_page.page.locator(".promlab-explainer").scroll_into_view_if_needed()
-        lab_page.screenshot(tmp_path / f"{theme.split()[1].lower()}.png")
-    assert lab_page.errors == []
+        shown.theme(theme)
+        explainers[0].scroll_into_view_if_needed()
+        shown.screenshot(tmp_path / f"{theme.split()[1].lower()}.png")
+    assert shown.errors == []
 
 
-@pytest.mark.usefixtures("pictures")
-def test_vanishing(lab_page: LabPage) -> None:
-    explainer = opened(lab_page, "vanishing")
+def test_vanishing(shown: LabPage, pictures: Pictured) -> None:
+    explainer = pictures("vanishing")
     expect(verdict(explainer)).to_contain_text("the marker ended the series")
     before = now_at(explainer, "at")
-    drag(lab_page, explainer, "at", -60)
+    drag(shown, explainer, "at", -60)
     assert now_at(explainer, "at") < before
     expect(verdict(explainer)).to_contain_text("the engine says: 5", timeout=PATIENCE_MS)
 
@@ -83,7 +99,7 @@ def test_vanishing(lab_page: LabPage) -> None:
     expect(explainer.get_by_text("by the exporter's own clock")).to_be_visible(timeout=PATIENCE_MS)
     grip = explainer.locator('[data-name="at"]')
     grip.focus()
-    lab_page.page.keyboard.press("End")
+    shown.page.keyboard.press("End")
     expect(verdict(explainer)).to_contain_text("too old", timeout=PATIENCE_MS)
     guess.select_option("a value")
     expect(explainer.get_by_text("the engine says: nothing", exact=True)).to_be_visible(
@@ -93,14 +109,13 @@ def test_vanishing(lab_page: LabPage) -> None:
     expect(explainer.locator(".good")).to_have_text("right", timeout=PATIENCE_MS)
 
 
-@pytest.mark.usefixtures("pictures")
-def test_quantile(lab_page: LabPage) -> None:
-    explainer = opened(lab_page, "quantile")
+def test_quantile(shown: LabPage, pictures: Pictured) -> None:
+    explainer = pictures("quantile")
     expect(verdict(explainer)).to_contain_text("more than 5 % off")
     native = number(explainer, "native histogram").inner_text()
     # Bounds at 0.35 and 0.45 s: the truth is between them.
-    drag(lab_page, explainer, "b4", -68)
-    drag(lab_page, explainer, "b3", 107)
+    drag(shown, explainer, "b4", -68)
+    drag(shown, explainer, "b3", 107)
     expect(verdict(explainer)).to_contain_text("within 5 %", timeout=PATIENCE_MS)
     assert number(explainer, "native histogram").inner_text() == native  # it has no bounds
 
@@ -111,13 +126,12 @@ def test_quantile(lab_page: LabPage) -> None:
     expect(number(explainer, "estimate")).to_have_text("10 s")
     grip = explainer.locator('[data-name="b6"]')
     grip.focus()
-    lab_page.page.keyboard.press("End")
+    shown.page.keyboard.press("End")
     expect(verdict(explainer)).not_to_contain_text("nobody", timeout=PATIENCE_MS)
 
 
-@pytest.mark.usefixtures("pictures")
-def test_choose_type(lab_page: LabPage) -> None:
-    explainer = opened(lab_page, "choose_type")
+def test_choose_type(shown: LabPage, pictures: Pictured) -> None:
+    explainer = pictures("choose_type")
     expect(verdict(explainer)).to_have_text("0 of 12 are right")
     first = explainer.locator("label", has_text="requests answered").locator("select")
     first.select_option("gauge")

@@ -22,8 +22,8 @@ from promlab.tsdb.data import DataReader
 from promlab.tsdb.head import Head
 from promlab.tsdb.open import open as open_reader
 
-KILLS = int(os.environ.get("PROMLAB_CRASH_KILLS", "200"))
-A_ROUND = 100  # kills of one data directory
+KILLS = int(os.environ.get("PROMLAB_CRASH_KILLS", "150"))
+A_ROUND = 75  # kills of one data directory
 CHECKED = 4  # of so many kills, one is followed by a look at everything
 
 
