@@ -98,6 +98,7 @@ def test_kernels_live_in_modules_named_for_them() -> None:
             assert "kernels" in path.name, f"{path} holds kernels: warmup would not find it"
 
 
+@pytest.mark.slow  # it compiles
 def test_warmup_compiles_what_is_missing(tmp_path: Path) -> None:
     cache = tmp_path / "kernels"
     cache.mkdir()

@@ -21,6 +21,7 @@ from tests.alertmanager.alertmanager_process import (
     free_port,
     sink,
 )
+from tests.patience import PATIENCE_S
 
 FAST = (
     "--cluster.peer-timeout=3s", "--cluster.probe-interval=100ms",
@@ -229,7 +230,7 @@ def test_peers_know_each_other_by_certificates(tmp_path: Path) -> None:
         for url, tls in ((f"http://127.0.0.1:{ports[0]}/", None),
                          (f"https://127.0.0.1:{ports[0]}/", context)):  # fmt: skip
             with pytest.raises(OSError):  # noqa: PT011  (reset, or refused, as TLS has it)
-                urllib.request.urlopen(url, context=tls, timeout=20)
+                urllib.request.urlopen(url, context=tls, timeout=PATIENCE_S)
 
 
 def test_bad_tls_settings_of_a_cluster(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.alertmanager.alertmanager_process import (
     stamp,
 )
 
-pytestmark = pytest.mark.peers
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 CONFIG = (Path(__file__).parent / "receivers.yml").read_text(encoding="utf-8")
 ALERTS: list[dict[str, Any]] = [

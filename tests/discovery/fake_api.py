@@ -17,6 +17,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.patience import PATIENCE_S
+
 Routes = Mapping[str, Any]
 
 
@@ -74,7 +76,7 @@ def loop_in_thread() -> Iterator[Callable[[Any], Any]]:
     thread.start()
 
     def run(coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE_S)
 
     try:
         yield run

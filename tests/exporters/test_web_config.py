@@ -19,6 +19,7 @@ import trustme
 from notebook_server import free_port, until
 
 from promlab import lifeline
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def serial(url: str, context: ssl.SSLContext) -> str:
     address = (urlsplit(url).hostname, urlsplit(url).port)
     try:
         with (
-            socket.create_connection(address, timeout=20) as plain,
+            socket.create_connection(address, timeout=PATIENCE_S) as plain,
             context.wrap_socket(plain, server_hostname="127.0.0.1") as secured,
         ):
             return str((secured.getpeercert() or {})["serialNumber"])
@@ -148,6 +149,6 @@ def test_certificates_and_headers_may_change(run_kind: Callable[..., str], tmp_p
     assert serial(url, client) not in ("", first)
     headers = "{X-Frame-Options: deny, X-Content-Type-Options: nosniff}"
     path.write_text(f"{tls}http_server_config:\n  headers: {headers}\n")
-    with urllib.request.urlopen(url, context=client, timeout=20) as answer:
+    with urllib.request.urlopen(url, context=client, timeout=PATIENCE_S) as answer:
         assert answer.headers.get_all("X-Frame-Options") == ["deny"]
         assert answer.headers.get_all("X-Content-Type-Options") == ["nosniff"]

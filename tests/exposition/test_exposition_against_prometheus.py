@@ -16,7 +16,7 @@ import exposition_checklist as checklist
 import pytest
 
 from tests import real_programs
-from tests.patience import until
+from tests.patience import PATIENCE_S, until
 
 TEXT = "text/plain; version=0.0.4"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -97,7 +97,7 @@ def prometheus(peers: Path, folder: Path, port: int, n: int) -> Iterator[str]:
 
 def get(base: str, path: str, **query: str) -> Any:
     url = base + path + ("?" + urllib.parse.urlencode(query) if query else "")
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         return json.load(answer)["data"]
 
 

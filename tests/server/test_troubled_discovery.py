@@ -15,6 +15,8 @@ from running import Running, Target, running, until
 
 from tests.discovery.fake_api import FakeApi, serving
 
+pytestmark = pytest.mark.slow
+
 GARBAGE = {
     "html": lambda _: web.Response(text="<html>sorry", content_type="text/html"),
     "an error": lambda _: web.Response(status=503, text="later"),

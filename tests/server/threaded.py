@@ -41,5 +41,5 @@ def threaded(
         yield f"127.0.0.1:{listener.getsockname()[1]}", box["context"]
     finally:
         box["loop"].call_soon_threadsafe(setattr, box["server"], "should_exit", True)
-        thread.join(30)
+        thread.join(PATIENCE_S)
         listener.close()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests import real_programs
-from tests.patience import until
+from tests.patience import PATIENCE_S, until
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "server"))  # its helpers
 
@@ -166,7 +166,7 @@ def let_in(
         context.load_cert_chain(folder / f"{shown}.pem", folder / f"{shown}.key")
     try:
         with (
-            socket.create_connection(("127.0.0.1", port), timeout=30) as line,
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as line,
             context.wrap_socket(line, server_hostname="127.0.0.1") as secured,
         ):
             secured.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
