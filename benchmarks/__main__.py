@@ -19,6 +19,7 @@ ALL = (
     "tsdb",
     "promql",
     "first_queries",
+    "selectors",
     "pushgateway",
     "alertmanager",
     "load",
