@@ -1,7 +1,7 @@
 """Bare selectors read from blocks: few series for long, many for a short time.
 
 Both servers take the same samples by remote write, make a snapshot of them, and are started
-anew on that: nothing is in their heads. Medians over HTTP and CPU, of raw samples (an instant
+anew on that: nothing is in their heads, and blocks are joined until no more come. Medians over HTTP and CPU, of raw samples (an instant
 query for a range vector) and of a range query at a step of a minute.
 """
 
@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 import urllib.parse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ PER_REQUEST = 40  # samples of a series
 # Metric, series, hours.
 SIZES = (("bench_one", 1, 24), ("bench_some", 2_000, 6), ("bench_many", 20_000, 1))
 ROUNDS = 7
+QUIET_S = 70.0
 FLAGS = (
     "--config.file={config} --web.listen-address=127.0.0.1:{port} --log.level=error "
     "--web.enable-remote-write-receiver --web.enable-admin-api --storage.tsdb.retention.time=90d "
@@ -52,6 +54,7 @@ def main() -> None:
             for (name, run), folder in zip(programs.items(), folders, strict=True)
         ]
         try:
+            wait_for_compactions(folders)
             for metric, series, hours in SIZES:
                 compare(again, f"{metric}, {series:,} series, {hours} h", metric, hours, end)
         finally:
@@ -95,6 +98,18 @@ def snapshot(server: Any) -> str:
     answer = json.loads(ask(server, "POST", "/api/v1/admin/tsdb/snapshot"))
     name: str = answer["data"]["name"]
     return name
+
+
+def wait_for_compactions(folders: list[str]) -> None:
+    """Until no folder's blocks have changed for a while."""
+    before: list[set[str]] = []
+    last = started = time.monotonic()
+    while time.monotonic() - last < QUIET_S and time.monotonic() - started < 10 * QUIET_S:
+        time.sleep(1)
+        now = [{path.parent.name for path in Path(f).glob("*/meta.json")} for f in folders]
+        if now != before:
+            before, last = now, time.monotonic()
+    print("blocks:", *map(len, before), flush=True)
 
 
 def compare(servers: list[Any], title: str, metric: str, hours: int, end: int) -> None:
