@@ -1,8 +1,9 @@
 """Bare selectors read from blocks: few series for long, many for a short time.
 
 Both servers take the same samples by remote write, make a snapshot of them, and are started
-anew on that: nothing is in their heads, and blocks are joined until no more come. Medians over HTTP and CPU, of raw samples (an instant
-query for a range vector) and of a range query at a step of a minute.
+anew on that: nothing is in their heads, and blocks are joined until no more come. Medians over
+HTTP and CPU, of raw samples (an instant query for a range vector) and of a range query at a
+step of a minute.
 """
 
 from __future__ import annotations
