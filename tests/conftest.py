@@ -46,14 +46,15 @@ def _missing(what: str) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first, and one more try where programs of others take part.
 
-    What is slow and comes last is waited for by everybody. The summary names each test that needed
-    its second try; where a failure may be a loss of samples, the test says that it has none.
+    What is slow and comes last is waited for by everybody. Where CI=true all others have a second
+    try too: its machine may stand still for a while. The summary names each test that needed it;
+    where a failure may be a loss of samples, the test says that it has none.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
     for item in items:
         others = item.get_closest_marker("peers") or item.get_closest_marker("browser")
-        if others and not item.get_closest_marker("flaky"):
+        if (others or REQUIRED) and not item.get_closest_marker("flaky"):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
