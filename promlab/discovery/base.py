@@ -57,6 +57,10 @@ class DiscoveryStats:
     delayed: int = 0
     # prometheus_sd_file_read_errors_total
     file_read_errors: int = 0
+    # prometheus_sd_file_scan_duration_seconds, prometheus_sd_file_mtime_seconds{filename}
+    file_scan_s: float = 0.0
+    file_scans: int = 0
+    file_mtimes_s: dict[str, float] = field(default_factory=dict)
     # What one mechanism counts beyond that: name of the metric → by values of its labels
     others: Counter[tuple[str, tuple[tuple[str, str], ...]]] = field(default_factory=Counter)
 

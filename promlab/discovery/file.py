@@ -123,10 +123,13 @@ class FileDiscovery:
 
     def refresh(self, *, everything: bool = False) -> list[TargetGroup]:
         """Look at the files once; groups that changed, empty ones for what is gone."""
+        started_s = time.monotonic()
+        stats = self.around.stats
         found = {path for pattern in self.config.files for path in matching_files(pattern)}
         changed: list[TargetGroup] = []
         for path in sorted(self._stamps.keys() - found):
             del self._stamps[path]
+            stats.file_mtimes_s.pop(path, None)
             self.errors.pop(path, None)
             changed += self._replace(path, [])
         for path in sorted(found):
@@ -134,6 +137,7 @@ class FileDiscovery:
             if stamp == self._stamps.get(path) and not everything:
                 continue
             self._stamps[path] = stamp
+            stats.file_mtimes_s[path] = stamp[0] / 1e9
             try:
                 if stamp[1] > MAX_BYTES:
                     raise ConfigError(f"larger than {MAX_BYTES >> 20} MiB", path=path)
@@ -141,6 +145,8 @@ class FileDiscovery:
                 self.errors.pop(path, None)
             except ConfigError as error:
                 self._failed(path, str(error))
+        stats.file_scan_s += time.monotonic() - started_s
+        stats.file_scans += 1
         return changed
 
     def _replace(self, path: str, groups: list[TargetGroup]) -> list[TargetGroup]:

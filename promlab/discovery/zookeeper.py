@@ -111,6 +111,7 @@ class ZooKeeperDiscovery:
     def _failed(self, error: Exception) -> None:
         config = self.around.config
         self.around.stats.refresh_failures[self.mechanism, config] += 1
+        self.around.stats.count("prometheus_treecache_zookeeper_failures_total")
         text = "%s discovery of job %r keeps what it had: %s"
         log.warning(text, self.mechanism, config, error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import socket
@@ -173,12 +174,17 @@ async def metrics_text(context: Context) -> bytes:
         text += read_metrics(context.sources.remote.readers)
     text = context.metrics.render() + text
     pids = [os.getpid(), os.getppid()]
+    tasks: dict[str, float] = {"reader": len(asyncio.all_tasks())}
     try:
         answer = await context.writer.ask("metrics")
         text += answer["text"].encode()
         rows += answer["discovery"]
         pids.append(answer["pid"])
+        tasks["writer"] = answer["tasks"]
     except PromlabError:
         pass  # The writer is being started again: what is known is still worth having.
     text += discovery_metrics(rows)
+    out = MetricText()
+    out.labelled("promlab_asyncio_tasks", "gauge", "Tasks of event loops.", "process", tasks)
+    text += out.text().encode()
     return text + process_metrics(pids, context.settings.started_ms / 1000)

@@ -18,10 +18,29 @@ if TYPE_CHECKING:
 Row = tuple[str, dict[str, str], float]  # name of the metric, labels, value
 
 _REFRESH = "prometheus_sd_refresh_duration_seconds"
-_GAUGES = ("prometheus_sd_discovered_targets", "prometheus_sd_failed_configs")
+_SCAN = "prometheus_sd_file_scan_duration_seconds"
+_SUMMARIES = (_REFRESH, _SCAN)
+_MTIME = "prometheus_sd_file_mtime_seconds"
+_GAUGES = ("prometheus_sd_discovered_targets", "prometheus_sd_failed_configs", _MTIME)
+_ROLES = ("endpoints", "endpointslice", "ingress", "node", "pod", "service")
+# What has never happened is 0, so that its rate can be alerted on.
+_NEVER_YET: list[tuple[str, dict[str, str]]] = [
+    ("prometheus_sd_dns_lookups_total", {}),
+    ("prometheus_sd_dns_lookup_failures_total", {}),
+    ("prometheus_sd_http_failures_total", {}),
+    ("prometheus_sd_kubernetes_failures_total", {}),
+    *(
+        ("prometheus_sd_kubernetes_events_total", {"event": event, "role": role})
+        for event in ("add", "delete", "update")
+        for role in _ROLES
+    ),
+    ("prometheus_treecache_zookeeper_failures_total", {}),
+]
 _HELP = {
     "prometheus_sd_failed_configs": "Configurations of discovery that could not be loaded.",
     "prometheus_sd_discovered_targets": "Targets found.",
+    _MTIME: "When files of targets were changed, as of when they were read.",
+    _SCAN: "Times that looking at files of targets took.",
     "prometheus_sd_file_read_errors_total": "Files of targets that could not be read.",
     "prometheus_sd_received_updates_total": "Updates that mechanisms gave.",
     "prometheus_sd_refresh_duration_seconds": "Times that refreshes took.",
@@ -54,6 +73,11 @@ def discovery_rows(stats: DiscoveryStats, name: str, discovered: Mapping[str, in
         rows.append(("prometheus_sd_refresh_failures_total", labels, failures))
     if stats.file_read_errors or name == "scrape":
         rows.append(("prometheus_sd_file_read_errors_total", {}, stats.file_read_errors))
+    if name == "scrape":
+        rows += [(metric, dict(labels), 0) for metric, labels in _NEVER_YET]
+        rows += [(_MTIME, {"filename": path}, t_s) for path, t_s in stats.file_mtimes_s.items()]
+        rows.append((f"{_SCAN}_sum", {}, stats.file_scan_s))
+        rows.append((f"{_SCAN}_count", {}, stats.file_scans))
     rows += [(metric, dict(labels), count) for (metric, labels), count in stats.others.items()]
     return rows
 
@@ -67,7 +91,7 @@ def discovery_metrics(rows: Iterable[Row]) -> bytes:
     out = MetricText()
     samples = sorted((_family(metric), metric, labels) for metric, labels in added)
     for family, members in groupby(samples, key=lambda sample: sample[0]):
-        kind = "summary" if family == _REFRESH else "counter"
+        kind = "summary" if family in _SUMMARIES else "counter"
         kind = "gauge" if family in _GAUGES else kind
         out.family(
             family,
@@ -79,4 +103,4 @@ def discovery_metrics(rows: Iterable[Row]) -> bytes:
 
 
 def _family(metric: str) -> str:
-    return _REFRESH if metric.startswith(_REFRESH) else metric
+    return next((each for each in _SUMMARIES if metric.startswith(each)), metric)

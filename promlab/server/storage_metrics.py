@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from promlab.tsdb.head import Head
     from promlab.tsdb.head_stats import HeadStats
 
+_NO_CHECKPOINTS = "Checkpoints of the log: never, its samples are sealed instead."
+_CHECKPOINTS = ("creations", "creations_failed", "deletions", "deletions_failed")
+
 
 def _exemplar_metrics(out: MetricText, head: Head) -> None:
     kept, prefix = head.exemplars, "prometheus_tsdb_exemplar_"
@@ -40,8 +43,7 @@ def head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
         "data_replay_duration_seconds": ("Time that replay took.", stats.replay_s),
         "retention_limit_seconds": ("How long samples are kept.", head.options.retention_s),
     }
-    for name, (text, value) in gauges.items():
-        out.gauge(prefix + name, text, value)
+    out.gauges(prefix, gauges)
     counters: dict[str, tuple[str, float]] = {
         "head_samples_appended_total": ("Samples appended.", stats.appended),
         "head_series_created_total": ("Series ever created.", stats.series),
@@ -52,10 +54,11 @@ def head_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
             "Damaged chunks, set aside when the head was opened.",
             stats.chunk_corruptions,
         ),
+        "wal_writes_failed_total": ("Writes to the log that failed.", commit_failures),
         "commit_failures_total": ("Commits that failed.", commit_failures),
+        **{f"checkpoint_{what}_total": (_NO_CHECKPOINTS, 0) for what in _CHECKPOINTS},
     }
-    for name, (text, value) in counters.items():
-        out.counter(prefix + name, text, value)
+    out.counters(prefix, counters)
 
     _block_metrics(out, head)
     _exemplar_metrics(out, head)
@@ -78,22 +81,16 @@ def agent_metrics(out: MetricText, head: Head, commit_failures: int) -> None:
         "clean_start": ("Whether the last stop was orderly.", int(stats.clean_start)),
         "data_replay_duration_seconds": ("Time that replay took.", stats.replay_s),
     }
-    for name, (text, value) in gauges.items():
-        out.gauge(prefix + name, text, value)
+    out.gauges(prefix, gauges)
     out.labelled(prefix + "samples_appended_total", "counter", "Samples appended.",
                  "type", {"float": stats.appended})  # fmt: skip
-    never = "Checkpoints of the log: never, its samples are sealed instead."
     counters: dict[str, tuple[str, float]] = {
         "out_of_order_samples_total": ("Samples refused: out of order.", stats.out_of_order),
         "exemplars_appended_total": ("Exemplars appended.", head.exemplars.appended),
         "corruptions_total": ("Damaged records in the log.", stats.wal_corruptions),
-        **{
-            f"checkpoint_{what}_total": (never, 0)
-            for what in ("creations", "creations_failed", "deletions", "deletions_failed")
-        },
+        **{f"checkpoint_{what}_total": (_NO_CHECKPOINTS, 0) for what in _CHECKPOINTS},
     }
-    for name, (text, value) in counters.items():
-        out.counter(prefix + name, text, value)
+    out.counters(prefix, counters)
     name = prefix + "truncate_duration_seconds"
     out.summary(name, "Times of deletions of what was sent.", "",
                 {"": head.drops_s.sum}, {"": head.drops_s.count})  # fmt: skip
@@ -126,13 +123,14 @@ def _block_metrics(out: MetricText, head: Head) -> None:
             "Jobs on blocks that were started.",
             stats.compactions + stats.failed,
         ),
+        "compactions_skipped_total": ("Jobs on blocks that were not allowed.", 0),
+        "head_truncations_total": ("Cuts of the head into blocks.", stats.cuts),
         "reloads_total": ("Blocks taken in.", stats.reloads),
         "reloads_failures_total": ("Blocks that could not be read.", stats.reload_failures),
         "time_retentions_total": ("Blocks deleted for their age.", stats.gone["time"]),
         "size_retentions_total": ("Blocks deleted for the size of all.", stats.gone["size"]),
     }
-    for name, (text, value) in counters.items():
-        out.counter(prefix + name, text, value)
+    out.counters(prefix, counters)
     out.counter("promlab_tsdb_blocks_damaged_total", "Blocks set aside.", stats.damaged)
     name = prefix + "compaction_duration_seconds"
     samples: list[tuple[str, dict[str, str], float]] = [

@@ -32,6 +32,16 @@ class MetricText:
         self._family(name, "counter", help_text)
         self._sample(name, {}, value)
 
+    def gauges(self, prefix: str, values: Mapping[str, tuple[str, float]]) -> None:
+        """Gauges without labels: help and value of each by its name behind the prefix."""
+        for name, (help_text, value) in values.items():
+            self.gauge(prefix + name, help_text, value)
+
+    def counters(self, prefix: str, values: Mapping[str, tuple[str, float]]) -> None:
+        """Counters without labels, as `gauges`."""
+        for name, (help_text, value) in values.items():
+            self.counter(prefix + name, help_text, value)
+
     def labelled(
         self,
         name: str,

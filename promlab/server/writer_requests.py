@@ -105,6 +105,7 @@ class WriterRequests:
     async def _metrics(self, _body: Any, _columns: Columns) -> Any:
         return {
             "pid": os.getpid(),
+            "tasks": len(asyncio.all_tasks()),
             "text": writer_views.metrics(self._writer),
             "discovery": writer_views.discovery(self._writer.manager),
         }

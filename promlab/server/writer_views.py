@@ -162,8 +162,7 @@ def _scrape_metrics(out: MetricText, stats: ScrapeStats) -> None:
             stats.exceeded_bucket_limit,
         ),
     }
-    for name, (text, value) in counters.items():
-        out.counter(prefix + name, text, value)
+    out.counters(prefix, counters)
     own: dict[str, tuple[str, float]] = {
         "scrapes_total": ("Scrapes.", stats.scrapes),
         "scrapes_failed_total": ("Scrapes that failed.", stats.scrapes_failed),
@@ -176,8 +175,7 @@ def _scrape_metrics(out: MetricText, stats: ScrapeStats) -> None:
         "layout_changes_total": ("Scrapes whose lines changed.", stats.layout_changes),
         "commit_failures_total": ("Commits that failed after a scrape.", stats.commit_failures),
     }  # fmt: skip
-    for name, (text, value) in own.items():
-        out.counter(f"promlab_target_{name}", text, value)
+    out.counters("promlab_target_", own)
     _by_job(out, stats)
 
 

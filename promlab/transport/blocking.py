@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from promlab.config.document import read_text
-from promlab.config.http_client import HttpClientConfig, TLSConfig
+from promlab.config.http_client import HttpClientConfig, ProxyConfig, TLSConfig
 from promlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,12 +26,18 @@ def blocking_client(
 
     if config.oauth2 is not None:
         raise ConfigError("oauth2 is not supported here: use authorization", path=path)
+    verify = _verify(config)
+    transport: httpx.BaseTransport | None = None
+    if config.proxy != ProxyConfig():
+        from promlab.transport.blocking_proxies import ByProxy
+
+        transport = ByProxy(config.proxy, verify)
     return httpx.Client(
         auth=_basic(config),
         headers={**_headers(config), **headers},
-        verify=_verify(config),
-        proxy=config.proxy.proxy_url or None,
-        trust_env=config.proxy.proxy_from_environment,
+        verify=verify,
+        transport=transport,
+        trust_env=False,  # what comes from the environment is minded there
         follow_redirects=config.follow_redirects,
         timeout=timeout_s,
     )
