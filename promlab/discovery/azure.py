@@ -12,7 +12,7 @@ from urllib.parse import quote
 from promlab.config.mechanisms.clouds import Azure
 from promlab.discovery.answers import Answer
 from promlab.discovery.asking import same_server
-from promlab.discovery.azure_tokens import Tokens, cloud_of
+from promlab.discovery.azure_tokens import cloud_of, login
 from promlab.discovery.base import Surroundings, TargetGroup, label_name
 from promlab.discovery.simple import MAX_PAGES, Simple, target
 from promlab.errors import ConfigError, DiscoveryError
@@ -49,7 +49,7 @@ class AzureDiscovery(Simple[Azure]):
             self._base = cloud_of(config.environment).manager
         except DiscoveryError as error:
             raise ConfigError(str(error)) from None
-        self._tokens = Tokens(config, self.asker)
+        self._tokens = login(config, self.asker)
         self._gate = asyncio.Semaphore(_AT_ONCE)
         # Interfaces change rarely, and the API counts questions: each is kept for a while.
         self._known: dict[str, tuple[float, Answer]] = {}
@@ -60,7 +60,7 @@ class AzureDiscovery(Simple[Azure]):
             targets = await self._targets()
         except DiscoveryError:
             self.around.stats.count("prometheus_sd_azure_failures_total")
-            self._tokens.forget()
+            self._tokens.source.forget()
             raise
         return [TargetGroup("azure", tuple(targets))]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promlab.config.mechanisms.clouds import Azure
 from promlab.discovery.asking import Asker
-from promlab.errors import DiscoveryError, ScrapeError
-from promlab.transport.asking import Reply
+from promlab.discovery.login import Login
+from promlab.errors import DiscoveryError
 from promlab.transport.azure_tokens import AzureTokens, Identity, Method
 
 
@@ -46,30 +45,14 @@ def cloud_of(environment: str) -> Cloud:
     return found
 
 
-class Tokens:
-    """Gets tokens as a section's `authentication_method` says, with the section's client."""
-
-    def __init__(self, config: Azure, asker: Asker) -> None:
-        cloud = cloud_of(config.environment)
-        who = Identity(
-            _METHODS[config.authentication_method],
-            config.tenant_id,
-            config.client_id,
-            config.client_secret.reveal(),
-        )
-        self._asker = asker
-        self._tokens = AzureTokens(cloud.login, f"{cloud.manager}/.default", who, self._ask)
-        self.forget = self._tokens.forget
-
-    async def token(self) -> str:
-        """A token that is good now. Raises DiscoveryError if none is given."""
-        try:
-            return await self._tokens.token()
-        except ScrapeError as error:
-            raise DiscoveryError(str(error)) from None
-
-    async def _ask(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None
-    ) -> Reply:
-        found = await self._asker.ask(url, method=method, headers=headers, body=body)
-        return Reply(found.status, found.headers, found.body)
+def login(config: Azure, asker: Asker) -> Login[AzureTokens]:
+    """Tokens as a section's `authentication_method` says, got with the section's client."""
+    cloud = cloud_of(config.environment)
+    who = Identity(
+        _METHODS[config.authentication_method],
+        config.tenant_id,
+        config.client_id,
+        config.client_secret.reveal(),
+    )
+    scope = f"{cloud.manager}/.default"
+    return Login(asker, lambda ask: AzureTokens(cloud.login, scope, who, ask))

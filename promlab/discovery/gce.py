@@ -4,15 +4,16 @@ google-auth (the extra `google`): a key file, the metadata server, a workload's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from urllib.parse import quote
 
 from promlab.config.mechanisms.clouds import Gce
 from promlab.discovery.answers import Answer
 from promlab.discovery.base import Surroundings, TargetGroup, label_name, listed
+from promlab.discovery.login import Login
 from promlab.discovery.simple import MAX_PAGES, Simple, target
-from promlab.errors import DiscoveryError, ScrapeError
-from promlab.transport.asking import Reply
+from promlab.errors import DiscoveryError
 from promlab.transport.google_tokens import GoogleTokens
 
 SCOPE = "https://www.googleapis.com/auth/compute.readonly"
@@ -26,12 +27,13 @@ class GceDiscovery(Simple[Gce]):
 
     def __init__(self, config: Gce, around: Surroundings) -> None:
         super().__init__(config, around)
-        self._tokens = GoogleTokens(SCOPE, self._ask)
+        refusals = tuple(range(300, 600))
+        self._login = Login(self.asker, partial(GoogleTokens, SCOPE), refusals)
 
     async def refresh(self) -> Sequence[TargetGroup]:
         """Targets of all instances that are in a network."""
         config = self.config
-        token = await self._token()
+        token = await self._login.token()
         place = f"projects/{quote(config.project, safe=':')}/zones/{quote(config.zone, safe='')}"
         url = f"{API}/{place}/instances"
         targets: list[dict[str, str]] = []
@@ -50,20 +52,6 @@ class GceDiscovery(Simple[Gce]):
                 return [TargetGroup(f"GCE_{config.project}_{config.zone}", tuple(targets))]
             params = {**params, "pageToken": answer.text("nextPageToken")}
         raise DiscoveryError(f"the list of instances has more than {MAX_PAGES} pages")
-
-    async def _token(self) -> str:
-        try:
-            return await self._tokens.token()
-        except ScrapeError as error:
-            raise DiscoveryError(str(error)) from None
-
-    async def _ask(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None
-    ) -> Reply:
-        found = await self.asker.ask(
-            url, method=method, headers=headers, body=body, accepted=tuple(range(300, 600))
-        )
-        return Reply(found.status, found.headers, found.body)
 
     def _target(self, instance: Answer) -> dict[str, str]:
         interfaces = instance.items("networkInterfaces")

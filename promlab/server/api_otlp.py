@@ -73,16 +73,20 @@ class OtlpReceiver:
         """Hand samples over; returns what is wrong with some, or ""."""
         from promlab.remote.otlp.cumulative import RunningSums
         from promlab.remote.otlp.json_body import protobuf
+        from promlab.remote.otlp.points import ADDED_UP, AS_THEY_ARE, LEFT_OUT
         from promlab.remote.otlp.rows import OtlpSamples
         from promlab.remote.otlp.series import read_request
 
         if _ADDED_UP in context.features and self._sums is None:
             self._sums = RunningSums()
         sums = self._sums
-        delta = sums is not None or _AS_THEY_ARE in context.features
+        delta = AS_THEY_ARE if _AS_THEY_ARE in context.features else LEFT_OUT
+        delta = delta if sums is None else ADDED_UP
+        typed = "type-and-unit-labels" in context.features
 
         def read() -> tuple[OtlpSamples, Frame]:
-            found = read_request(protobuf(body) if is_json else body, config.otlp, delta=delta)
+            whole = protobuf(body) if is_json else body
+            found = read_request(whole, config.otlp, delta=delta, typed=typed)
             if sums is not None:
                 found = sums.totals(found)
             starts = found.start_ms if "st-storage" in context.features else None

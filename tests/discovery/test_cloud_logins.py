@@ -16,7 +16,7 @@ from promlab.config.http_client import HttpClientConfig
 from promlab.config.mechanisms.clouds import Azure, OpenStack
 from promlab.config.secret import Secret
 from promlab.discovery.asking import Asker
-from promlab.discovery.azure_tokens import Tokens
+from promlab.discovery.azure_tokens import login
 from promlab.discovery.openstack import Access
 from promlab.errors import ConfigError, DiscoveryError
 
@@ -36,7 +36,7 @@ async def asked(api: FakeApi, **options: Any) -> list[dict[str, str]]:
 
     api.routes = {"GET *": answer, "POST *": answer}
     asker = Asker(HttpClientConfig(), "test")
-    tokens = Tokens(Azure(subscription_id="s", **options), asker)
+    tokens = login(Azure(subscription_id="s", **options), asker)
     try:
         assert await tokens.token() == await tokens.token() == "s3cret-token"
     finally:
@@ -83,7 +83,7 @@ async def test_a_workload(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 async def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     asker = Asker(HttpClientConfig(), "test")
-    tokens = Tokens(Azure(subscription_id="s", authentication_method="WorkloadIdentity"), asker)
+    tokens = login(Azure(subscription_id="s", authentication_method="WorkloadIdentity"), asker)
     with pytest.raises(DiscoveryError, match="AZURE_FEDERATED_TOKEN_FILE is not set"):
         await tokens.token()
     await asker.close()

@@ -16,15 +16,18 @@ from promlab.model.wire import BadMessage
 from promlab.remote.otlp.any_value import any_text
 from promlab.remote.otlp.json_body import protobuf
 from promlab.remote.otlp.names import COUNTER, GAUGE, OTHER, Style, label_name, metric_name
+from promlab.remote.otlp.points import ADDED_UP, AS_THEY_ARE, LEFT_OUT
 from promlab.remote.otlp.series import OtlpSamples, read_request
 
 T_MS = 1_700_000_000_000
 Key = tuple[str, frozenset[tuple[str, str]]]
 
 
-def read(body: dict[str, Any], options: str = "", *, delta: bool = False) -> OtlpSamples:
+def read(
+    body: dict[str, Any], options: str = "", *, delta: int = LEFT_OUT, typed: bool = False
+) -> OtlpSamples:
     config = load_text(f"otlp: {{{options}}}").otlp
-    return read_request(protobuf(json.dumps(body).encode()), config, delta=delta)
+    return read_request(protobuf(json.dumps(body).encode()), config, delta=delta, typed=typed)
 
 
 def series(found: OtlpSamples, **only: str) -> dict[Key, float]:
@@ -141,7 +144,7 @@ def test_resource_and_scope_as_labels() -> None:
 
 def test_differences_are_stored_only_when_asked_for() -> None:
     assert key("lost_total") not in series(read(everything(T_MS)))
-    assert series(read(everything(T_MS), delta=True))[key("lost_total")] == 3.0
+    assert series(read(everything(T_MS), delta=ADDED_UP))[key("lost_total")] == 3.0
 
 
 NAMES = [
@@ -235,3 +238,34 @@ def test_empty_and_unknown_parts() -> None:
     assert read({}).n == 0
     assert read({"resourceMetrics": [{"scopeMetrics": [{"metrics": [sum_("", "")]}]}]}).n == 0
     assert any_text(b"") == ""
+
+
+def test_types_and_units_become_labels_where_that_is_wanted() -> None:
+    found = read(everything(T_MS), typed=True)
+    got = {
+        row["__name__"]: (row.get("__type__", ""), row.get("__unit__", ""))
+        for row in found.labels.rows()
+    }
+    expected = {
+        "room_temperature_celsius": ("gauge", "celsius"),
+        "load_ratio": ("gauge", ""),
+        "speed_meters_per_second": ("gauge", "meters_per_second"),
+        "http_requests_total": ("counter", ""),
+        "latency_time_milliseconds_total": ("counter", "milliseconds"),
+        "queue_size": ("gauge", ""),
+        "sum_mary_microseconds_sum": ("summary", "microseconds"),
+        "target_info": ("", ""),
+    }
+    assert {name: got[name] for name in expected} == expected
+    buckets = {kinds for name, kinds in got.items() if name.endswith("_bucket")}
+    assert {kind for kind, _ in buckets} == {"histogram"}
+
+
+@pytest.mark.parametrize(("delta", "kind"), [(ADDED_UP, "counter"), (AS_THEY_ARE, "")])
+def test_differences_that_are_stored_have_no_type(delta: int, kind: str) -> None:
+    point = {"timeUnixNano": f"{T_MS}000000", "asDouble": 1.0}
+    metric = sum_("a", "By", point, temporality=1)
+    body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}
+    [row] = read(body, delta=delta, typed=True).labels.rows()
+    assert row.get("__type__", "") == kind
+    assert row["__unit__"] == "bytes"

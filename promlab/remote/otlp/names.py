@@ -72,6 +72,12 @@ def _units(unit: str) -> tuple[str, str]:
     return first, f"per_{second}" if second else ""
 
 
+def unit_name(unit: str, style: Style) -> str:
+    """What a unit is called, "" for none."""
+    parts = _units(unit)
+    return "_".join(filter(None, map(_cleaned, parts) if style.escaped else parts))
+
+
 def _escaped_with_suffixes(name: str, unit: str, kind: int) -> str:
     tokens = [token for token in _APART.split(name) if token]
     first, second = (_cleaned(part) for part in _units(unit))

@@ -18,11 +18,21 @@ from promlab.remote.otlp.labels import (
     read_resources,
     scope_columns,
 )
-from promlab.remote.otlp.names import COUNTER, GAUGE, OTHER, Style, label_name, metric_name
+from promlab.remote.otlp.names import (
+    COUNTER,
+    GAUGE,
+    OTHER,
+    Style,
+    label_name,
+    metric_name,
+    unit_name,
+)
 
 Index = npt.NDArray[np.int64]
 KINDS = ("gauge", "sum", "histogram", "exponential", "summary")
+LEFT_OUT, ADDED_UP, AS_THEY_ARE = range(3)  # what becomes of differences
 _DELTA, _CUMULATIVE = 1, 2
+_TYPES = {"histogram": "histogram", "exponential": "histogram", "summary": "summary"}
 _NO_VALUE = 1  # flag: the series has ended
 
 
@@ -34,6 +44,7 @@ class Metrics(NamedTuple):
     resource: Index
     resources: Resources
     scopes: Columns  # {} where scopes are no labels
+    types: Columns  # `__type__` and `__unit__`, {} where these are no labels
 
 
 class Points(NamedTuple):
@@ -54,8 +65,10 @@ class Points(NamedTuple):
         return len(self.at)
 
 
-def read_metrics(body: Decoded, config: OTLPConfig, symbols: Symbols) -> Metrics:
-    """The metrics of a request. Raises BadMessage."""
+def read_metrics(
+    body: Decoded, config: OTLPConfig, symbols: Symbols, *, typed: bool = False
+) -> Metrics:
+    """The metrics of a request; `typed`: their types and units are labels. Raises BadMessage."""
     style = Style.of(config)
     n = body.count("scope_metrics.metric")
     texts = []
@@ -73,13 +86,24 @@ def read_metrics(body: Decoded, config: OTLPConfig, symbols: Symbols) -> Metrics
     resource = body.field("resource_metrics.scope").owners.astype(np.int64)[scope]
     resources = read_resources(body, config, style, symbols)
     scopes = scope_columns(body, style, symbols) if config.promote_scope_metadata else {}
-    return Metrics(names, scope, resource, resources, scopes)
+    types = _types(body, kinds, texts[1], style, symbols) if typed else {}
+    return Metrics(names, scope, resource, resources, scopes, types)
+
+
+def _types(
+    body: Decoded, kinds: Index, units: list[str], style: Style, symbols: Symbols
+) -> Columns:
+    types = np.full(len(kinds), symbols.code("gauge"), np.uint32)  # sums that go down, too
+    types[kinds == COUNTER] = symbols.code("counter")
+    for kind, name in _TYPES.items():
+        types[body.field(f"metric.{kind}").owners] = symbols.code(name)
+    return {"__type__": types, "__unit__": symbols.codes(unit_name(each, style) for each in units)}
 
 
 def read_points(
-    body: Decoded, kind: str, metrics: Metrics, config: OTLPConfig, symbols: Symbols, *, delta: bool
+    body: Decoded, kind: str, metrics: Metrics, config: OTLPConfig, symbols: Symbols, *, delta: int
 ) -> Points:
-    """The points of one kind; without `delta` those that are differences are left out."""
+    """The points of one kind; those that are differences as `delta` says."""
     n = body.count(f"{kind}.point")
     around = body.field(f"{kind}.point").owners.astype(np.int64)
     metric = body.field(f"metric.{kind}").owners.astype(np.int64)[around]
@@ -94,6 +118,9 @@ def read_points(
     start_ms = (body.words(f"{kind}_point.start_ns", n) // np.uint64(1_000_000)).astype(np.int64)
     ended = (body.integers(f"{kind}_point.flags", n) & _NO_VALUE) != 0
     labels = _labels(body, kind, metrics, metric, config, symbols)
+    if delta == AS_THEY_ARE and "__type__" in labels:
+        # As in Prometheus: no type says that these are differences.
+        labels["__type__"] = np.where(differences, np.uint32(0), labels["__type__"])
     taken = {name: codes[at] for name, codes in labels.items()}
     return Points(kind, at, metric[at], t_ms[at], start_ms[at], ended[at], differences[at], taken)
 
@@ -116,6 +143,8 @@ def _labels(
         own = columns.get(name)
         promoted = codes[resource]
         columns[name] = promoted if own is None else np.where(own != 0, own, promoted)
+    for name, codes in metrics.types.items():
+        columns[name] = codes[metric]
     for name, codes in metrics.scopes.items():
         columns[name] = codes[metrics.scope[metric]]
     resources = metrics.resources

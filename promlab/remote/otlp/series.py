@@ -14,7 +14,15 @@ from promlab.model.wire import Decoded, decode
 from promlab.remote.otlp.exemplars import PointExemplar, RowOf, read_exemplars
 from promlab.remote.otlp.histograms import explicit_table, exponential_table, read_classic
 from promlab.remote.otlp.names import Style
-from promlab.remote.otlp.points import KINDS, Index, Metrics, Points, read_metrics, read_points
+from promlab.remote.otlp.points import (
+    KINDS,
+    LEFT_OUT,
+    Index,
+    Metrics,
+    Points,
+    read_metrics,
+    read_points,
+)
 from promlab.remote.otlp.rows import OtlpSamples, Rows
 from promlab.remote.otlp.schema import REQUEST
 
@@ -22,14 +30,17 @@ _MOST_PARTS = 1 << 22  # fields of one request: 84 MB of columns
 _INFO_EVERY_MS = 150_000  # half of the default lookback: target_info is never missing
 
 
-def read_request(body: bytes, config: OTLPConfig, *, delta: bool = False) -> OtlpSamples:
+def read_request(
+    body: bytes, config: OTLPConfig, *, delta: int = LEFT_OUT, typed: bool = False
+) -> OtlpSamples:
     """The samples of a protobuf request. Raises BadMessage.
 
-    With `delta` points that are differences are among them, and marked.
+    Unless `delta` is LEFT_OUT points that are differences are among them, and marked. With `typed`
+    there are the labels `__type__` and `__unit__`.
     """
     found = decode(body, REQUEST, most=_MOST_PARTS)
     symbols = Symbols()
-    metrics = read_metrics(found, config, symbols)
+    metrics = read_metrics(found, config, symbols, typed=typed)
     rows, skipped, exemplars = Rows(symbols), list[str](), list[PointExemplar]()
     times = []
     for kind in KINDS:
