@@ -27,6 +27,15 @@ def _attributes(at: At) -> tuple[str, ...]:
     return tuple(found)
 
 
+_known = kinds.one_of(*STRATEGIES, what="translation strategy")
+
+
+def _strategy(at: At) -> str:
+    """An empty one is the default, as where there is none."""
+    return _known(at) if at.text() else STRATEGIES[0]
+
+
+strategy: Kind[str] = Kind(_strategy, _known.write, STRATEGIES[0], shape=_known.shape)
 attributes: Kind[tuple[str, ...]] = Kind(_attributes, list, ())
 
 
@@ -37,9 +46,7 @@ class OTLPConfig(Section):
     promote_all_resource_attributes: bool = opt(kinds.boolean, False)
     promote_resource_attributes: tuple[str, ...] = opt(attributes, ())
     ignore_resource_attributes: tuple[str, ...] = opt(attributes, ())
-    translation_strategy: str = opt(
-        kinds.one_of(*STRATEGIES, what="translation strategy"), STRATEGIES[0]
-    )
+    translation_strategy: str = opt(strategy, STRATEGIES[0])
     keep_identifying_resource_attributes: bool = opt(kinds.boolean, False)
     convert_histograms_to_nhcb: bool = opt(kinds.boolean, False)
     promote_scope_metadata: bool = opt(kinds.boolean, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.peers]
 
 QUEUES = {
     "good": "",
+    "slow": "",  # takes its time
     "broken": "",  # 500 to all
     "flaky": "",  # 500 to every other one
     "picky": "",  # 400 to all
@@ -31,6 +33,7 @@ QUEUES = {
     "patient": "retry_on_http_429: true",
     "later": "",  # 503, and when to come again
 }
+SLOW_S = 0.5
 STATUS = {"broken": 500, "picky": 400, "busy": 429, "patient": 429, "later": 503}
 NAME = re.compile(r"prometheus_remote_storage_(\w+)\{([^}]*)\} (\S+)")
 Counted = dict[tuple[str, str], float]  # by metric and endpoint
@@ -48,6 +51,8 @@ def receivers() -> Iterator[str]:
             name = self.path.rpartition("/")[2]
             asked[self.path] = asked.get(self.path, 0) + 1
             status = STATUS.get(name, 204)
+            if name == "slow":
+                time.sleep(SLOW_S)
             if name == "flaky" and asked[self.path] % 2:
                 status = 500
             self.send_response(status)

@@ -269,3 +269,12 @@ def test_differences_that_are_stored_have_no_type(delta: int, kind: str) -> None
     [row] = read(body, delta=delta, typed=True).labels.rows()
     assert row.get("__type__", "") == kind
     assert row["__unit__"] == "bytes"
+
+
+@pytest.mark.parametrize("written", ["''", ""])
+def test_no_strategy_is_the_default_one(written: str) -> None:
+    names = [
+        sorted(row["__name__"] for row in read(everything(T_MS), options).labels.rows())
+        for options in (f"translation_strategy: {written}", "")
+    ]
+    assert names[0] == names[1]
