@@ -274,3 +274,6 @@ class TargetIngest:
         stats.sample_duplicate += outcome.duplicate
         stats.sample_out_of_order += outcome.out_of_order
         stats.sample_out_of_bounds += outcome.too_old
+        if outcome.duplicate or outcome.out_of_order or outcome.too_old:
+            job, instance = (self._labels.get(name, "") for name in ("job", "instance"))
+            stats.refusals.note(f"job {job!r}, instance {instance!r}", outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from promlab.model.quantiles import Window
+from promlab.scrape.refusals import Refusals
 
 
 @dataclass(slots=True)
@@ -60,6 +61,8 @@ class ScrapeStats:
     layout_changes: int = 0
     # promlab_target_commit_failures_total
     commit_failures: int = 0
+    # in the log: samples that storage did not take
+    refusals: Refusals = field(default_factory=Refusals)
 
     def observe_interval(self, name: str, seconds: float) -> None:
         """Count the time between two scrapes of a target."""

@@ -147,4 +147,6 @@ def test_a_clock_that_is_set_back_without_a_window(
         until(lambda: refused(server) > 0, "the count of refused samples")
         clock.set(HOUR_S)
         wait_for_new_samples(server, clock)
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    log = (tmp_path / "log").read_text()
+    assert "scraped samples are refused" in log
+    assert "Traceback" not in log

@@ -180,7 +180,8 @@ def test_every_place_of_the_series_log(tmp_path: Path, where: str) -> None:
             head = Head.open(path, options=SMALL)
             assert head.wal_corruptions >= 1, how
             write_series(head, others, 3_000)
-            assert all(read(path)[key] == samples for key, samples in more.items()), how
+            found = read(path)
+            assert all(found[key] == samples for key, samples in more.items()), how
             kill(head)
             head = Head.open(path, options=SMALL)
             found = read(path)
