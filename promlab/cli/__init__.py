@@ -2,8 +2,9 @@
 
 A subcommand's module has `configure(parser)` and `run(args) -> exit code`. It is imported only
 when it is called for, so that `promlab --help` stays quick. A group of subcommands is a package
-that lists them in `COMMANDS`. Errors of promlab's own tree end a command with one line on stderr
-and exit code 1, 2 for a configuration; never a traceback.
+that lists them in `COMMANDS`. Errors of promlab's own tree, and wrong flags, end a command with
+one line on stderr and exit code 1, as those of Prometheus's programs; 2 for a configuration that
+a server can't start with. Never a traceback.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from keyword import iskeyword
+from typing import NoReturn
 
 from promlab import __version__
 from promlab.errors import ConfigError, PromlabError
@@ -36,8 +38,17 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """What tells of wrong commands and flags; theirs are exit code 1 too."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program."""
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: error: {message}\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns the exit code (2 for a bad configuration)."""
+    """Run one subcommand; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     _add_commands(parser, "promlab.cli", COMMANDS, arguments)
@@ -46,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args) or 0)
     except ConfigError as error:
         print(f"promlab: error: {error}", file=sys.stderr)
-        return 2
+        return 2 if arguments[:1] == ["serve"] else 1
     except PromlabError as error:
         print(f"promlab: error: {error}", file=sys.stderr)
         return 1
@@ -66,9 +77,7 @@ def whole_parser() -> argparse.ArgumentParser:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="promlab", description="Prometheus, whole, in Python.", allow_abbrev=False
-    )
+    parser = Parser(prog="promlab", description="Prometheus, whole, in Python.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"promlab, version {__version__}")
     return parser
 

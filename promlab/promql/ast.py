@@ -276,6 +276,16 @@ class Binary(Node):
     def __hash__(self) -> int:
         return self._hash
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Flat, as a chain may be longer than pickling nests; and hashes differ by process.
+        chain = spine(self)
+        links = [
+            (link.op, link.rhs, link.returns_bool, link.matching,
+             link.start, link.end, link.op_start)
+            for link in chain
+        ]  # fmt: skip
+        return _chained, (chain[0].lhs, links)
+
     def __repr__(self) -> str:
         chain = spine(self)
         parts = [f"Binary(op={link.op!r}, lhs=" for link in reversed(chain)]
@@ -369,6 +379,14 @@ def spine(node: Binary) -> list[Binary]:
     while isinstance(found[-1].lhs, Binary):
         found.append(found[-1].lhs)
     return found[::-1]
+
+
+def _chained(first: Expr, links: list[tuple[Any, ...]]) -> Expr:
+    """The chain of operators that was taken apart into its first operand and its links."""
+    for op, rhs, returns_bool, matching, start, end, op_start in links:
+        places = {"start": start, "end": end, "op_start": op_start}
+        first = Binary(op, first, rhs, returns_bool, matching, **places)
+    return first
 
 
 def walk(node: Node) -> Iterator[Node]:

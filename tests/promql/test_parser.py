@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 import subprocess
 import sys
 import urllib.error
@@ -291,6 +292,10 @@ def test_chains_of_operators_may_be_long() -> None:
         assert len(list(ast.walk(chain))) == 2 * n - 1
         assert ast.rewrite(chain, lambda node: node) is chain
         assert copy.deepcopy(chain) is chain
+        unpickled = pickle.loads(pickle.dumps(chain))
+        assert unpickled == chain
+        places = [(n.start, n.end) for n in ast.walk(unpickled)]
+        assert places == [(n.start, n.end) for n in ast.walk(chain)]
         assert hash(chain) == hash(parse(str(chain)))
         assert repr(chain).count("Binary(op=") == n - 1
         assert str(with_matchers(chain, job="a")) == f" {op} ".join(['x{job="a"}'] * n)

@@ -59,7 +59,8 @@ def _check(path: str, args: argparse.Namespace, wanted: frozenset[str]) -> int:
     code = _long_intervals(config, wanted, args.lint_fatal)
     print(f" SUCCESS: {path} is valid prometheus config file syntax\n")
     codes = [
-        check_file(file, "", wanted, args.lint_fatal, args.ignore_unknown_fields) for file in files
+        check_file(file, None, wanted, args.lint_fatal, args.ignore_unknown_fields)
+        for file in files
     ]
     return max([code, *codes], key=(lint.VALID, lint.LINT, lint.NOT_VALID).index)
 

@@ -13,7 +13,9 @@ from promlab.cli.check.metric_lint import families_of, problems_of
 def configure(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument(
-        "--extended", action="store_true", help="print how many series each metric has, too"
+        "--extended",
+        action="store_true",
+        help="print how many series each metric has, too, where no problem is found",
     )
     parser.add_argument("--lint", choices=("all", "none"), default="all", help="what to look for")
 
@@ -27,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     problems = problems_of(families) if args.lint == "all" else []
     for problem in problems:
         print(problem, file=sys.stderr)
-    if args.extended:
+    if args.extended and not problems:
         _print_cardinalities(Counter({family.name: family.series for family in families}))
     return lint.LINT if problems else lint.VALID
 

@@ -30,25 +30,27 @@ def run(args: argparse.Namespace) -> int:
     missing = [path for path in args.files if not Path(path).is_file()]
     if missing:
         raise ConfigError("there is no such file", path=missing[0])
-    sources = [(path, "") for path in args.files] or [(STANDARD_INPUT, sys.stdin.read())]
+    sources: list[tuple[str, str | None]] = [(path, None) for path in args.files]
     codes = [
         check_file(path, text, wanted, args.lint_fatal, args.ignore_unknown_fields)
-        for path, text in sources
+        for path, text in sources or [(STANDARD_INPUT, sys.stdin.read())]
     ]
     return max(codes, key=(lint.VALID, lint.LINT, lint.NOT_VALID).index)
 
 
 def check_file(
-    path: str, text: str, wanted: frozenset[str], fatal: bool, ignore_unknown: bool
+    path: str, text: str | None, wanted: frozenset[str], fatal: bool, ignore_unknown: bool
 ) -> int:
     """Check one file (or a text that stands for it), say what was found; returns an exit code."""
     from promlab.promql import parse
     from promlab.templating.prometheus import check
 
-    print(f"{'Parsing' if text else 'Checking'} {path}")
+    print(f"Checking {path}")
     checks = Checks(parse, check, ignore_unknown=ignore_unknown)
     try:
-        groups, problems = examine_rule_text(text or read_text(path), path, checks)
+        groups, problems = examine_rule_text(
+            read_text(path) if text is None else text, path, checks
+        )
     except ConfigError as error:
         groups, problems = (), [error]
     if problems:

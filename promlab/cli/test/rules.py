@@ -17,7 +17,10 @@ from promlab.config.rules import RuleGroupConfig, load_rule_file
 from promlab.errors import ConfigError, PromlabError
 
 if TYPE_CHECKING:
+    from promlab.promql.options import EngineOptions
     from promlab.ruletest.run import Outcome
+
+DELAYED = "promql-delayed-name-removal"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +40,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let fields pass in rule files that a server would refuse",
     )
+    parser.add_argument(
+        "--enable-feature", action="append", default=[], metavar="NAMES", dest="features",
+        help="experimental parts of PromQL to allow, separated by commas; repeatable",
+    )  # fmt: skip
 
 
 @dataclass
@@ -53,15 +60,27 @@ def run(args: argparse.Namespace) -> int:
     for path in args.files:
         if not Path(path).is_file():
             raise ConfigError("there is no such file", path=path)
-    suites = [_run(path, args) for path in args.files]
+    options = _options(args.features)
+    suites = [_run(path, args, options) for path in args.files]
     if args.junit:
         _write_junit(suites, Path(args.junit))
     failed = any(suite.error or any(o.problems for o in suite.outcomes) for suite in suites)
     return int(failed)
 
 
-def _run(path: str, args: argparse.Namespace) -> _Suite:
+def _options(given: Sequence[str]) -> EngineOptions:
+    from promlab.promql.checks import ALL_FEATURES
     from promlab.promql.options import EngineOptions
+
+    names = frozenset(name for text in given for name in text.split(",") if name)
+    for name in sorted(names - ALL_FEATURES - {DELAYED}):
+        print(f"  WARNING: Unknown feature passed to --enable-feature: {name}")
+    return EngineOptions(
+        threads=1, features=names & ALL_FEATURES, delayed_name_removal=DELAYED in names
+    )
+
+
+def _run(path: str, args: argparse.Namespace, options: EngineOptions) -> _Suite:
     from promlab.ruletest.file import load
     from promlab.ruletest.run import run_file
 
@@ -69,7 +88,7 @@ def _run(path: str, args: argparse.Namespace) -> _Suite:
     try:
         file = load(path)
         groups = _groups(file.rule_files, args.ignore_unknown_fields)
-        for outcome in run_file(file, groups, EngineOptions(threads=1), args.only):
+        for outcome in run_file(file, groups, options, args.only):
             suite.outcomes.append(outcome)
             if args.debug:
                 print(f"DEBUG: Test {outcome.name}, {outcome.took_s:.3f}s\n{outcome.dump}")
