@@ -63,10 +63,8 @@ stackit: {{project: p, region: r, endpoint: '{NOWHERE}', service_account_key: MA
 private_key: MARK, {_HTTP}}}
 uyuni: {{server: '{NOWHERE}', username: u, password: MARK, {_HTTP}}}
 vultr: {{{_BEARER}}}
-"""
-# Those whose client knows no proxy, or that a key must be real for: never run.
-_NOT_RUN = f"""
-ovhcloud: {{service: vps, application_key: k, application_secret: MARK, consumer_key: MARK}}
+ovhcloud: {{service: vps, endpoint: '{NOWHERE}', application_key: k, application_secret: MARK, \
+consumer_key: MARK}}
 oci: {{region: r, tenancy: t, user: u, fingerprint: f, key_file: k, key_passphrase: MARK, {_HTTP}}}
 """
 _JOBS = f"""
@@ -156,7 +154,7 @@ def server(*, to_run: bool = False) -> str:
     """A prometheus.yml; `to_run` leaves out what would be refused, or ask elsewhere."""
     text = f"scrape_configs:{_JOBS}" + "".join(_jobs(_SECTIONS))
     if not to_run:
-        text += _KEY + "".join(_jobs(_NOT_RUN))
+        text += _KEY
     return _marked(text + _SENDING)
 
 
