@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -221,35 +221,45 @@ class Block:
         for number in np.unique(of_group).tolist():
             group = file.groups[number]
             rows = wanted[of_group == number] - group.first_row
-            sizes = self._kept(number, -1, group)
-            chunk = group.columns["t_ms"]
-            page, from_at = places(chunk, sizes, np.ones(group.rows, bool))
+            sizes, page, from_at = self._list_places(number, group)
             for one in np.unique(page[rows]).tolist():
                 mine = rows[page[rows] == one]
-                items = self._kept(number, one, group)
+                items = self._list_items(number, one, group)
                 if int((from_at[mine] + sizes[mine]).max()) > len(items):
-                    raise file.damaged(int(chunk.pages_at[one]))
+                    raise file.damaged(int(group.columns["t_ms"].pages_at[one]))
                 parts.append(_gather(items, from_at[mine], sizes[mine]))
                 counts.append(sizes[mine])
         flat = np.concatenate([np.zeros(0, np.int64), *parts])
         ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *counts]))
         return flat, ends.astype(np.int64)
 
-    def _kept(self, number: int, page: int, group: RowGroup) -> Longs:
-        """Items of a page of times, or (page -1) the sizes of a row group's lists."""
-        key = (number, page)
+    def _list_places(self, number: int, group: RowGroup) -> Longs:
+        """Of each list of a row group: its size, its page, its first item there. i64[3, lists]"""
+
+        def read() -> Longs:
+            sizes = self._times.ints(group, "count")
+            everywhere = np.ones(group.rows, bool)
+            return np.array([sizes, *places(group.columns["t_ms"], sizes, everywhere)])
+
+        return self._kept((number, -1), read)
+
+    def _list_items(self, number: int, page: int, group: RowGroup) -> Longs:
+        """All times of a page."""
+        return self._kept((number, page), lambda: self._times.items(group.columns["t_ms"], page))
+
+    def _kept(self, key: tuple[int, int], read: Callable[[], Longs]) -> Longs:
+        """What is read of times, for as long as there is room."""
         with self._lock:
             found = self._lists.get(key)
             if found is not None:
                 self._lists.move_to_end(key)
                 return found
-        if page < 0:
-            items = self._times.ints(group, "count")
-        else:
-            items = self._times.items(group.columns["t_ms"], page)
+        items = read()
         with self._lock:
             self._lists[key] = items
-            while sum(map(len, self._lists.values())) > _KEPT_TIMES and len(self._lists) > 1:
+            while sum(one.size for one in self._lists.values()) > _KEPT_TIMES:
+                if len(self._lists) == 1:
+                    break
                 self._lists.popitem(last=False)
         return items
 

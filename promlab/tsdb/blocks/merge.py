@@ -122,8 +122,7 @@ class Gathering:
             if part.block.tombstones:
                 own = part.block.numbers[part.series[at]]
                 pieces = _without(pieces, own, part.block.tombstones, flat, self._times_used)
-            self._pieces.append(pieces.take(pieces.samples > 0))
-            self.sources.append(Source(part.block, rows))
+            self._add(pieces, Source(part.block, rows))
         self._add_times(flat)
 
     def add_head(self, part: HeadPart) -> None:
@@ -139,9 +138,13 @@ class Gathering:
         )
         if part.deleted:
             pieces = _without(pieces, part.to, part.deleted, batch.t_ms, self._times_used)
-        self._pieces.append(pieces.take(pieces.samples > 0))
-        self.sources.append(Source(None, None, batch))
+        self._add(pieces, Source(None, None, batch))
         self._add_times(batch.t_ms)
+
+    def _add(self, pieces: Pieces, source: Source) -> None:
+        some = pieces.samples > 0
+        self._pieces.append(pieces if some.all() else pieces.take(some))
+        self.sources.append(source)
 
     def copy(self) -> Gathering:
         """Another one, to which more can be added."""
