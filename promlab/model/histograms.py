@@ -189,6 +189,8 @@ def ordered_buckets(table: HistogramTable) -> OrderedBuckets:
         filled = np.flatnonzero(side.counts != 0)
         row = np.repeat(rows, np.diff(side.offsets))[filled]
         lower, upper = bucket_bounds(table, row, side.indices[filled])
+        # What the zero bucket covers is not covered twice: a bucket begins where that ends.
+        lower = np.where(table.custom[row] < 0, np.maximum(lower, width[row]), lower)
         if sign < 0:
             lower, upper = -upper, -lower
         parts.append((row, lower, upper, side.counts[filled]))

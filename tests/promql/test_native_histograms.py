@@ -29,6 +29,7 @@ from promlab.promql.native_histograms import (
     texts,
 )
 from promlab.promqltest.histograms import Plain, parse_histogram, plain_row, table_of
+from tests.made_histograms import histogram, stack
 
 counts = st.integers(0, 20).map(float)
 sides = st.dictionaries(st.integers(-6, 9), st.integers(1, 20).map(float), max_size=6)
@@ -176,6 +177,26 @@ def test_buckets_in_order() -> None:
     assert found.upper.tolist() == [-1, -0.5, 0.1, 1, 4, 1, 5, math.inf]
     assert found.counts.tolist() == [4, 3, 2, 1, 2, 1, 2, 3]
     assert found.place.tolist() == [-1, -1, 0, 1, 1, 1, 1, 1]
+
+
+def test_buckets_begin_where_the_zero_bucket_ends() -> None:
+    """As the real server prints them, those too that are all inside of the zero bucket."""
+    found = ordered_buckets(
+        stack(
+            [
+                histogram(
+                    zero_count=2, zero_threshold=0.6,
+                    positive={-1: 1, 0: 3, 1: 2}, negative={-1: 1, 0: 3, 2: 2},
+                ),
+                histogram(schema=-53, positive={0: 1, 1: 2}, bounds=(-1.0, 2.0)),
+            ]
+        )
+    )  # fmt: skip
+    bounds = list(zip(found.lower.tolist(), found.upper.tolist(), strict=True))
+    assert bounds[:7] == [
+        (-4, -2), (-1, -0.6), (-0.5, -0.6), (-0.6, 0.6), (0.6, 0.5), (0.6, 1), (1, 2),
+    ]  # fmt: skip
+    assert bounds[7:] == [(-math.inf, -1), (-1, 2)]
 
 
 def test_text() -> None:
