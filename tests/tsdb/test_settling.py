@@ -110,6 +110,7 @@ def test_chunks_stay_when_blocks_cannot_be_written(
         held = filled(tmp_path)
     assert "00000001" in left(tmp_path)
     assert not block_names(tmp_path)
+    assert not list(tmp_path.glob("*.tmp-*"))
     with open_reader(tmp_path) as reader:
         assert everything(reader) == held
     head = Head.open(tmp_path, options=SETTLING)

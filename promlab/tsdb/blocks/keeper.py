@@ -339,8 +339,8 @@ class BlockKeeper:
                 self._poll(self._running)
 
     def stop(self) -> None:
-        """Take no more steps. A cut that is being written is waited for, other work is ended:
-        what it has not finished is swept later."""
+        """Take no more steps. A cut that is being written is waited for, other work is ended,
+        and what it has not finished is swept."""
         self._stopped = True
         try:
             if self._running is not None and self._running.job["kind"] == "cut":
@@ -357,6 +357,8 @@ class BlockKeeper:
             if running.process.stdout is not None:
                 running.process.stdout.close()
             lifeline.release(running.process)
+            with contextlib.suppress(StorageError):
+                folders.sweep(self._directory)  # what it had begun
         error = StorageError("the server is stopping")
         while self._asked:
             self._asked.popleft()[1].set_exception(error)
