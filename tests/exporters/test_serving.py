@@ -221,21 +221,21 @@ def test_a_collector_can_be_switched_off(run_exporter: Callable[..., str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("flags", "code", "text"),
+    ("flags", "text"),
     [
-        (["--web.listen-address=nowhere:x"], 2, "write host:port"),
-        (["--web.telemetry-path=metrics"], 2, "must be a path"),
-        (["--collector.netdev.device-exclude=("], 2, "--collector.netdev.device-exclude"),
-        (["--collector.nonsense"], 2, "unrecognized arguments"),
+        (["--web.listen-address=nowhere:x"], "write host:port"),
+        (["--web.telemetry-path=metrics"], "must be a path"),
+        (["--collector.netdev.device-exclude=("], "--collector.netdev.device-exclude"),
+        (["--collector.nonsense"], "unrecognized arguments"),
     ],
 )
-def test_bad_flags_end_in_one_line(flags: list[str], code: int, text: str) -> None:
+def test_bad_flags_end_in_one_line(flags: list[str], text: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "promlab", "exporter", "node", *flags],
         capture_output=True,
         text=True,
     )
-    assert done.returncode == code
+    assert done.returncode == 1  # as the real exporter's
     assert text in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -42,6 +42,7 @@ def asked(context: Context) -> Context:
         },
         "metrics": {
             "pid": 1,
+            "tasks": 2,
             "text": "# TYPE writer_things gauge\nwriter_things 1\n",
             "discovery": [["prometheus_sd_updates_total", {"name": "scrape"}, 2]],
         },

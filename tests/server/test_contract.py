@@ -55,7 +55,7 @@ def context(settings: Settings) -> Context:
         "head_stats": {
             "numSeries": 4, "numLabelPairs": 9, "chunkCount": 0, "minTime": 0, "maxTime": 1,
         },
-        "metrics": {"pid": 1, "text": "# TYPE a gauge\na 1\n", "discovery": []},
+        "metrics": {"pid": 1, "tasks": 2, "text": "# TYPE a gauge\na 1\n", "discovery": []},
         "replay": {"min": 0, "max": 0, "current": 0},
         "blocks": [],
         "snapshot": "20260101T000000Z-0123456789abcdef",
