@@ -53,9 +53,9 @@ async def query(context: Context, request: Request) -> Response:
 
     asked = Asked(text, (t_ms, t_ms, 0), (text, 0), timeout_s)
     ran = await _run(context, request, asked, evaluate)
-    hint = await _hint(context, request, asked, expr, ran)
     response = _answer(context, request, form, asked, ran, limit)
-    response.headers += hint
+    if short_range_hint.concerns(ran.result.value, expr):
+        response.headers += await _hint(context, request, asked, expr)
     return response
 
 
@@ -86,9 +86,9 @@ async def query_range(context: Context, request: Request) -> Response:
     key = text, (end_ms - start_ms) // step_ms, step_ms
     asked = Asked(text, (start_ms, end_ms, step_ms), key, timeout_s)
     ran = await _run(context, request, asked, evaluate)
-    hint = await _hint(context, request, asked, expr, ran)
     response = _answer(context, request, form, asked, ran, limit)
-    response.headers += hint
+    if short_range_hint.concerns(ran.result.value, expr):
+        response.headers += await _hint(context, request, asked, expr)
     return response
 
 
@@ -127,11 +127,9 @@ async def _run(context: Context, request: Request, asked: Asked, evaluate: Evalu
 
 
 async def _hint(
-    context: Context, request: Request, asked: Asked, expr: Expr, ran: Ran
+    context: Context, request: Request, asked: Asked, expr: Expr
 ) -> list[tuple[bytes, bytes]]:
-    """A header, where nothing was found because a range is too short."""
-    if not short_range_hint.concerns(ran.result.value, expr):
-        return []
+    """A header, if nothing was found because a range is too short."""
     hints, end_ms = context.short_range_hints, asked.times_ms[1]
     found = hints.known(asked.text)
     if found is None:

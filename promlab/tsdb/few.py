@@ -70,9 +70,9 @@ def all_alive(
     state = alive(
         *mapped.places, view.indexes, view.counts, view.group_chains, view.ring_chains,
         view.chain_sizes, plan.owners, plan.loose, plan.places_at, plan.sources, rows, start_ms,
-        end_ms, np.full(len(plan.owners), -1, np.int8), out,
+        end_ms, ~np.zeros(len(plan.owners), np.int8), out,
     )  # fmt: skip
-    return bool(state == OK) and np.count_nonzero(out) == len(rows)
+    return bool(state == OK and np.logical_and.reduce(out))
 
 
 def _scratch() -> Longs:
