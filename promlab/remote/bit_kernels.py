@@ -89,22 +89,32 @@ def get_varint(body: Any, bit: int, end: int) -> Any:
 
 
 @kernel()
-def get_dod(body: Any, bit: int, end: int) -> Any:
-    """A difference of differences, and where the next bit is."""
+def _get_ones(body: Any, bit: int, end: int, most: int) -> Any:
+    """How many ones there are, and where the next bit is: behind a 0 if there are not `most`."""
     ones = 0
-    while ones < 4 and get(body, bit, end, 1):
+    while ones < most and get(body, bit, end, 1):
         bit += 1
         ones += 1
-    if ones == 4:
-        return _I(get(body, bit, end, 64)), bit + 64
-    bit += 1
+    return ones, bit + (1 if ones < most else 0)
+
+
+@kernel()
+def _signed(word: Any, size: int) -> Any:
+    """The number that so many bits stand for: those above the half are below zero."""
+    value = _I(word)
+    if 0 < size < 64 and value > _I(1) << _I(size - 1):
+        value -= _I(1) << _I(size)
+    return value
+
+
+@kernel()
+def get_dod(body: Any, bit: int, end: int) -> Any:
+    """A difference of differences, and where the next bit is."""
+    ones, bit = _get_ones(body, bit, end, 4)
     if ones == 0:
         return _I(0), bit
-    size = 11 + 3 * ones
-    value = _I(get(body, bit, end, size))
-    if value > _I(1) << _I(size - 1):
-        value -= _I(1) << _I(size)
-    return value, bit + size
+    size = 64 if ones == 4 else 11 + 3 * ones
+    return _signed(get(body, bit, end, size), size), bit + size
 
 
 @kernel()
@@ -190,11 +200,7 @@ def put_unsigned(out: Any, bit: int, value: Any) -> int:
 
 @kernel()
 def _get_class(body: Any, bit: int, end: int) -> Any:
-    ones = 0
-    while ones < 8 and get(body, bit, end, 1):
-        bit += 1
-        ones += 1
-    bit += 1 if ones < 8 else 0
+    ones, bit = _get_ones(body, bit, end, 8)
     size = _class_bits(ones)
     return get(body, bit, end, size), bit + size, size
 
@@ -203,10 +209,7 @@ def _get_class(body: Any, bit: int, end: int) -> Any:
 def get_signed(body: Any, bit: int, end: int) -> Any:
     """A signed integer of variable length, and where the next bit is."""
     word, bit, size = _get_class(body, bit, end)
-    value = _I(word)
-    if 0 < size < 64 and value > _I(1) << _I(size - 1):
-        value -= _I(1) << _I(size)
-    return value, bit
+    return _signed(word, size), bit
 
 
 @kernel()
