@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from promlab.errors import ExpositionError
 from promlab.exposition.family_rows import BUCKET, QUANTILE, SUFFIXES, Index, Metrics, Rows
 from promlab.exposition.family_schema import TYPES
-from promlab.exposition.label_columns import MAX_CELLS, repeated_rows
+from promlab.exposition.label_columns import check_names, repeated_rows
 from promlab.exposition.layout import Layout
 from promlab.exposition.metadata import TypeRun
 from promlab.exposition.strings import canonical
-from promlab.model.labels import METRIC_NAME, MOST_NAMES, Codes, LabelTable, Symbols
+from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
 from promlab.model.metadata import MetricMetadata
 from promlab.model.slices import distinct_slices
 from promlab.model.wire import BadMessage, Decoded
@@ -84,11 +83,7 @@ def _own_labels(
     names, values = _texts(raw, body, "label.name"), _texts(raw, body, "label.value")
     if pairs and ((name_of < 0).any() or "" in names or METRIC_NAME in names):
         raise BadMessage("a label has no name, or that of the metric's name")
-    if len(names) > MOST_NAMES or len(names) * rows > MAX_CELLS:
-        raise ExpositionError(
-            f"{len(names)} different label names on {rows} series are too many: "
-            f"a body may have {MOST_NAMES} names, and {MAX_CELLS} names times series"
-        )
+    check_names(len(names), rows)
     order = np.lexsort((metric, name_of))
     again = (np.diff(name_of[order]) == 0) & (np.diff(metric[order]) == 0)
     if again.any():

@@ -17,15 +17,31 @@ from promlab.errors import ExpositionError
 from promlab.exposition.metadata import TypeRun
 from promlab.exposition.problems import error_at
 from promlab.exposition.strings import canonical_float, unescape
-from promlab.model.labels import METRIC_NAME, MOST_NAMES, Codes, LabelTable, Symbols
+from promlab.model.labels import (
+    METRIC_NAME,
+    MOST_CELLS,
+    MOST_NAMES,
+    Codes,
+    LabelTable,
+    Symbols,
+    too_many_names,
+)
 from promlab.model.metadata import MetricType
 from promlab.model.slices import Slices, distinct_slices
 
 Index = npt.NDArray[np.int64]
 
-MAX_CELLS = 1 << 26  # label names x series: 256 MB of codes
 _SEED = secrets.randbits(64)
 _FLOAT_LABELS = {MetricType.HISTOGRAM: "le", MetricType.SUMMARY: "quantile"}
+
+
+def check_names(names: int, rows: int) -> None:
+    """Raise ExpositionError if a body has too many label names for its series."""
+    if too_many_names(names, rows):
+        raise ExpositionError(
+            f"{names} different label names on {rows} series are too many: "
+            f"a body may have {MOST_NAMES} names, and {MOST_CELLS} names times series"
+        )
 
 
 def label_table(
@@ -43,11 +59,7 @@ def label_table(
     ids, texts = _distinct_texts(body, pairs[:, 0], pairs[:, 1])
     texts[0] = METRIC_NAME  # the first pair of each row, and none but it, has an empty name
     names = list(dict.fromkeys(texts))
-    if len(names) > MOST_NAMES or len(names) * n > MAX_CELLS:
-        raise ExpositionError(
-            f"{len(names)} different label names on {n} series are too many: "
-            f"a body may have {MOST_NAMES} names, and {MAX_CELLS} names times series"
-        )
+    check_names(len(names), n)
     place = {name: i for i, name in enumerate(names)}
     column = np.array([place[text] for text in texts], np.int64)[ids]
     row = np.repeat(np.arange(n), np.diff(first_pair))

@@ -19,7 +19,13 @@ Codes = npt.NDArray[np.uint32]
 
 METRIC_NAME = "__name__"
 MOST_NAMES = 20_000  # different label names of one body or request: each is a column
+MOST_CELLS = 1 << 26  # of those names x series: 256 MB of codes
 _LOCAL = 1 << 31
+
+
+def too_many_names(names: int, rows: int, most_cells: int = MOST_CELLS) -> bool:
+    """Whether a table of so many label names and rows is too wide to be made."""
+    return names > MOST_NAMES or names * rows > most_cells
 
 
 class Symbols:

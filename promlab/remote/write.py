@@ -15,7 +15,7 @@ import numpy.typing as npt
 from promlab.errors import PromlabError
 from promlab.model.histogram_checks import problems as histogram_problems
 from promlab.model.histograms import CUSTOM_SCHEMA, Buckets, HistogramTable
-from promlab.model.labels import METRIC_NAME, MOST_NAMES, LabelTable, Symbols
+from promlab.model.labels import METRIC_NAME, LabelTable, Symbols, too_many_names
 from promlab.model.samples import STALE_BITS, Times, Values
 from promlab.model.storage import Refs
 
@@ -203,7 +203,7 @@ def texts_of(request: WriteRequest, places: Indices) -> tuple[LabelTable, Bools]
         read(rows)
     names, name_of = _texts(request.body, rows[:, 1], rows[:, 2])
     values, value_of = _texts(request.body, rows[:, 3], rows[:, 4])
-    if len(names) > MOST_NAMES or len(names) * n > _MAX_CELLS:
+    if too_many_names(len(names), n, _MAX_CELLS):
         raise BadWriteRequest(f"{len(names):,} different label names in one request are too many")
     valid = np.ones(n, np.bool_)
     valid[rows[np.array([text is None for text in values], np.bool_)[value_of], 0]] = False

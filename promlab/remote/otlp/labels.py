@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.config.otlp import OTLPConfig
-from promlab.model.labels import MOST_NAMES, Codes, Symbols
+from promlab.model.labels import Codes, Symbols, too_many_names
 from promlab.model.slices import distinct_slices
 from promlab.model.wire import BadMessage, Decoded
 from promlab.remote.otlp.any_value import any_text
@@ -22,7 +22,6 @@ Columns = dict[str, Codes]
 Index = npt.NDArray[np.int64]
 NAMESPACE, NAME, INSTANCE = "service.namespace", "service.name", "service.instance.id"
 IDENTIFYING = (NAMESPACE, NAME, INSTANCE)
-_MAX_CELLS = 1 << 26
 
 
 def attribute_columns(
@@ -39,7 +38,7 @@ def attribute_columns(
     values, value_of = _texts(body, f"{field}.value", pairs, any_text)
     labels = [rename(key) for key in keys]
     names = sorted({label for label in labels if label})
-    if len(names) > MOST_NAMES or len(names) * n > _MAX_CELLS:
+    if too_many_names(len(names), n):
         raise BadMessage(f"{len(names):,} different attributes in one request are too many")
     place = {name: i for i, name in enumerate(names)}
     column = np.array([place.get(label, -1) for label in labels], np.int64)[key_of]
