@@ -96,8 +96,7 @@ def _check(table: HistogramTable) -> None:
     for side, name in ((table.positive, "positive"), (table.negative, "negative")):
         if (side.counts < 0).any():
             raise BadMessage(f"a histogram has a {name} bucket with a negative count")
-        row = np.repeat(np.arange(table.n), np.diff(side.offsets))
-        found += np.bincount(row, side.counts, table.n)
+        found += np.bincount(side.rows, side.counts, table.n)
     found += table.zero_count
     # Observations of NaN are in no bucket.
     uncounted = np.isnan(table.sum)

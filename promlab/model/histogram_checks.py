@@ -80,8 +80,7 @@ def _any(side: Buckets, which: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _sums(side: Buckets) -> _Floats:
-    rows = np.repeat(np.arange(len(side.offsets) - 1), np.diff(side.offsets))
-    sums: _Floats = np.bincount(rows, side.counts, len(side.offsets) - 1).astype(np.float64)
+    sums: _Floats = np.bincount(side.rows, side.counts, len(side.offsets) - 1).astype(np.float64)
     return sums
 
 

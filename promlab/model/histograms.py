@@ -33,6 +33,12 @@ class Buckets(NamedTuple):
     indices: npt.NDArray[np.int32]
     counts: Floats
 
+    @property
+    def rows(self) -> Index:
+        """Which row each bucket is of."""
+        sizes = np.diff(self.offsets)
+        return np.repeat(np.arange(len(sizes)), sizes)
+
     def take(self, rows: Index) -> Buckets:
         """The buckets of these rows."""
         sizes = np.diff(self.offsets)[rows]
@@ -180,14 +186,13 @@ class OrderedBuckets(NamedTuple):
 
 def ordered_buckets(table: HistogramTable) -> OrderedBuckets:
     """Buckets with their bounds, as an API or a quantile needs them."""
-    rows = np.arange(table.n)
     width = table.zero_threshold
     # As in Prometheus, a zero bucket that is negative (after a subtraction) is none.
     zero = np.flatnonzero(table.zero_count > 0)
     parts = [(zero, -width[zero], width[zero], table.zero_count[zero])]
     for side, sign in ((table.negative, -1), (table.positive, 1)):
         filled = np.flatnonzero(side.counts != 0)
-        row = np.repeat(rows, np.diff(side.offsets))[filled]
+        row = side.rows[filled]
         lower, upper = bucket_bounds(table, row, side.indices[filled])
         # What the zero bucket covers is not covered twice: a bucket begins where that ends.
         lower = np.where(table.custom[row] < 0, np.maximum(lower, width[row]), lower)

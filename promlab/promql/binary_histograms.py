@@ -222,7 +222,7 @@ def trimmed(table: HistogramTable, cuts: Floats, *, upper: bool) -> HistogramTab
     changed = np.zeros(table.n, np.bool_)
     sides = []
     for side, sign in ((table.positive, 1.0), (table.negative, -1.0)):
-        row = np.repeat(np.arange(table.n), np.diff(side.offsets))
+        row = side.rows
         low, high = bucket_bounds(table, row, side.indices)
         if sign < 0:
             low, high = -high, -low

@@ -173,11 +173,11 @@ def tiles(
     hints = SelectHints(ctx.step_ms, range_ms, "", ctx.max_samples, newest)
     first = ends.start_ms - back_ms + 1
     last = ends.end_ms + (ctx.lookback_ms if node.smoothed else 0)
-    querier: Any = ctx.querier
-    if _is_tiled(querier.__class__):
+    if _is_tiled(type(ctx.querier)):
+        querier: Any = ctx.querier  # a TiledQuerier, which is dear to ask of each object
         found: TiledSeries = querier.tiles(node.matchers, first, last, hints)
         return found
-    return BatchTiles(querier.select(node.matchers, first, last, hints))
+    return BatchTiles(ctx.querier.select(node.matchers, first, last, hints))
 
 
 @lru_cache(maxsize=64)

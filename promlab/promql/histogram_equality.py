@@ -16,13 +16,17 @@ def equal_rows(table: HistogramTable, a: Index, b: Index) -> Mask:
     same: Mask = (table.schema[a] == table.schema[b]) & (table.custom[a] == table.custom[b])
     same &= table.zero_threshold[a] == table.zero_threshold[b]
     for numbers in (table.zero_count, table.count, table.sum):
-        x, y = numbers[a], numbers[b]
-        same &= (x == y) | (np.isnan(x) & np.isnan(y))
+        same &= _same_numbers(numbers[a], numbers[b])
     left = np.flatnonzero(same)
     if len(left):
         one, other = table.take(a[left]), table.take(b[left])
         same[left] = _equal_buckets(one.positive, other.positive)
         same[left] &= _equal_buckets(one.negative, other.negative)
+    return same
+
+
+def _same_numbers(x: Floats, y: Floats) -> Mask:
+    same: Mask = (x == y) | (np.isnan(x) & np.isnan(y))
     return same
 
 
@@ -33,14 +37,12 @@ def _equal_buckets(one: Buckets, other: Buckets) -> Mask:
     sizes = np.bincount(rows, minlength=n)
     same: Mask = sizes == np.bincount(rows2, minlength=n)
     here, there = same[rows], same[rows2]
-    x, y = counts[here], counts2[there]
-    differs = (index[here] != index2[there]) | ~((x == y) | (np.isnan(x) & np.isnan(y)))
+    differs = (index[here] != index2[there]) | ~_same_numbers(counts[here], counts2[there])
     same[rows[here][differs]] = False
     return same
 
 
 def _filled(side: Buckets) -> tuple[Index, np.ndarray[tuple[int], np.dtype[np.int32]], Floats]:
     """Row, place and count of all buckets that are not empty."""
-    rows = np.repeat(np.arange(len(side.offsets) - 1), np.diff(side.offsets))
     filled = side.counts != 0
-    return rows[filled], side.indices[filled], side.counts[filled]
+    return side.rows[filled], side.indices[filled], side.counts[filled]

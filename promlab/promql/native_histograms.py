@@ -199,8 +199,7 @@ def overflows(table: HistogramTable) -> Mask:
     for side in (table.positive, table.negative):
         infinite = np.isinf(side.counts)
         if infinite.any():
-            row = np.repeat(np.arange(table.n), np.diff(side.offsets))
-            found = found | (np.bincount(row[infinite], minlength=table.n) > 0)
+            found = found | (np.bincount(side.rows[infinite], minlength=table.n) > 0)
     return found
 
 
@@ -265,8 +264,7 @@ def fell(table: HistogramTable, before: Index, rows: Index) -> Mask:
     found |= (change.zero_threshold != table.zero_threshold[rows]) & (change.custom < 0)
     for side in (change.positive, change.negative):
         negative = side.counts < 0
-        row = np.repeat(np.arange(change.n), np.diff(side.offsets))
-        found |= np.bincount(row[negative], minlength=change.n) > 0
+        found |= np.bincount(side.rows[negative], minlength=change.n) > 0
     return found
 
 

@@ -91,10 +91,8 @@ def _chunk(table: HistogramTable, t_ms: Times, first: int, last: int) -> Chunk:
 
 def _dense(side: Buckets, indices: npt.NDArray[np.int32]) -> Floats:
     """Counts of all these buckets, a row a histogram."""
-    n = len(side.offsets) - 1
-    found = np.zeros((n, len(indices)))
-    rows = np.repeat(np.arange(n), np.diff(side.offsets))
-    found[rows, np.searchsorted(indices, side.indices)] = side.counts
+    found = np.zeros((len(side.offsets) - 1, len(indices)))
+    found[side.rows, np.searchsorted(indices, side.indices)] = side.counts
     return found
 
 

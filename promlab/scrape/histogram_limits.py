@@ -79,8 +79,7 @@ def _halved(
 
 def _merged(side: Buckets, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Buckets:
     """Buckets in pairs, of the chosen rows: bucket i goes into bucket ceil(i / 2)."""
-    n = len(chosen)
-    row = np.repeat(np.arange(n), np.diff(side.offsets))
+    n, row = len(chosen), side.rows
     index = np.where(chosen[row], (side.indices + 1) >> 1, side.indices)
     fresh = np.ones(len(row), np.bool_)
     fresh[1:] = (row[1:] != row[:-1]) | (index[1:] != index[:-1])

@@ -20,14 +20,19 @@ from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
 from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter, kind_of
 from promlab.server.json_answer import encode_answer
-from promlab.server.params import limit_param, parse_duration_ns, required_time, time_param
+from promlab.server.params import (
+    NS_OF_MS,
+    limit_param,
+    parse_duration_ns,
+    required_time,
+    time_param,
+)
 from promlab.server.promql import is_constant, parse_query
 from promlab.server.queries import Evaluate, Ran
 from promlab.server.query_statistics import PER_STEP, deprecated, query_stats, samples_per_step
 from promlab.web.http import Form, MustWait, Request, Response
 
 MAX_POINTS = 11_000
-_NS_OF_MS = 1_000_000
 _TOO_SHORT_S = 1e-6  # over before anything is evaluated
 _THREADED_POINTS = 50_000
 _ARROW = ARROW.encode()
@@ -37,7 +42,7 @@ async def query(context: Context, request: Request) -> Response:
     """Evaluate at one time."""
     form = await request.form()
     limit = limit_param(form)
-    t_ms = time_param(form, "time", time.time_ns() // 1_000_000)
+    t_ms = time_param(form, "time", time.time_ns() // NS_OF_MS)
     timeout_s = _timeout(context, form)
     lookback_ms = _lookback(form)
     text = form.firsts.get("query", "")
@@ -265,7 +270,7 @@ def _lookback(form: Form) -> int | None:
     if not text:
         return None
     try:
-        found = parse_duration_ns(text) // _NS_OF_MS
+        found = parse_duration_ns(text) // NS_OF_MS
     except ValueError as error:
         raise ApiError("bad_data", f"error parsing lookback delta duration: {error}") from None
     return found if found > 0 else None
@@ -282,12 +287,12 @@ def _step(form: Form, range_ms: int) -> int:
             "zero or negative query resolution step widths are not accepted. "
             "Try a positive integer",
         )
-    if range_ms * _NS_OF_MS // step_ns > MAX_POINTS:
+    if range_ms * NS_OF_MS // step_ns > MAX_POINTS:
         raise ApiError(
             "bad_data",
             "exceeded maximum resolution of 11,000 points per timeseries. "
             "Try decreasing the query resolution (?step=XX)",
         )
-    if step_ns < _NS_OF_MS:
+    if step_ns < NS_OF_MS:
         raise bad_parameter("step", "a step is a millisecond at least. Try 1ms")
-    return step_ns // _NS_OF_MS
+    return step_ns // NS_OF_MS

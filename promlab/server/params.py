@@ -24,7 +24,7 @@ _PLAIN = 12  # digits of whole seconds that are in range
 _SHORT = 9  # the same of a duration's
 _INTEGER = re.compile(r"[+-]?\d+\Z", re.ASCII)
 _INT64_MAX = 2**63 - 1
-_NS_OF_MS = 1_000_000
+NS_OF_MS = 1_000_000
 _NO_MATCHER = "match[] must contain at least one non-empty matcher"
 
 
@@ -82,7 +82,7 @@ def parse_duration_ns(text: str) -> int:
     What is no number is the least of all durations, as in Prometheus.
     """
     if len(text) <= _SHORT and text.isdecimal() and text.isascii():
-        return int(text) * 1_000_000_000
+        return int(text) * 1000 * NS_OF_MS
     seconds = _float(text)
     unreadable = f'cannot parse "{text}" to a valid duration'
     if seconds is not None and (math.isfinite(seconds) or "n" in text.lower()):
@@ -91,7 +91,7 @@ def parse_duration_ns(text: str) -> int:
             raise ValueError(f"{unreadable}. It overflows int64")
         return int(nanoseconds) if abs(nanoseconds) <= _INT64_MAX else -_INT64_MAX - 1
     try:
-        return parse_duration_ms(text) * _NS_OF_MS
+        return parse_duration_ms(text) * NS_OF_MS
     except ValueError:
         raise ValueError(unreadable) from None
 

@@ -70,7 +70,7 @@ def all_alive(
     state = alive(
         *mapped.places, view.indexes, view.counts, view.group_chains, view.ring_chains,
         view.chain_sizes, plan.owners, plan.loose, plan.places_at, plan.sources, rows, start_ms,
-        end_ms, ~np.zeros(len(plan.owners), np.int8), out,
+        end_ms, ~np.zeros(len(plan.owners), np.int8), out,  # -1: not looked at
     )  # fmt: skip
     return bool(state == OK and np.logical_and.reduce(out))
 

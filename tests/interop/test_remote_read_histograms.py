@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cramjam
@@ -84,27 +85,21 @@ def answers(client: httpx.Client, now_s: float) -> list[object]:
     return found
 
 
-def numbers(found: object) -> object:
-    """The same with texts of numbers as numbers: sums may differ in their last digit."""
+def numbers(found: object, as_number: Callable[[float], object]) -> object:
+    """The same with texts of numbers as numbers."""
     if isinstance(found, (list, tuple)):
-        return [numbers(each) for each in found]
+        return [numbers(each, as_number) for each in found]
     if isinstance(found, dict):
-        return {key: numbers(each) for key, each in found.items()}
+        return {key: numbers(each, as_number) for key, each in found.items()}
     try:
-        return pytest.approx(float(found), rel=1e-12, nan_ok=True)  # type: ignore[arg-type]
+        return as_number(float(found))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return found
 
 
-def plain(found: object) -> object:
-    if isinstance(found, (list, tuple)):
-        return [plain(each) for each in found]
-    if isinstance(found, dict):
-        return {key: plain(each) for key, each in found.items()}
-    try:
-        return float(found)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return found
+def nearly(number: float) -> object:
+    """Sums may differ in their last digit."""
+    return pytest.approx(number, rel=1e-12, nan_ok=True)
 
 
 def test_both_read_what_the_other_has(peers: Path, tmp_path: Path) -> None:
@@ -135,4 +130,4 @@ def test_both_read_what_the_other_has(peers: Path, tmp_path: Path) -> None:
                     answers(reader, now_ms / 1000), answers(source, now_ms / 1000), strict=True
                 ):
                     assert want[1], want[0]
-                    assert plain(found) == numbers(want), want[0]
+                    assert numbers(found, float) == numbers(want, nearly), want[0]

@@ -59,7 +59,7 @@ def _fitted(
     zero_count = table.zero_count.copy()
     sides = []
     for side in (table.positive, table.negative):
-        row = np.repeat(np.arange(table.n), np.diff(side.offsets))
+        row = side.rows
         _, upper = bucket_bounds(table, row, side.indices)
         inside = (upper <= threshold[row]) & (table.schema[row] != CUSTOM_SCHEMA)
         np.add.at(zero_count, row[inside], side.counts[inside])
@@ -78,7 +78,7 @@ def _fitted(
 
 def _joined(left: Buckets, right: Buckets) -> Buckets:
     n = len(left.offsets) - 1
-    row = np.concatenate([np.repeat(np.arange(n), np.diff(b.offsets)) for b in (left, right)])
+    row = np.concatenate([left.rows, right.rows])
     index = np.concatenate([left.indices, right.indices])
     counts = np.concatenate([left.counts, right.counts])
     order = np.lexsort((index, row))
