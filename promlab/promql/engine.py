@@ -300,9 +300,21 @@ def _taken(ctx: QueryContext, labels: LabelTable, order: Rows) -> LabelTable:
 def _raw(window: Window, *, sort: bool) -> SeriesBatch:
     """The samples inside the one window of an instant query, series without any left out."""
     batch, right = window.batch, window.ends.start_ms
-    times = SampleClock(batch).times
-    inside = chosen_samples(batch, (times > right - window.range_ms) & (times <= right))
-    rows = np.flatnonzero(np.diff(inside.offsets))
+    if not _all_within(batch, right - window.range_ms + 1, right):  # a subquery reaches further
+        times = SampleClock(batch).times
+        inside = (times > right - window.range_ms) & (times <= right)
+        batch = chosen_samples(batch, inside)
+    rows = np.flatnonzero(np.diff(batch.offsets))
     if sort and len(rows):
         rows = rows[label_order(batch.labels.take(rows))]
-    return series_taken(inside, rows)
+    elif len(rows) == batch.n:
+        return batch
+    return series_taken(batch, rows)
+
+
+def _all_within(batch: SeriesBatch, first_ms: int, last_ms: int) -> bool:
+    """Whether all times of a batch are so, even those of no sample."""
+    t_ms = batch.t_ms
+    return not len(t_ms) or bool(
+        np.minimum.reduce(t_ms) >= first_ms and np.maximum.reduce(t_ms) <= last_ms
+    )

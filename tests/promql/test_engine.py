@@ -45,6 +45,19 @@ def rows(engine: Engine, query: str, t_ms: int) -> dict[str, float]:
     return dict(zip(names, value.values.tolist(), strict=True))
 
 
+@pytest.mark.parametrize("query", ["m[2m]", "m[2m:1m]", "m[2m:1m] offset 1m", "m[2m] offset 1m"])
+def test_a_window_alone_is_its_samples(query: str) -> None:
+    engine = engine_of('m{a="1"} 0+1x9', 'm{a="2"} _x5 3', 'm{a="3"} 7')
+    end = (4 - query.count("offset")) * MINUTE
+    raw = engine.instant(query, 4 * MINUTE).value
+    assert isinstance(raw, RawMatrix)
+    assert [row["a"] for row in raw.batch.labels.rows()] == (
+        ["1", "3"] if ":" in query else ["1"]  # a step looks back
+    )
+    times, _ = raw.batch.series(0)
+    assert times.tolist() == [end - MINUTE, end]
+
+
 def test_kinds_of_values() -> None:
     engine = engine_of('m{a="1"} 0+1x9', 'm{a="2"} _x5 3')
     assert engine.instant("1 + 1", 5).value == Scalar(5, 2.0)
