@@ -115,16 +115,12 @@ class BatchTiles:
         return self._batch
 
 
-def tile_edges(most_at: Longs, cells: int, samples: int, room: int) -> Longs:
-    """Edges of tiles of at most so many samples, and so much room at `cells` a series.
+def tile_edges(most_at: Longs, cells: int, count: int) -> Longs:
+    """Edges of so many tiles of equal work: their samples, and `cells` more a series.
 
-    A tile has one series at least.
+    A tile has one series at least, so there may be fewer.
     """
-    n = len(most_at) - 1
-    rows = max(1, room // max(cells, 1))
-    edges = [0]
-    while edges[-1] < n:
-        at = edges[-1]
-        fits = int(np.searchsorted(most_at, most_at[at] + samples, side="right")) - 1
-        edges.append(min(n, at + rows, max(fits, at + 1)))
-    return np.array(edges, np.int64)
+    work = most_at + cells * np.arange(len(most_at))
+    equal = work[-1] * np.arange(1, count) / count
+    inner = np.searchsorted((work[:-1] + work[1:]) / 2, equal)  # the nearest edge to each
+    return np.unique(np.concatenate([[0], inner, [len(most_at) - 1]])).astype(np.int64)

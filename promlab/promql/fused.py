@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 MUCH_WORK = 300_000  # samples and points; below it there is nothing to gain
 FEW_SERIES = 16
 FEW_GROUPS = 2  # at least so many series a group: the groups have to be small
-TILE_SAMPLES = 1 << 19  # of a tile at most: what the processor's caches hold
-TILES_A_THREAD = 4  # at least: so that none waits long for the others
-TILE_CELLS = 1 << 18
+# Samples and points of a tile at most. It is large: with each tile threads take the interpreter
+# from each other many times, and to wake one where nothing else ran takes half a millisecond.
+TILE_WORK = 1 << 20
+TILES_A_THREAD = 2  # at least: so that none waits long for the others
 
 
 def fused(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector | None:
@@ -106,9 +107,9 @@ class _Fusion:
         self._steps = steps = selection.ends.count
         most_at = selection.series.most_at
         threads = ctx.options.threads
-        samples = min(TILE_SAMPLES, int(most_at[-1]) // (TILES_A_THREAD * threads) + 1)
-        cells = min(TILE_CELLS, len(groups.of_row) * steps // (TILES_A_THREAD * threads) + 1)
-        self._edges = tile_edges(most_at, steps, samples, cells)
+        self._most = int(most_at[-1]) + len(groups.of_row) * steps
+        rounds = max(TILES_A_THREAD, -(-self._most // (TILE_WORK * threads)))
+        self._edges = tile_edges(most_at, steps, rounds * threads)
         self._turns = InTurn(len(self._edges) - 1)
         self._rows = self._samples = 0
         self._counts = StepCounts.none(steps)
@@ -120,8 +121,7 @@ class _Fusion:
         ctx, groups = self._ctx, self._groups
         threads = min(ctx.options.threads, len(self._edges) - 1)
         readers = self._selection.series.open(self._edges, threads)
-        most = int(self._selection.series.most_at[-1]) + len(groups.of_row) * self._steps
-        ctx.split(most, threads, lambda a, _b: self._work(readers[a]))
+        ctx.split(self._most, threads, lambda a, _b: self._work(readers[a]))
         ctx.cells -= self._rows * self._steps
         if self._turns.stopped:
             ctx.cells -= groups.count * self._steps

@@ -91,7 +91,7 @@ SOURCES = {"memory": in_memory, "head": in_head}
 def everything_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused, "MUCH_WORK", 0)
     monkeypatch.setattr(fused, "FEW_SERIES", 1)
-    monkeypatch.setattr(fused, "TILE_SAMPLES", 700)
+    monkeypatch.setattr(fused, "TILE_WORK", 1500)
     monkeypatch.setattr("promlab.promql.context._SPLIT", 0)
 
 

@@ -58,10 +58,12 @@ def test_damage_is_left_to_the_other_way(tmp_path: Path) -> None:
 
 def test_edges() -> None:
     most_at = np.array([0, 5, 5, 9, 30, 31, 32])
-    assert tile_edges(most_at, 1, 10, 100).tolist() == [0, 3, 4, 6]
-    assert tile_edges(most_at, 50, 1000, 100).tolist() == [0, 2, 4, 6]
-    assert tile_edges(most_at, 500, 1, 100).tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert tile_edges(np.zeros(1, np.int64), 1, 1, 1).tolist() == [0]
+    assert tile_edges(most_at, 0, 2).tolist() == [0, 3, 6]
+    assert tile_edges(most_at, 0, 4).tolist() == [0, 3, 4, 6]
+    assert tile_edges(most_at, 1000, 3).tolist() == [0, 2, 4, 6]
+    assert tile_edges(most_at, 1, 100).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert tile_edges(np.zeros(1, np.int64), 1, 4).tolist() == [0]
+    assert tile_edges(np.zeros(4, np.int64), 0, 2).tolist() == [0, 3]
 
 
 def test_a_batch() -> None:
