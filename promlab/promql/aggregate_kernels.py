@@ -50,6 +50,26 @@ def _add_to_mean(x: float, total: Any, rest: Any, count: Any, g: int, t: int) ->
     total[g, t], rest[g, t] = add(x / -n, q * total[g, t], q * rest[g, t])
 
 
+@kernel(inline=True)
+def _add_row(row: Any, there: Any, total: Any, rest: Any) -> None:
+    """What `add` does at each step, without a branch: the processor takes four steps at once."""
+    for t in range(len(total)):
+        x = row[t] if there[t] else -0.0  # adding -0 changes nothing
+        before = total[t]
+        after = before + x
+        larger = before if abs(before) >= abs(x) else x
+        smaller = x if abs(before) >= abs(x) else before
+        lost = rest[t] + ((larger - after) + smaller)
+        total[t] = after
+        rest[t] = 0.0 if np.isinf(after) else lost
+
+
+@kernel(inline=True)
+def _see(there: Any, seen: Any) -> None:
+    for t in range(len(seen)):
+        seen[t] |= there[t]
+
+
 @kernel(ADD)
 def add_to_sums(
     values: Any,
@@ -70,17 +90,13 @@ def add_to_sums(
     for i in range(n):
         g = group[i]
         if mode == SUM:
-            for t in range(t0, t1):
-                # Adding -0 changes nothing.
-                x = values[i, t] if present[i, t] else -0.0
-                total[g, t], rest[g, t] = add(x, total[g, t], rest[g, t])
+            _add_row(values[i, t0:t1], present[i, t0:t1], total[g, t0:t1], rest[g, t0:t1])
         else:
             count = state[2]
             for t in range(t0, t1):
                 if present[i, t]:
                     _add_to_mean(values[i, t], total, rest, count, g, t)
-        for t in range(t0, t1):
-            seen[g, t] |= present[i, t]
+        _see(present[i, t0:t1], seen[g, t0:t1])
 
 
 @kernel(ADD)
@@ -96,16 +112,17 @@ def add_to_extremes(
     seen: Any,
 ) -> None:
     """MIN and MAX, NaN at first; NaN only where all values are NaN."""
-    best = state[0]
     for i in range(n):
         g = group[i]
-        for t in range(t0, t1):
-            x = values[i, t]
-            old = best[g, t]
+        row = values[i, t0:t1]
+        there = present[i, t0:t1]
+        best = state[0, g, t0:t1]
+        for t in range(len(best)):
+            x = row[t]
+            old = best[t]
             better = x < old if mode == MIN else x > old
-            best[g, t] = x if present[i, t] and (better or old != old) else old
-        for t in range(t0, t1):
-            seen[g, t] |= present[i, t]
+            best[t] = x if there[t] & (better | (old != old)) else old
+        _see(there, seen[g, t0:t1])
 
 
 @kernel(ADD)
@@ -121,13 +138,13 @@ def add_to_counts(
     seen: Any,
 ) -> None:
     """Number of rows."""
-    count = state[0]
     for i in range(n):
         g = group[i]
-        for t in range(t0, t1):
-            count[g, t] += 1.0 if present[i, t] else 0.0
-        for t in range(t0, t1):
-            seen[g, t] |= present[i, t]
+        there = present[i, t0:t1]
+        count = state[0, g, t0:t1]
+        for t in range(len(count)):
+            count[t] += 1.0 if there[t] else 0.0
+        _see(there, seen[g, t0:t1])
 
 
 @kernel(ADD)

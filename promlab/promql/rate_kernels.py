@@ -17,6 +17,124 @@ IDELTA, IRATE = range(2)
 _MARGIN = 1.000001  # beyond it a product tells as surely as the quotient, and sooner
 
 
+@kernel()
+def _measure(
+    t_ms: Any,
+    at: int,
+    ends: Any,
+    start_ms: int,
+    step_ms: int,
+    range_ms: int,
+    mode: int,
+    places: Any,
+    there: Any,
+    facts: Any,
+) -> None:
+    """What the times alone tell of the window first[t] <= i < end[t] of each step.
+
+    Its first and its last sample (`places`: whole rows are looked up, so 0 where it has less than
+    two), the seconds between them and from them to the window's edges, and the factor (`facts`).
+    """
+    for t in range(len(there)):
+        lo = ends[0, t]
+        hi = ends[1, t] - 1
+        there[t] = hi > lo
+        if hi <= lo:
+            places[:, t] = 0
+            facts[:, t] = 0.0
+            continue
+        right = start_ms + t * step_ms
+        si = (t_ms[at + hi] - t_ms[at + lo]) / 1000.0
+        ds = (t_ms[at + lo] - (right - range_ms)) / 1000.0
+        de = (right - t_ms[at + hi]) / 1000.0
+        mean = si / (hi - lo)
+        if ds >= mean * 1.1:
+            ds = mean / 2.0
+        if de >= mean * 1.1:
+            de = mean / 2.0
+        places[0, t] = lo
+        places[1, t] = hi
+        facts[0, t] = si
+        facts[1, t] = ds
+        facts[2, t] = de
+        facts[3, t] = (si + ds + de) / si
+        if mode == RATE:
+            facts[3, t] /= range_ms / 1000.0
+
+
+@kernel(inline=True)
+def _scale(first: float, rise: float, fact: Any, mode: int, range_ms: int) -> float:
+    """The factor of a window that begins at the value `first`: a counter was never below zero."""
+    si, ds, de = fact[0], fact[1], fact[2]
+    scale: float = fact[3]
+    near = si * first <= rise * ds * _MARGIN
+    if mode != DELTA and rise > 0.0 and first >= 0.0 and near:
+        to_zero = si * (first / rise)
+        if to_zero < ds:
+            scale = (si + to_zero + de) / si
+            if mode == RATE:
+                scale /= range_ms / 1000.0
+    return scale
+
+
+@kernel()
+def _without_resets(
+    row: Any,
+    places: Any,
+    there: Any,
+    facts: Any,
+    mode: int,
+    range_ms: int,
+    first: Any,
+    rise: Any,
+    out: Any,
+) -> None:
+    """The windows of a series without resets; what is usual in loops without a branch."""
+    lo, hi = places[0], places[1]
+    for t in range(len(first)):
+        first[t] = row[lo[t]]
+        rise[t] = row[hi[t]] - first[t]
+    for t in range(len(out)):
+        x = rise[t] * facts[3, t]
+        out[t] = x if there[t] else 0.0
+    if mode == DELTA:
+        return
+    near = 0
+    for t in range(len(first)):
+        close = facts[0, t] * first[t] <= rise[t] * facts[1, t] * _MARGIN
+        near += close & (rise[t] > 0.0) & (first[t] >= 0.0)
+    if near > 0:
+        for t in range(len(out)):
+            if there[t]:
+                out[t] = rise[t] * _scale(first[t], rise[t], facts[:, t], mode, range_ms)
+
+
+@kernel()
+def _with_resets(
+    row: Any, places: Any, there: Any, facts: Any, mode: int, range_ms: int, resets: Any, out: Any
+) -> None:
+    """The windows of a counter that was reset; what it lost is added in the order of time."""
+    count = 0
+    for i in range(1, len(row)):
+        if row[i] < row[i - 1]:
+            resets[count] = i
+            count += 1
+    passed = 0
+    for t in range(len(out)):
+        if not there[t]:
+            out[t] = 0.0
+            continue
+        lo, hi = places[0, t], places[1, t]
+        rise = row[hi] - row[lo]
+        while passed < count and resets[passed] <= lo:
+            passed += 1
+        r = passed
+        while r < count and resets[r] <= hi:
+            rise += row[resets[r] - np.uint64(1)]
+            r += 1
+        out[t] = rise * _scale(row[lo], rise, facts[:, t], mode, range_ms)
+
+
 @kernel(WINDOW)
 def extrapolated(
     order: Any,
@@ -37,83 +155,34 @@ def extrapolated(
     """DELTA, INCREASE or RATE: the difference over the window, extrapolated to its edges.
 
     An edge further away than 1.1 times the mean spacing counts as half a spacing away; a
-    counter is not extrapolated below zero. What a counter lost in resets is added in the
-    order of time, resets are listed once a series.
+    counter is not extrapolated below zero. What a counter lost in resets is added.
     """
     steps = out.shape[1]
-    first = np.empty(steps, np.int64)
-    end = np.empty(steps, np.int64)
-    sampled = np.empty(steps)
-    to_start = np.empty(steps)
-    to_end = np.empty(steps)
-    factor = np.empty(steps)
+    ends = np.empty((2, steps), np.int64)
+    places = np.empty((2, steps), np.uint64)
+    there = np.empty(steps, np.bool_)
+    facts = np.empty((4, steps))
+    first = np.empty(steps)
+    rise = np.empty(steps)
     seen = np.full(2, -1)
-    range_s = range_ms / 1000.0
-    longest = most_samples(order, a, b, offsets)
-    resets = np.empty(longest, np.int64)
+    resets = np.empty(most_samples(order, a, b, offsets), np.uint64)
     for k in range(a, b):
         s = order[k]
-        base = offsets[s]
-        n = offsets[s + 1] - base
+        row = values[offsets[s] : offsets[s + 1]]
         at = times_at[s]
-        if windows(t_ms, at, n, start_ms, step_ms, range_ms, first, end, seen):
-            for t in range(steps):
-                lo = first[t]
-                hi = end[t] - 1
-                if hi - lo < 1:
-                    continue
-                right = start_ms + t * step_ms
-                si = (t_ms[at + hi] - t_ms[at + lo]) / 1000.0
-                ds = (t_ms[at + lo] - (right - range_ms)) / 1000.0
-                de = (right - t_ms[at + hi]) / 1000.0
-                mean = si / (hi - lo)
-                if ds >= mean * 1.1:
-                    ds = mean / 2.0
-                if de >= mean * 1.1:
-                    de = mean / 2.0
-                sampled[t] = si
-                to_start[t] = ds
-                to_end[t] = de
-                factor[t] = (si + ds + de) / si
-                if mode == RATE:
-                    factor[t] /= range_s
-        reset_count = 0
-        if mode != DELTA:
-            falls = 0
-            for i in range(base + 1, base + n):
-                falls += values[i] < values[i - 1]
-            if falls > 0:
-                for i in range(base + 1, base + n):
-                    if values[i] < values[i - 1]:
-                        resets[reset_count] = i - base
-                        reset_count += 1
-        reset_lo = 0
-        for t in range(steps):
-            lo = first[t]
-            hi = end[t] - 1
-            if hi - lo < 1:
-                present[s, t] = False
-                out[s, t] = 0.0
-                continue
-            start_value = values[base + lo]
-            result = values[base + hi] - start_value
-            scale = factor[t]
-            if mode != DELTA:
-                while reset_lo < reset_count and resets[reset_lo] <= lo:
-                    reset_lo += 1
-                r = reset_lo
-                while r < reset_count and resets[r] <= hi:
-                    result += values[base + resets[r] - 1]
-                    r += 1
-                near = sampled[t] * start_value <= result * to_start[t] * _MARGIN
-                if result > 0.0 and start_value >= 0.0 and near:
-                    to_zero = sampled[t] * (start_value / result)
-                    if to_zero < to_start[t]:
-                        scale = (sampled[t] + to_zero + to_end[t]) / sampled[t]
-                        if mode == RATE:
-                            scale /= range_s
-            present[s, t] = True
-            out[s, t] = result * scale
+        if windows(t_ms, at, len(row), start_ms, step_ms, range_ms, ends[0], ends[1], seen):
+            _measure(t_ms, at, ends, start_ms, step_ms, range_ms, mode, places, there, facts)
+        present[s, :] = there
+        if len(row) < 2:
+            out[s, :] = 0.0
+            continue
+        falls = 0
+        for i in range(1, len(row)):
+            falls += row[i] < row[i - 1]
+        if falls > 0 and mode != DELTA:
+            _with_resets(row, places, there, facts, mode, range_ms, resets, out[s])
+        else:
+            _without_resets(row, places, there, facts, mode, range_ms, first, rise, out[s])
 
 
 @kernel(WINDOW)

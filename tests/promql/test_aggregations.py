@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from promlab.promql.reductions import Reduction
 from tests.promql.cases import check
 
 FLOATS = ('m{g="x", i="1"} 1', 'm{g="x", i="2"} 3', 'm{g="y", i="1"} -2', 'm{g="y", i="2"} NaN')
@@ -118,3 +120,50 @@ def test_places_of_ignored_histograms() -> None:
 def test_numbers_in_warnings_are_as_go_prints_them() -> None:
     warning = r"between 0 and 1, got 1\.2345678e\+07 \(1:10\)$"
     check(FLOATS, 'quantile(12345678, m{i="1"})', "{} Inf", warn=warning)
+
+
+SPECIAL = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1e308, -1e308, 1e-300, 1e16, 1.0]
+
+
+def plain_sum(values: list[float]) -> float:
+    """Neumaier's sum, one after the other."""
+    total, rest = -0.0, -0.0
+    for x in values:
+        after = total + x
+        larger, smaller = (total, x) if abs(total) >= abs(x) else (x, total)
+        rest = 0.0 if np.isinf(after) else rest + ((larger - after) + smaller)
+        total = after
+    return total + rest
+
+
+def plain_best(op: str, values: list[float]) -> float:
+    numbers = [x for x in values if x == x]
+    return (min if op == "min" else max)(numbers) if numbers else np.nan
+
+
+@pytest.mark.parametrize("steps", [1, 7, 64])
+def test_rows_are_added_as_numbers_are(steps: int) -> None:
+    rng = np.random.default_rng(steps)
+    values = np.where(
+        rng.random((60, steps)) < 0.3,
+        rng.choice(SPECIAL, (60, steps)),
+        rng.normal(0, 1e3, (60, steps)),
+    )
+    present, group = rng.random((60, steps)) < 0.7, rng.integers(0, 4, 60)
+    twins = {
+        "sum": plain_sum,
+        "count": lambda them: float(len(them)),
+        "min": lambda them: plain_best("min", them),
+        "max": lambda them: plain_best("max", them),
+    }
+    for op, twin in twins.items():
+        reduction = Reduction(op, 4, steps)
+        with np.errstate(all="ignore"):
+            for a in range(0, 60, 20):
+                reduction.add(values[a:], present[a:], group[a:], 20)
+            for g in range(4):
+                for t in range(steps):
+                    mine = values[(group == g) & present[:, t], t].tolist()
+                    assert reduction.seen[g, t] == bool(mine)
+                    if mine:
+                        np.testing.assert_array_equal(reduction.result()[g, t], twin(mine))

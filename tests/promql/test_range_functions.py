@@ -78,6 +78,24 @@ def test_function_equals_its_definition(name, gaps, step, size):
     assert_close(found, expect(series, TWINS[name], 1200, step, size), scale * scale)
 
 
+@pytest.mark.parametrize("name", ["rate", "increase", "delta"])
+@settings(max_examples=25, deadline=None)
+@given(
+    gaps=st.lists(SERIES, min_size=1, max_size=3),
+    first=st.sampled_from([0.0, 0.5, 40.0, -3.0]),
+    step=st.integers(7, 200),
+    size=st.integers(1, 400),
+)
+def test_counters_that_rise_from_near_zero(name, gaps, first, step, size):
+    rising = [[(gap, abs(x) / 1e5) for gap, x in one] for one in gaps]
+    series = [
+        [(t, first + sum(x for _, x in one[: i + 1])) for i, (t, _) in enumerate(samples_of(one))]
+        for one in rising
+    ]
+    found = ask(engine_of(series), f"{name}(m[{size}s])", 1200, step)
+    assert_close(found, expect(series, TWINS[name], 1200, step, size), 100)
+
+
 @settings(max_examples=40, deadline=None)
 @given(gaps=SERIES, step=st.integers(7, 200), size=st.integers(1, 400), q=st.floats(-0.2, 1.2))
 def test_quantile_over_time(gaps, step, size, q):
