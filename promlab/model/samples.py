@@ -44,7 +44,8 @@ class SeriesBatch(NamedTuple):
 
     `histograms` has an index for each of `values`: where it is not -1, the sample is that
     histogram and its value means nothing. `start_ms` says since when each sample has been
-    counting (0 where that is not known). Both are None where no sample has any.
+    counting (0 where that is not known). Both are None where no sample has any. Without
+    `markers` there is no staleness marker among the values for sure.
     """
 
     labels: LabelTable
@@ -54,6 +55,7 @@ class SeriesBatch(NamedTuple):
     values: Values
     histograms: HistogramColumn | None = None
     start_ms: Times | None = None
+    markers: bool = True
 
     @property
     def n(self) -> int:

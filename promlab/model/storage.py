@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -120,7 +121,7 @@ class Appender(Protocol):
         """
 
 
-class SelectHints(NamedTuple):
+class SelectHints(msgspec.Struct, frozen=True):
     """What a query will do with the samples: storage may use it to read less."""
 
     step_ms: int = 0  # 0 for an instant query

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 from threading import Event
 from typing import Any, TypeVar
+
+import msgspec
 
 from promlab.errors import QueryCanceled, QueryError, QueryTimeout, TooManySamples
 from promlab.model.labels import LabelTable, Symbols
@@ -31,8 +32,7 @@ T = TypeVar("T")
 _SPLIT = 300_000
 
 
-@dataclass(slots=True)
-class QueryContext:
+class QueryContext(msgspec.Struct):
     """State of one query. `cells` counts values that intermediate results hold now."""
 
     plan: Plan
@@ -54,8 +54,8 @@ class QueryContext:
     samples_read: int = 0
     statistics: bool = False
     counts: StepCounts | None = None  # where somebody asked for samples by step
-    results: dict[Hashable, Any] = field(default_factory=dict)
-    counts_of: dict[Hashable, StepCounts] = field(default_factory=dict)  # of `results`
+    results: dict[Hashable, Any] = msgspec.field(default_factory=dict)
+    counts_of: dict[Hashable, StepCounts] = msgspec.field(default_factory=dict)  # of `results`
     _base: Symbols | None = None
     _symbols: Symbols | None = None
 

@@ -48,11 +48,13 @@ from promlab.promql.running import RunningQueries
 from promlab.promql.sample_choice import chosen_samples, series_taken
 from promlab.promql.sample_windows import SampleClock
 from promlab.promql.step_counts import StepCounts
-from promlab.promql.steps import Span, Steps
+from promlab.promql.steps import Steps
 from promlab.promql.valuetype import ValueType
 from promlab.promql.vector import Mask, Rows, Vector, single_vector
 
 PLANS_KEPT = 4096
+_FIRST_STEP = slice(None), 0
+_NO_VALUES = np.zeros(0)
 
 
 class Engine:
@@ -110,8 +112,7 @@ class Engine:
         Raises PromQLSyntaxError and QueryError with its kin.
         """
         steps = Steps(t_ms, 1, 1)
-        span = Span(steps, t_ms, 0)
-        return self._run(text, span, lookback_ms, timeout_s, max_samples, cancel, by_step)
+        return self._run(text, steps, t_ms, 0, lookback_ms, timeout_s, max_samples, cancel, by_step)
 
     def range(
         self,
@@ -135,8 +136,9 @@ class Engine:
         if end_ms < start_ms:
             raise QueryError("end must not be before start", query=text)
         steps = Steps(start_ms, step_ms, (end_ms - start_ms) // step_ms + 1)
-        span = Span(steps, end_ms, step_ms)
-        return self._run(text, span, lookback_ms, timeout_s, max_samples, cancel, by_step)
+        return self._run(
+            text, steps, end_ms, step_ms, lookback_ms, timeout_s, max_samples, cancel, by_step
+        )
 
     def close(self) -> None:
         """Let the pool's threads end."""
@@ -148,7 +150,9 @@ class Engine:
     def _run(
         self,
         text: str,
-        span: Span,
+        steps: Steps,
+        end_ms: int,
+        step_ms: int,
         lookback_ms: int | None,
         timeout_s: float | None,
         max_samples: int | None,
@@ -161,14 +165,15 @@ class Engine:
         options = self.options
         limit = options.max_samples
         patience = options.timeout_s
-        steps, end_ms, step_ms = span
         running = self.running.begin(text, steps.start_ms, end_ms, step_ms, cancel)
         try:
             ctx = QueryContext(
                 plan,
                 self._querier,
                 options,
-                *span,
+                steps,
+                end_ms,
+                step_ms,
                 options.lookback_ms if lookback_ms is None else lookback_ms,
                 limit if max_samples is None else min(limit, max_samples),
                 started + (patience if timeout_s is None else min(patience, timeout_s)),
@@ -232,10 +237,13 @@ def _instant_value(ctx: QueryContext) -> Value:
     if not isinstance(value, Vector):
         return Scalar(steps.start_ms, float(value[0]))
     value = drop_marked(ctx, value)
-    if np.logical_and.reduce(value.present[:, 0]):
+    there = np.count_nonzero(value.present)
+    if there == value.present.size:
         return InstantVector(
-            value.labels, steps.start_ms, value.values[:, 0], _histograms(value, (slice(None), 0))
+            value.labels, steps.start_ms, value.values[:, 0], _histograms(value, _FIRST_STEP)
         )
+    if not there:  # as most alerts have it
+        return InstantVector(LabelTable(0, {}, value.labels.symbols), steps.start_ms, _NO_VALUES)
     rows = np.flatnonzero(value.present)
     return InstantVector(
         value.labels.take(rows),
@@ -258,8 +266,8 @@ def _range_value(ctx: QueryContext) -> Value:
     vector = value if isinstance(value, Vector) else single_vector(value, ctx.base)
     vector = drop_marked(ctx, vector)
     order, in_order = ctx.remember((vector.labels,), "order", lambda: _order(vector.labels))
-    kept: Mask = np.logical_or.reduce(vector.present, axis=1)
-    if not np.logical_and.reduce(kept):
+    if np.count_nonzero(vector.present) != vector.present.size:
+        kept: Mask = np.logical_or.reduce(vector.present, axis=1)
         order = order[kept[order]]
     if len(order) != vector.n or not in_order:
         ctx.hold(len(order) * steps.count)

@@ -51,6 +51,8 @@ def aggregate(ev: Evaluator, node: Aggregation, steps: Steps) -> Vector:
 
 def _floats(ctx: QueryContext, node: Aggregation, vector: Vector) -> Vector:
     """The vector without histograms, which this aggregation ignores."""
+    if vector.histograms is None:
+        return vector
     if vector.is_histogram.any():
         place = node if node.op in ("topk", "bottomk") else node.expr
         ctx.annotations.inform(IGNORED_IN_AGGREGATION.format(op=node.op), place, inside=False)

@@ -34,6 +34,8 @@ from promlab.promql.vector import Mask, Rows, Vector
 
 WindowKernel = Callable[..., None]
 NO_PARAMS = np.zeros((0, 0))
+_ONLY = np.zeros(1, np.int64)
+_ONES = np.ones((1024, 1), np.bool_)  # every series is there; vectors are never written to
 
 
 class Window(NamedTuple):
@@ -62,14 +64,14 @@ def select_instant(
     ctx: QueryContext, node: VectorSelector, steps: Steps, *, timestamps: bool = False
 ) -> Vector:
     """Values of an instant selector, or the times of its samples in seconds."""
-    ends = steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
+    ends = seen_from(ctx, node, steps)
     newest = ends.count == 1 and not node.smoothed
-    batch = select(ctx, node, ends, newest=newest)
+    batch = select(ctx, node, ends, ctx.lookback_ms, newest=newest)
     if node.smoothed:
         from promlab.promql.smoothed_selector import smoothed_vector
 
         vector = smoothed_vector(ctx, node, without_stale(batch), ends, timestamps=timestamps)
-    elif newest and batch.sample_count == batch.n:
+    elif newest and len(batch.values) == batch.n:
         vector = _sole_values(ctx, batch, timestamps=timestamps)
     else:
         vector = _newest_values(ctx, batch, ends, timestamps=timestamps)
@@ -101,10 +103,11 @@ def _newest_values(
 def _sole_values(ctx: QueryContext, batch: SeriesBatch, *, timestamps: bool) -> Vector:
     """The same at one step, where storage gave just the newest sample of each series."""
     ctx.check()
-    ctx.hold(batch.n)
-    present = np.ones((batch.n, 1), np.bool_)
+    n = batch.n
+    ctx.hold(n)
+    present = _ONES[:n] if n <= len(_ONES) else np.ones((n, 1), np.bool_)
     values = batch.t_ms[batch.times_at] / 1000.0 if timestamps else batch.values
-    if has_stale(batch):
+    if batch.markers and has_stale(batch):
         stale = is_stale(batch.values)
         present, values = ~stale[:, None], np.where(stale, 0.0, values)
     vector = Vector(batch.labels, values[:, None], present)
@@ -116,7 +119,26 @@ def _sole_values(ctx: QueryContext, batch: SeriesBatch, *, timestamps: bool) -> 
 
 def select_window(ctx: QueryContext, node: MatrixSelector, steps: Steps) -> Window:
     """Samples of a range selector."""
-    return RangeSelection.of(ctx, node, steps).window()
+    selector, range_ms = node.selector, length_ms(ctx, node.range)
+    ends, back_ms = seen_from(ctx, selector, steps), _reach_ms(ctx, selector, range_ms)
+    batch = select(ctx, selector, ends, back_ms, range_ms=back_ms)
+    return _window(ctx, batch, ends, range_ms, selector)
+
+
+def _reach_ms(ctx: QueryContext, selector: VectorSelector, range_ms: int) -> int:
+    """How far back of each step samples are needed."""
+    return range_ms + (ctx.lookback_ms if selector.anchored or selector.smoothed else 0)
+
+
+def _window(
+    ctx: QueryContext, batch: SeriesBatch, ends: Steps, range_ms: int, selector: VectorSelector
+) -> Window:
+    if batch.markers:
+        batch = without_stale(batch)
+    if ctx.counts is not None:
+        ctx.counts.add_windows(Stored.of(batch), ends, range_ms)
+    kind = selector.anchored, selector.smoothed, ctx.lookback_ms
+    return Window(batch, ends, range_ms, None, *kind)
 
 
 class RangeSelection(NamedTuple):
@@ -126,36 +148,23 @@ class RangeSelection(NamedTuple):
     series: TiledSeries
     ends: Steps
     range_ms: int
-    anchored: bool
-    smoothed: bool
+    selector: VectorSelector
 
     @staticmethod
     def of(ctx: QueryContext, node: MatrixSelector, steps: Steps) -> RangeSelection:
         """Look up the series of a selector. Raises QueryError, StorageError."""
-        selector = node.selector
-        ends = steps.moved(offset_ms(ctx, selector.offset), at_ms(ctx, selector.at))
-        range_ms = length_ms(ctx, node.range)
-        back_ms = range_ms + (ctx.lookback_ms if selector.anchored or selector.smoothed else 0)
+        selector, range_ms = node.selector, length_ms(ctx, node.range)
+        ends, back_ms = seen_from(ctx, selector, steps), _reach_ms(ctx, selector, range_ms)
         series = tiles(ctx, selector, ends, back_ms, range_ms=back_ms)
-        return RangeSelection(ctx, series, ends, range_ms, selector.anchored, selector.smoothed)
+        return RangeSelection(ctx, series, ends, range_ms, selector)
 
     def window(self) -> Window:
         """All samples at once."""
-        batch = without_stale(accounted(self.ctx, self.series.whole()))
-        if self.ctx.counts is not None:
-            self.ctx.counts.add_windows(Stored.of(batch), self.ends, self.range_ms)
-        kind = (self.anchored, self.smoothed, self.ctx.lookback_ms)
-        return Window(batch, self.ends, self.range_ms, None, *kind)
+        batch = accounted(self.ctx, self.series.whole())
+        return _window(self.ctx, batch, self.ends, self.range_ms, self.selector)
 
 
 def select(
-    ctx: QueryContext, node: VectorSelector, ends: Steps, *, newest: bool = False
-) -> SeriesBatch:
-    """Samples of an instant selector."""
-    return accounted(ctx, tiles(ctx, node, ends, ctx.lookback_ms, newest=newest).whole())
-
-
-def tiles(
     ctx: QueryContext,
     node: VectorSelector,
     ends: Steps,
@@ -163,16 +172,29 @@ def tiles(
     *,
     range_ms: int = 0,
     newest: bool = False,
-) -> TiledSeries:
-    """All series that match, from the first step's window to the last step.
+) -> SeriesBatch:
+    """Samples of all series that match, from the first step's window to the last step.
 
     A smoothed selector also gets what follows within the lookback delta. See `SelectHints` for
     `range_ms` and `newest`.
     """
     ctx.check()
     hints = SelectHints(ctx.step_ms, range_ms, "", ctx.max_samples, newest)
-    first = ends.start_ms - back_ms + 1
-    last = ends.end_ms + (ctx.lookback_ms if node.smoothed else 0)
+    first, last = ends.start_ms - back_ms + 1, ends.end_ms
+    if node.smoothed:
+        last += ctx.lookback_ms
+    return accounted(ctx, ctx.querier.select(node.matchers, first, last, hints))
+
+
+def tiles(
+    ctx: QueryContext, node: VectorSelector, ends: Steps, back_ms: int, *, range_ms: int
+) -> TiledSeries:
+    """The same series, to be read a few at a time."""
+    ctx.check()
+    hints = SelectHints(ctx.step_ms, range_ms, "", ctx.max_samples)
+    first, last = ends.start_ms - back_ms + 1, ends.end_ms
+    if node.smoothed:
+        last += ctx.lookback_ms
     if _is_tiled(type(ctx.querier)):
         querier: Any = ctx.querier  # a TiledQuerier, which is dear to ask of each object
         found: TiledSeries = querier.tiles(node.matchers, first, last, hints)
@@ -234,13 +256,22 @@ def run(
 
 def work_order(times_at: Rows) -> Rows:
     """Rows so ordered that those of equal times follow each other."""
-    if len(times_at) < 2 or not np.count_nonzero(times_at[1:] < times_at[:-1]):
+    if len(times_at) == 1:
+        return _ONLY
+    if not np.count_nonzero(times_at[1:] < times_at[:-1]):
         return np.arange(len(times_at))
     return np.argsort(times_at, kind="stable")
 
 
+def seen_from(ctx: QueryContext, node: VectorSelector, steps: Steps) -> Steps:
+    """Where a selector looks from at each step: its offset and its fixed moment count."""
+    if not node.offset and node.at is None:
+        return steps
+    return steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
+
+
 def offset_ms(ctx: QueryContext, offset: Duration) -> int:
-    """How far a selector looks back from each step."""
+    """How far a selector or a subquery looks back from each step."""
     return offset if isinstance(offset, int) else _computed_ms(ctx, offset, positive=False)
 
 

@@ -123,7 +123,9 @@ class Evaluator:
     def _evaluate(self, node: Expr, steps: Steps) -> StepValue:
         match node:
             case NumberLiteral():
-                return np.full(steps.count, node.value)
+                values = np.empty(steps.count)
+                values.fill(node.value)
+                return values
             case StringLiteral():
                 return node.value
             case Paren():

@@ -7,6 +7,7 @@ bit. A state is f64[parts, groups, steps]; what the parts are is the kernel's bu
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,12 +22,10 @@ class Reduction:
     """The running state of one aggregation over `groups` groups and `steps` steps."""
 
     def __init__(self, op: str, groups: int, steps: int) -> None:
-        from promlab.promql import aggregate_kernels as kernels
-
         self._kind = kind = _KINDS[op]
-        self._kernel: AddKernel = getattr(kernels, kind.kernel)
-        self._mode: int = getattr(kernels, kind.mode) if kind.mode else 0
-        self.state: Any = np.full((kind.parts, groups, steps), kind.first)
+        self._kernel, self._mode = _kernel(op)
+        self.state: Any = np.empty((kind.parts, groups, steps))
+        self.state.fill(kind.first)
         self.seen: Mask = np.zeros((groups, steps), np.bool_)
 
     def add(self, values: Values, present: Mask, group: Rows, n: int) -> None:
@@ -39,8 +38,19 @@ class Reduction:
 
     def result(self) -> Values:
         """The value of each group and step; only where `seen` it means anything."""
+        if self._kind.parts == 1:
+            return self._kind.result(self.state)
         with np.errstate(all="ignore"):
             return self._kind.result(self.state)
+
+
+@cache
+def _kernel(op: str) -> tuple[AddKernel, int]:
+    """The kernel of an aggregation, and its mode."""
+    from promlab.promql import aggregate_kernels as kernels
+
+    kind = _KINDS[op]
+    return getattr(kernels, kind.kernel), getattr(kernels, kind.mode) if kind.mode else 0
 
 
 def _sum(state: Any) -> Values:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -60,7 +61,7 @@ class String(NamedTuple):
 Value = InstantVector | Matrix | RawMatrix | Scalar | String
 
 
-class QueryStats(NamedTuple):
+class QueryStats(msgspec.Struct, frozen=True):
     """What a query cost. `samples_read` counts what came from storage, markers too."""
 
     samples_read: int = 0

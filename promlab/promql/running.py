@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from itertools import count
-from typing import NamedTuple
+
+import msgspec
 
 
-class RunningQuery(NamedTuple):
+class RunningQuery(msgspec.Struct, frozen=True):
     """One query that is being evaluated.
 
     `start_ms`, `end_ms`, `step_ms` are the times it is evaluated at (`step_ms` 0 for an

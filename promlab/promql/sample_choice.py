@@ -28,7 +28,7 @@ def has_stale(batch: SeriesBatch) -> bool:
 
 def fresh_tile(tile: Tile) -> Tile:
     """The tile without its staleness markers; the very same one if it has none."""
-    stale = _count_stale(tile) if tile.markers else None
+    stale = _count_stale(tile)
     return tile if stale is None else _drop_stale(_with_own_times(tile), stale)
 
 
@@ -45,6 +45,8 @@ def _with_own_times(tile: Tile) -> Tile:
 
 def _count_stale(columns: Tile | SeriesBatch) -> Rows | None:
     """Number of staleness markers of each series; None if there are none."""
+    if not columns.markers:
+        return None
     from promlab.promql.window_kernels import count_stale
 
     stale = np.empty(len(columns.times_at), np.int64)

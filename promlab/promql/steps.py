@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
+import msgspec
 import numpy as np
 
 from promlab.model.samples import Times, Values
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(msgspec.Struct, frozen=True):
     """`count` moments from `start_ms` on, `step_ms` apart (0: the same moment each time)."""
 
     start_ms: int
@@ -44,11 +41,3 @@ class Steps:
         if at_ms is None:
             return Steps(self.start_ms - offset_ms, self.step_ms, self.count)
         return Steps(at_ms - offset_ms, 0, self.count)
-
-
-class Span(NamedTuple):
-    """When a query is evaluated: its steps, the end of its time range, 0 for an instant's step."""
-
-    steps: Steps
-    end_ms: int
-    step_ms: int

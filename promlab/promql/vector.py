@@ -46,6 +46,8 @@ class Vector(NamedTuple):
 
     def with_histograms(self, column: HistogramColumn | None) -> Vector:
         """The same with histograms at those of the column's places that are present."""
+        if column is None and self.histograms is None:
+            return self
         if column is None or not (column.index >= 0).any():
             return self._replace(histograms=None)
         return self._replace(histograms=column)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from promlab.errors import PromlabError, PromQLSyntaxError, QueryTimeout
@@ -19,7 +20,7 @@ from promlab.server import short_range_hint
 from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
 from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter, kind_of
-from promlab.server.json_answer import encode_answer
+from promlab.server.json_answer import encode_answer, encode_at_once
 from promlab.server.params import (
     NS_OF_MS,
     limit_param,
@@ -35,7 +36,9 @@ from promlab.web.http import Form, MustWait, Request, Response
 MAX_POINTS = 11_000
 _TOO_SHORT_S = 1e-6  # over before anything is evaluated
 _THREADED_POINTS = 50_000
+_BOUNDS = frozenset(("timeout", "lookback_delta"))
 _ARROW = ARROW.encode()
+_BROWSERS = b"Mozilla/"  # they all say so
 
 
 async def query(context: Context, request: Request) -> Response:
@@ -43,8 +46,7 @@ async def query(context: Context, request: Request) -> Response:
     form = await request.form()
     limit = limit_param(form)
     t_ms = time_param(form, "time", time.time_ns() // NS_OF_MS)
-    timeout_s = _timeout(context, form)
-    lookback_ms = _lookback(form)
+    timeout_s, lookback_ms = _bounds(context, form)
     text = form.firsts.get("query", "")
     expr = parse_query(text, context.features)
     engine, _ = context.evaluator()
@@ -73,8 +75,7 @@ async def query_range(context: Context, request: Request) -> Response:
     if end_ms < start_ms:
         raise bad_parameter("end", "end timestamp must not be before start time")
     step_ms = _step(form, end_ms - start_ms)
-    timeout_s = _timeout(context, form)
-    lookback_ms = _lookback(form)
+    timeout_s, lookback_ms = _bounds(context, form)
     text = form.firsts.get("query", "")
     expr = parse_query(text, context.features)
     if expr.value_type not in (ValueType.SCALAR, ValueType.VECTOR):
@@ -97,7 +98,7 @@ async def query_range(context: Context, request: Request) -> Response:
     return response
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """A query: its text, its times (start, end, step in ms), what it is remembered by."""
 
     text: str
@@ -121,13 +122,11 @@ async def _run(context: Context, request: Request, asked: Asked, evaluate: Evalu
             ran = await runner.run(asked.key, evaluate, asked.timeout_s, request.gone)
     except PromlabError as error:
         _note(context, request, asked, None, kind_of(error)[1])
-        context.tracing.query(asked.text, None)
         raise
     finally:
         runner.listed.end(slot)
     request.after_answer(partial(context.metrics.query_ran, ran))
     _note(context, request, asked, ran)
-    context.tracing.query(asked.text, ran.result.stats, ran.queue_s)
     return ran
 
 
@@ -147,16 +146,19 @@ async def _hint(
 def _note(
     context: Context, request: Request, asked: Asked, ran: Ran | None, error: str = ""
 ) -> None:
-    """A line in the query log, where there is one."""
+    """A line in the query log and spans, where there are such things."""
+    if context.tracing.on:
+        stats = None if ran is None else ran.result.stats
+        context.tracing.query(asked.text, stats, 0.0 if ran is None else ran.queue_s)
     found = context.rules.query_log if context.rules is not None else None
     if found is None or not found.enabled:
         return
     client = request.scope.get("client") or ("",)
     path: str = request.scope["path"]
     origin = {"clientIP": str(client[0]), "method": request.method, "path": path}
-    stats = None if ran is None else _shown(ran)
+    shown = None if ran is None else _shown(ran)
     found.note(
-        asked.text, asked.times_ms, stats, error, httpRequest=origin, **context.tracing.ids()
+        asked.text, asked.times_ms, shown, error, httpRequest=origin, **context.tracing.ids()
     )
 
 
@@ -164,11 +166,13 @@ def _shown(ran: Ran) -> dict[str, Any]:
     return query_stats(ran.result.stats, ran.queue_s, ran.total_s)
 
 
-def _timing(ran: Ran) -> tuple[bytes, bytes]:
-    """Where the time went, for the network panel of a browser."""
+def _timing(request: Request, ran: Ran) -> list[tuple[bytes, bytes]]:
+    """Where the time went, for the network panel of a browser: nobody else looks at it."""
+    if not request.headers.get(b"user-agent", b"").startswith(_BROWSERS):
+        return []
     stats = ran.result.stats
     parts_ms = ran.queue_s * 1000, stats.prepare_s * 1000, stats.eval_s * 1000
-    return b"server-timing", b"queue;dur=%.3f, prepare;dur=%.3f, eval;dur=%.3f" % parts_ms
+    return [(b"server-timing", b"queue;dur=%.3f, prepare;dur=%.3f, eval;dur=%.3f" % parts_ms)]
 
 
 def _answer(
@@ -182,11 +186,12 @@ def _answer(
         result = _limited(result, limit)
     if _ARROW in request.headers.get(b"accept", b"") and not isinstance(result.value, String):
         body = encode_arrow(result)
-        return Response(body=body, content_type=ARROW, headers=[_timing(ran)], threaded=True)
-    chunks: Iterator[bytes] = encode_answer(result, label_text, stats)
-    if result.points > _THREADED_POINTS and not request.at_once:
-        return Response(body=chunks, headers=[_timing(ran)], threaded=True)
-    return Response(body=b"".join(chunks), headers=[_timing(ran)])
+        timing = _timing(request, ran)
+        return Response(body=body, content_type=ARROW, headers=timing, threaded=True)
+    if not request.at_once and result.points > _THREADED_POINTS:
+        chunks: Iterator[bytes] = encode_answer(result, label_text, stats)
+        return Response(body=chunks, headers=_timing(request, ran), threaded=True)
+    return Response(body=encode_at_once(result, label_text, stats), headers=_timing(request, ran))
 
 
 def _with_stats(
@@ -251,6 +256,13 @@ def _limited(result: QueryResult, limit: int) -> QueryResult:
 
 def _first(column: HistogramColumn | None, rows: int) -> HistogramColumn | None:
     return None if column is None else HistogramColumn(column.table, column.index[:rows])
+
+
+def _bounds(context: Context, form: Form) -> tuple[float, int | None]:
+    """How long it may take in seconds, and how far it looks back in ms if that is said."""
+    if _BOUNDS.isdisjoint(form.firsts):
+        return context.settings.query_timeout_s, None
+    return _timeout(context, form), _lookback(form)
 
 
 def _timeout(context: Context, form: Form) -> float:

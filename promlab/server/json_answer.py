@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -63,19 +64,35 @@ def result_type(value: Value) -> str:
 def encode_answer(
     result: QueryResult, label_text: LabelText, stats: dict[str, Any] | None = None
 ) -> Iterator[bytes]:
-    """The whole answer, envelope and all, piece by piece."""
-    yield _BEGIN[type(result.value)]
-    printed = _printed(result.value, label_text)
-    yield from printed if isinstance(printed, tuple) else _with_commas(printed)
-    end = b"]" if type(result.value) in _LISTS else b""
+    """The whole answer, envelope and all, piece by piece: nothing is done before it is asked."""
+    yield from _answer(result, label_text, stats)
+
+
+def encode_at_once(
+    result: QueryResult, label_text: LabelText, stats: dict[str, Any] | None = None
+) -> bytes:
+    """The same in one piece, for what is small."""
+    return b"".join(_answer(result, label_text, stats))
+
+
+def _answer(
+    result: QueryResult, label_text: LabelText, stats: dict[str, Any] | None
+) -> Iterable[bytes]:
+    value, warnings, infos, _ = result
+    kind = type(value)
+    end = b"]" if kind in _LISTS else b""
     if stats is not None:
         end += b',"stats":' + _encode(stats)
     end += b"}"
-    if result.warnings:
-        end += b',"warnings":' + _encode(result.warnings)
-    if result.infos:
-        end += b',"infos":' + _encode(result.infos)
-    yield end + b"}"
+    if warnings:
+        end += b',"warnings":' + _encode(warnings)
+    if infos:
+        end += b',"infos":' + _encode(infos)
+    end += b"}"
+    printed = _PRINTERS[kind](value, label_text)
+    if isinstance(printed, tuple):
+        return _BEGIN[kind], *printed, end
+    return chain((_BEGIN[kind],), _with_commas(printed), (end,))
 
 
 def encode_series(
@@ -95,18 +112,12 @@ def encode_series(
     yield b"}"
 
 
-def _printed(value: Value, label_text: LabelText) -> Iterable[bytes]:
-    match value:
-        case InstantVector():
-            return _vector(value, label_text)
-        case Matrix():
-            return _matrix(value, label_text)
-        case RawMatrix():
-            return _raw_matrix(value, label_text)
-        case Scalar():
-            return (f'[{_shortest(value.t_ms)},"{format_plain(value.value)}"]'.encode(),)
-        case String():
-            return (f"[{_shortest(value.t_ms)},".encode() + _encode(value.value) + b"]",)
+def _scalar(value: Scalar, _: LabelText) -> Iterable[bytes]:
+    return (f'[{_shortest(value.t_ms)},"{format_plain(value.value)}"]'.encode(),)
+
+
+def _string(value: String, _: LabelText) -> Iterable[bytes]:
+    return (f"[{_shortest(value.t_ms)},".encode() + _encode(value.value) + b"]",)
 
 
 def _shortest(t_ms: int) -> str:
@@ -127,8 +138,7 @@ def _vector(value: InstantVector, label_text: LabelText) -> Iterable[bytes]:
 
     if not value.labels.n:
         return ()  # as most alerts have it
-    pieces = label_text.pieces(value.labels)
-    step = np.frombuffer(f"[{format_seconds(value.t_ms)},".encode(), np.uint8)
+    pieces, step = label_text.pieces(value.labels), _step(value.t_ms)
     values = np.ascontiguousarray(value.values)
     more = _SERIES_BYTES + _SAMPLE_BYTES + _TIME_BYTES
     if value.histograms is None:
@@ -138,6 +148,12 @@ def _vector(value: InstantVector, label_text: LabelText) -> Iterable[bytes]:
     printed = _Histograms.of(value.histograms)
     print_rows = partial(print_mixed_vector, *pieces.columns, step, values, *printed)
     return _chunks(pieces, more + printed.sizes(), print_rows)
+
+
+@lru_cache(maxsize=16)
+def _step(t_ms: int) -> npt.NDArray[np.uint8]:
+    """The printed time of an instant: rules and the panels of a dashboard ask for the same."""
+    return np.frombuffer(f"[{format_seconds(t_ms)},".encode(), np.uint8)
 
 
 def _matrix(value: Matrix, label_text: LabelText) -> Iterable[bytes]:
@@ -181,6 +197,15 @@ def _mixed_series(batch: SeriesBatch, label_text: LabelText) -> Iterable[bytes]:
     times, values = np.ascontiguousarray(batch.t_ms), np.ascontiguousarray(batch.values)
     columns = batch.offsets, batch.times_at, times, values, *printed
     return _chunks(pieces, more, partial(print_mixed_series, *pieces.columns, *columns))
+
+
+_PRINTERS: dict[type, Callable[[Any, LabelText], Iterable[bytes]]] = {
+    InstantVector: _vector,
+    Matrix: _matrix,
+    RawMatrix: _raw_matrix,
+    Scalar: _scalar,
+    String: _string,
+}
 
 
 class _Histograms(NamedTuple):

@@ -16,7 +16,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
+
+import msgspec
 
 from promlab.errors import QueryTimeout
 from promlab.promql.result import QueryResult
@@ -70,7 +72,7 @@ class QueryEngine(Protocol):
 Evaluate = Callable[[float, threading.Event], QueryResult]
 
 
-class Ran(NamedTuple):
+class Ran(msgspec.Struct, frozen=True):
     """A result, and where the time went."""
 
     result: QueryResult
@@ -116,23 +118,24 @@ class QueryRunner:
 
     def run_inline(self, key: object, evaluate: Evaluate, timeout_s: float) -> Ran:
         """Evaluate on the event loop."""
-        started = time.perf_counter()
-        result, cpu_s = self._here(key, evaluate, timeout_s, self._never)
+        result, total_s, cpu_s = self._here(key, evaluate, timeout_s, self._never)
         self._note(key, cpu_s + _PRINT_S * result.points)
-        return Ran(result, 0.0, time.perf_counter() - started)
+        return Ran(result, 0.0, total_s)
 
-    def _here(self, key: object, work: Callable[..., T], *given: object) -> tuple[T, float]:
-        """What it gives, and what it cost.
+    def _here(self, key: object, work: Callable[..., T], *given: object) -> tuple[T, float, float]:
+        """What it gives, how long it took, and what it cost.
 
         Reading the CPU's clock costs a tenth of the smallest queries. Of those any clock will
         do: one that seems to take long may have waited for the CPU, and is measured the next
         time.
         """
-        if self._costs.get(key, 0.0) >= _TINY_S:
-            return _timed(partial(work, *given))
         started = time.perf_counter()
+        if self._costs.get(key, 0.0) >= _TINY_S:
+            result, cpu_s = _timed(partial(work, *given))
+            return result, time.perf_counter() - started, cpu_s
         result = work(*given)
-        return result, min(time.perf_counter() - started, _TINY_S)
+        total_s = time.perf_counter() - started
+        return result, total_s, total_s if total_s < _TINY_S else _TINY_S
 
     async def run(
         self,
@@ -175,7 +178,7 @@ class QueryRunner:
         Raises MustWait instead of waiting for a thread if `at_once`.
         """
         if self.is_cheap(key):
-            result, cpu_s = self._here(key, work)
+            result, _, cpu_s = self._here(key, work)
         elif at_once:
             raise MustWait("this takes a thread")
         else:

@@ -2,11 +2,13 @@
 
 One page of 64-bit integers, mapped by the writer and by every reader. The writer stores what
 a counter counts first and the counter last. A writer that starts makes a new page and renames
-it over the old one: a reader that finds another inode starts anew.
+it over the old one: a reader that finds another inode starts anew. It looks for one where the
+data directory has another time, which `publish` sees to.
 """
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
 
@@ -98,5 +100,6 @@ def publish(directory: Path) -> None:
     path = path_of(directory)
     try:
         path.with_suffix(".tmp").replace(path)
+        os.utime(directory)
     except OSError as error:
         raise StorageError(f"cannot publish {path}: {error}") from None

@@ -2,7 +2,8 @@
 
 The head is read first and the blocks after it: what has become a block in between is met
 twice, which merging undoes, and never missed. Where no block has anything to say, an answer
-is the head's own.
+is the head's own. Few series are read of the head as it was known: one look afterwards tells
+whether there are other blocks, or another writer, since then, and all is to be read anew.
 """
 
 from __future__ import annotations
@@ -122,6 +123,20 @@ class DataReader(Reader):
 
     # --- selecting ----------------------------------------------------------------------
 
+    def select(
+        self,
+        matchers: Sequence[Matcher],
+        start_ms: int,
+        end_ms: int,
+        hints: SelectHints = NO_HINTS,
+    ) -> SeriesBatch:
+        """Samples with start_ms <= t <= end_ms of all series that pass every matcher.
+
+        Series without samples there are left out. Raises TooManySamples, StorageError.
+        """
+        few = self._few(matchers, start_ms, end_ms, hints)
+        return self.gathered(matchers, start_ms, end_ms, hints).whole() if few is None else few
+
     def tiles(
         self,
         matchers: Sequence[Matcher],
@@ -153,14 +168,13 @@ class DataReader(Reader):
     ) -> SeriesBatch | None:
         """Samples of few series that are all in the head; None if there may be more."""
         with self._lock:
-            self._shared()
             mapped = self._mapped
             if mapped is None or start_ms < self.blocks.head_alone_from:
                 return None
+            mapped.refresh_series()
             selection = mapped.index.select(matchers)
             batch = read_few(mapped, selection, start_ms, end_ms, hints)
-            self.blocks.refresh()  # afterwards, as `_before_blocks` does
-            return batch if start_ms >= self.blocks.head_alone_from else None
+            return None if self.blocks.has_changed() else batch
 
     def _before_blocks(self, read: Callable[[], T]) -> tuple[T, tuple[Block, ...]]:
         """What `read` gives of the head, and the blocks of thereafter.
@@ -346,17 +360,14 @@ class DataReader(Reader):
     ) -> list[str] | None:
         """The same, if the head has all samples and each value is that of a series alive."""
         with self._lock:
-            self._shared()
             mapped = self._mapped
             if mapped is None or start_ms < self.blocks.head_alone_from:
                 return None
+            mapped.refresh_series()
             selection = mapped.index.select(matchers)
             found = selection.witnesses(name)
             alive = all_alive(mapped, selection, found.series, start_ms, end_ms)
-            self.blocks.refresh()
-            if not alive or start_ms < self.blocks.head_alone_from:
-                return None
-            return list(found.texts)
+            return list(found.texts) if alive and not self.blocks.has_changed() else None
 
     def _head_values(
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int

@@ -37,7 +37,7 @@ def read_few(
     plan, view = mapped.index.plan(selection), mapped.all_chunks()
     scratch = _scratch()
     read_from_head = k.newest_few if hints.newest else k.read_few
-    n, times, samples = read_from_head(
+    n, times, samples, specials = read_from_head(
         *mapped.places, view.indexes, view.counts, view.datas, view.sizes, view.group_chains,
         view.ring_chains, view.chain_sizes, view.starts, plan.groups, plan.group_places_at,
         plan.group_places, plan.slots, plan.rings, plan.ring_places, plan.loose, plan.owners,
@@ -55,7 +55,8 @@ def read_few(
     if n < labels.n:
         labels = labels.take(read[rows_at:t_at])
     offsets, times_at, t_ms = read[: n + 1], read[n + 1 : rows_at], read[t_at:values_at]
-    return SeriesBatch(labels, offsets, times_at, t_ms, read[values_at:].view(np.float64))
+    values = read[values_at:].view(np.float64)
+    return SeriesBatch(labels, offsets, times_at, t_ms, values, None, None, specials > 0)
 
 
 def all_alive(

@@ -15,7 +15,7 @@ from promlab.jit import kernel
 from promlab.tsdb.head_kernels import CAP, NEVER
 from promlab.tsdb.newest_kernels import newest_held, newest_of_series, newest_sealed
 from promlab.tsdb.piece_kernels import count_rows, find_pieces
-from promlab.tsdb.select_kernels import decode_series
+from promlab.tsdb.select_kernels import SPECIAL, decode_series
 from promlab.tsdb.tail_kernels import NOTHING_HELD, OK, copy_tails
 from promlab.tsdb.time_kernels import source_times
 
@@ -33,7 +33,7 @@ SCRATCH = _OUT + _LOCATED + _DECODED
 
 
 @kernel(
-    "UniTuple(i8, 3)(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], i8[::1], u8[::1], u8[::1],"
+    "UniTuple(i8, 4)(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], i8[::1], u8[::1], u8[::1],"
     " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
     " i8[::1], i8[::1], i8, i8, i8[::1])"
 )
@@ -68,12 +68,12 @@ def read_few(
 ) -> Any:
     """Samples in [start, end] of the series of a plan, those without any left out.
 
-    Returns the numbers of series, times and values. `scratch` then begins with the columns of a
-    batch, one behind the other: offsets (one more than series), where each one's times are,
-    rows of the plan, times, values. The number of series is OTHERWISE where somebody else has
-    to read them.
+    Returns the numbers of series, times and values, and of values that may be no plain numbers.
+    `scratch` then begins with the columns of a batch, one behind the other: offsets (one more
+    than series), where each one's times are, rows of the plan, times, values. The number of
+    series is OTHERWISE where somebody else has to read them.
     """
-    otherwise = np.int64(OTHERWISE), np.int64(0), np.int64(0)
+    otherwise = np.int64(OTHERWISE), np.int64(0), np.int64(0), np.int64(0)
     n, files = len(places_at) - 1, len(indexes)
     if len(slots) > PLACES or len(owners) > PLACES or n > PLACES or files > FILES:
         return otherwise
@@ -132,7 +132,7 @@ def read_few(
     series_times[:] = 0
     rooms, at = scratch[at : at + n], at + PLACES
     rooms[:] = 0
-    written, t_end, histograms, _ = decode_series(
+    written, t_end, histograms, specials = decode_series(
         0, n, datas, found, pieces_at, kinds, times_at, tail_counts, values_at, tail_v, places_at,
         sources, slots, t_out, v_out, 0, used, offsets, series_times, scratch[at : at + ROWS],
         rooms,
@@ -157,11 +157,11 @@ def read_few(
         scratch[out + i] = t_out[i]
     for i in range(written):
         scratch[out + t_end + i] = v_out[i]
-    return kept, t_end, written
+    return kept, t_end, written, specials
 
 
 @kernel(
-    "UniTuple(i8, 3)(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], i8[::1], u8[::1], u8[::1],"
+    "UniTuple(i8, 4)(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], i8[::1], u8[::1], u8[::1],"
     " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
     " i8[::1], i8[::1], i8, i8, i8[::1])"
 )
@@ -195,7 +195,7 @@ def newest_few(
     scratch: Any,
 ) -> Any:
     """The same of the newest sample of each series alone; see newest_kernels."""
-    otherwise = np.int64(OTHERWISE), np.int64(0), np.int64(0)
+    otherwise = np.int64(OTHERWISE), np.int64(0), np.int64(0), np.int64(0)
     n, files = len(places_at) - 1, len(indexes)
     if len(slots) > PLACES or len(owners) > PLACES or n > PLACES or files > FILES:
         return otherwise
@@ -237,10 +237,12 @@ def newest_few(
     if histograms > 0:
         return otherwise
     scratch[kept] = kept
+    specials = np.int64(0)
     for i in range(kept):
+        specials += (values[i] & SPECIAL) == SPECIAL
         scratch[i] = i
         scratch[kept + 1 + i] = i
         scratch[2 * kept + 1 + i] = rows[i]
         scratch[3 * kept + 1 + i] = times[i]
         scratch[4 * kept + 1 + i] = values[i]
-    return kept, kept, kept
+    return kept, kept, kept, specials

@@ -17,7 +17,7 @@ from promlab.tsdb.chunk_kernels import get_int
 from promlab.tsdb.codec_kernels import HISTOGRAM, HOLE, MAX_ROWS, bytes_at, decode_column
 from promlab.tsdb.tail_kernels import LATE
 
-_SPECIAL = 0x7FF0000000000000  # all bits of the exponent: NaN, infinities, holes, references
+SPECIAL = 0x7FF0000000000000  # all bits of the exponent: NaN, infinities, holes, references
 
 
 @kernel()
@@ -150,7 +150,7 @@ def decode_series(
                 series_times[i] = from_t
             special = np.int64(0)
             for k in range(at, end):
-                special += (v_out[k] & _SPECIAL) == _SPECIAL
+                special += (v_out[k] & SPECIAL) == SPECIAL
             specials += special
             if special == 0 and not several:
                 at = end

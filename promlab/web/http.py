@@ -23,6 +23,7 @@ HTML = "text/html; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 10 << 20
 _PACKED_FROM_BYTES = 1400
+_HEADERS = "promlab.headers"
 _KEPT_LENGTH = 2000  # longest parameter whose decoded form is remembered
 
 Scope = dict[str, Any]
@@ -93,7 +94,11 @@ class Request:
         self.scope, self._receive, self._body = scope, receive, body
         self.at_once = body is not None
         self.method: str = scope["method"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        found = scope.get(_HEADERS)
+        if found is None:
+            # Kept: the next request of a connection mostly has the same.
+            found = scope[_HEADERS] = dict(scope["headers"])
+        self.headers: dict[bytes, bytes] = found
         self.path_args: dict[str, str] = {}
         self._form: Form | None = None
         self._left: list[Callable[[], None]] = []
@@ -217,7 +222,8 @@ def _prepare(request: Request, response: Response) -> str:
     headers = response.headers
     if response.content_type:
         headers.append((b"content-type", response.content_type.encode()))
-    coding = "" if request.is_loopback else chosen(request.header("accept-encoding"))
+    asked = request.headers.get(b"accept-encoding", b"")
+    coding = chosen(asked.decode("latin-1")) if asked and not request.is_loopback else ""
     if not isinstance(response.body, bytes):
         return coding
     if coding and len(response.body) >= _PACKED_FROM_BYTES:

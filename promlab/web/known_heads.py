@@ -11,7 +11,8 @@ import re
 
 from promlab.web.http import Scope
 
-_FIRST_LINE = re.compile(rb"(GET|POST) (/(?!/)[!-\"$-~]*) HTTP/1\.1")
+# A path with nothing to decode, and what is asked.
+_FIRST_LINE = re.compile(rb"(GET|POST) (/(?!/)[!\"$&->@-~]*)(?:\?([!-\"$-~]*))? HTTP/1\.1")
 _KEPT = 8
 _LONGEST = 8 << 10
 
@@ -36,24 +37,19 @@ class KnownHeads:
 
     def request(self, data: bytes) -> tuple[Scope, bytes] | None:
         """The request in `data`, as the parser would have it, and its body; None if unknown."""
-        line_end, head_end = _ends(data)
+        line_end = data.find(b"\r\n")
+        head_end = data.find(b"\r\n\r\n", line_end) + 4
         known = self._known.get(data[line_end:head_end])
         if known is None or len(data) - head_end != known[1]:
             return None
         first_line = _FIRST_LINE.fullmatch(data, 0, line_end)
         if first_line is None:
             return None
-        method, target = first_line.groups()
-        path, _, query = target.partition(b"?")
-        if b"%" in path:
-            return None
-        more = {
-            "method": method.decode(),
-            "path": path.decode(),
-            "raw_path": path,
-            "query_string": query,
-        }
-        return known[0] | more, data[head_end:]
+        method, path, query = first_line.groups()
+        scope = known[0].copy()
+        scope["method"], scope["path"] = method.decode(), path.decode()
+        scope["raw_path"], scope["query_string"] = path, query or b""
+        return scope, data[head_end:]
 
 
 def _ends(data: bytes) -> tuple[int, int]:

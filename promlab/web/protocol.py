@@ -270,7 +270,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return True
 
     def _write(self, response: Response) -> None:
-        headers = [*self.server_state.default_headers, *response.headers]
+        headers = *self.server_state.default_headers, *response.headers
         head = answer_head(response.status, headers)
         body = response.body
         assert isinstance(body, bytes)

@@ -65,7 +65,7 @@ def start_timestamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
         ev.vector(argument, steps)
         return empty_vector(ctx.base, steps.count)
     ends = steps.moved(offset_ms(ctx, argument.offset), at_ms(ctx, argument.at))
-    batch = select(ctx, argument, ends)
+    batch = select(ctx, argument, ends, ctx.lookback_ms)
     if batch.start_ms is None:
         return empty_vector(ctx.base, steps.count)
     ctx.hold(batch.n * steps.count)

@@ -64,12 +64,19 @@ class BlockCatalog:
         """Blocks as they were when they were last looked at."""
         return self._current
 
+    def has_changed(self) -> bool:
+        """Whether it has to be looked again: also what may have changed a moment ago counts."""
+        return self._changed() != self._seen
+
+    def _changed(self) -> int:
+        try:
+            return os.stat(self._place).st_mtime_ns  # noqa: PTH116 - each query asks
+        except OSError:
+            return 0
+
     def refresh(self) -> tuple[Block, ...]:
         """Blocks of now, oldest first; those of other resolutions are among them."""
-        try:
-            changed = os.stat(self._place).st_mtime_ns  # noqa: PTH116 - each query asks
-        except OSError:
-            changed = 0
+        changed = self._changed()
         if changed != self._seen:
             quiet = abs(time.time() - changed / 1e9) > _TICK_S
             self._look()
