@@ -8,19 +8,18 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from promlab.errors import PromlabError, PromQLSyntaxError, QueryTimeout
-from promlab.model.histograms import HistogramColumn
 from promlab.promql.ast import Expr
 from promlab.promql.checks import check_range_query
-from promlab.promql.result import InstantVector, Matrix, QueryResult, RawMatrix, String
+from promlab.promql.result import QueryResult, String
 from promlab.promql.valuetype import ValueType
 from promlab.server import short_range_hint
 from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
-from promlab.server.envelope import TRUNCATED, ApiError, bad_parameter, kind_of
+from promlab.server.envelope import ApiError, bad_parameter, kind_of
 from promlab.server.json_answer import encode_answer, encode_at_once
+from promlab.server.limited import limited
 from promlab.server.params import (
     NS_OF_MS,
     limit_param,
@@ -183,7 +182,7 @@ def _answer(
     if wanted:
         result, stats = _with_stats(context, ran, asked, wanted)
     if limit:
-        result = _limited(result, limit)
+        result = limited(result, limit)
     if _ARROW in request.headers.get(b"accept", b"") and not isinstance(result.value, String):
         body = encode_arrow(result)
         timing = _timing(request, ran)
@@ -214,48 +213,6 @@ def _no_range_query(expr: Expr, text: str) -> ApiError:
         error.query = text
         return ApiError("bad_data", f'invalid parameter "query": {error.message}', error)
     raise AssertionError("a vector or a scalar has values at steps")
-
-
-def _limited(result: QueryResult, limit: int) -> QueryResult:
-    """At most `limit` series, with a warning where some were left out."""
-    value = result.value
-    labels = value.batch.labels if isinstance(value, RawMatrix) else getattr(value, "labels", None)
-    if labels is None or labels.n <= limit:
-        return result
-    rows = np.arange(limit, dtype=np.int64)
-    match value:
-        case InstantVector():
-            value = value._replace(
-                labels=labels.take(rows),
-                values=value.values[:limit],
-                histograms=_first(value.histograms, limit),
-            )
-        case Matrix():
-            value = value._replace(
-                labels=labels.take(rows),
-                values=value.values[:limit],
-                present=value.present[:limit],
-                histograms=_first(value.histograms, limit),
-            )
-        case RawMatrix():
-            batch = value.batch
-            end = int(batch.offsets[limit])
-            value = RawMatrix(
-                batch._replace(
-                    labels=labels.take(rows),
-                    offsets=batch.offsets[: limit + 1],
-                    times_at=batch.times_at[:limit],
-                    values=batch.values[:end],
-                    histograms=_first(batch.histograms, end),
-                    start_ms=None if batch.start_ms is None else batch.start_ms[:end],
-                )
-            )
-    warnings = (*result.warnings, TRUNCATED)
-    return QueryResult(value, warnings, result.infos, result.stats)
-
-
-def _first(column: HistogramColumn | None, rows: int) -> HistogramColumn | None:
-    return None if column is None else HistogramColumn(column.table, column.index[:rows])
 
 
 def _bounds(context: Context, form: Form) -> tuple[float, int | None]:
