@@ -62,18 +62,23 @@ class HistogramFiles:
         numbers = references >> OFFSET_BITS & _SEGMENTS
         offsets = references & _OFFSETS
         distinct, files = np.unique(numbers, return_inverse=True)
-        maps = [
-            self._map(n, int(offsets[files == i].max())) for i, n in enumerate(distinct.tolist())
-        ]
-        addresses = np.array([m.address if m else 0 for m in maps], np.uint64)
-        sizes = np.array([m.size if m else 0 for m in maps], np.int64)
         files = np.ascontiguousarray(files, np.int64)
         offsets = np.ascontiguousarray(offsets)
         positive, negative = np.empty_like(files), np.empty_like(files)
-        k.measure(addresses, sizes, files, offsets, positive, negative)
-        there = positive >= 0
+        while True:
+            maps = [
+                self._map(n, int(offsets[files == i].max()))
+                for i, n in enumerate(distinct.tolist())
+            ]
+            addresses = np.array([m.address if m else 0 for m in maps], np.uint64)
+            sizes = np.array([m.size if m else 0 for m in maps], np.int64)
+            k.measure(addresses, sizes, files, offsets, positive, negative)
+            there = positive >= 0
+            doubtful = np.unique(files[~there & (sizes[files] > 0)]).tolist()
+            if not [i for i in doubtful if self._has_grown(int(distinct[i]), maps[i])]:
+                break
         if not there.all():
-            self._tell(distinct[np.unique(files[~there & (sizes[files] > 0)])])
+            self._tell(distinct[doubtful])
             files, offsets = files[there], offsets[there]
             positive, negative = positive[there], negative[there]
         table, bounds_at = _columns(addresses, sizes, files, offsets, positive, negative)
@@ -88,6 +93,18 @@ class HistogramFiles:
             codes[i] = bounds.setdefault(found, len(bounds))
         custom[places] = codes[which.reshape(-1)]
         return _with_bounds(table, custom, tuple(bounds)), there
+
+    def _has_grown(self, number: int, used: ReadableMap | None) -> bool:
+        """Whether a segment reaches beyond its map, so that a record may; forgets that map."""
+        try:
+            size = segment_path(self._directory, number).stat().st_size
+        except OSError:
+            return False
+        if used is None or size <= used.size:
+            return False
+        if self._maps.get(number) is used:
+            self._maps.pop(number, None)
+        return True
 
     def _tell(self, segments: Longs) -> None:
         for number in set(segments.tolist()) - self._told:

@@ -13,6 +13,7 @@ from tsdb_model import ALWAYS, match, table
 from promlab.model.histograms import GAUGE, NOT_RESET, RESET, UNKNOWN, HistogramColumn
 from promlab.model.samples import STALE_BITS
 from promlab.model.storage import AppendOutcome, SampleExtras
+from promlab.tsdb import histogram_store
 from promlab.tsdb.head import Head
 from promlab.tsdb.histogram_files import NOWHERE
 from promlab.tsdb.open import open as open_reader
@@ -248,3 +249,19 @@ def test_fine_resolutions_are_reduced(head: Head, reader: Reader) -> None:
     wanted = histogram(schema=8, positive={-1: 1.0, 0: 5.0, 1: 4.0}, negative={2: 5.0})
     column = reader.select([], *ALWAYS).histograms
     assert same_histogram(column.table, 0, wanted, 0)
+
+
+def test_a_record_across_the_end_of_what_was_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A segment grows: a record may begin in what a reader has mapped, and end behind it."""
+    monkeypatch.setattr(histogram_store, "_FIRST_LONGS", 512)
+    head = Head.open(tmp_path, options=OPTIONS)
+    with open_reader(tmp_path) as opened:
+        for step in range(300):
+            write(head, "h", [1000 * step], histogram(positive={0: step % 7 + 1, 5: step}))
+            batch = opened.select([match("__name__", "h")], *ALWAYS)
+            assert batch.sample_count == step + 1
+    assert (tmp_path / "histograms" / "00000001").stat().st_size > 4096
+    assert not caplog.records
+    head.close()
