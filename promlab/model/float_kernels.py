@@ -126,10 +126,43 @@ _NAN = np.frombuffer(b"NaN", np.uint8).copy()
 _INF = np.frombuffer(b"Inf", np.uint8).copy()
 
 
+@intrinsic
+def _put_word(_context: Any, out: Any, at: Any, word: Any) -> Any:
+    """Eight bytes to a byte array."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = context.make_array(signature.args[0])(context, builder, args[0]).data
+        place = builder.bitcast(builder.gep(start, [args[1]]), ir.IntType(64).as_pointer())
+        builder.store(args[2], place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(out, types.int64, types.uint64), build
+
+
+@kernel(inline=True)
+def _eight_digits(number: int) -> int:
+    """The eight digits of a number below 10**8 as text, the first in the lowest byte.
+
+    Halves, then pairs, then digits are divided side by side in one word.
+    """
+    high = number // _U(10_000)
+    word = high | (number - high * _U(10_000)) << _U(32)
+    tops = ((word * _U(10486)) >> _U(20)) & _U(0x7F_0000007F)  # hundreds of each half
+    word = tops | (word - tops * _U(100)) << _U(16)
+    tops = ((word * _U(103)) >> _U(10)) & _U(0x000F_000F_000F_000F)  # tens of each pair
+    text: int = (tops | (word - tops * _U(10)) << _U(8)) + _U(0x3030_3030_3030_3030)
+    return text
+
+
 @kernel(inline=True)
 def _print_digits(digits: int, count: int, out: npt.NDArray[np.uint8], at: int) -> None:
     """Writes `count` decimal digits so that they end before `at + count`."""
     i = at + count
+    while digits >= _U(100_000_000):
+        rest = digits // _U(100_000_000)
+        i -= 8
+        _put_word(out, i, _eight_digits(digits - rest * _U(100_000_000)))
+        digits = rest
     while digits >= _U(100):
         rest = digits // _U(100)
         pair: Any = np.int64(digits - rest * _U(100))
@@ -154,6 +187,12 @@ def _print_digits(digits: int, count: int, out: npt.NDArray[np.uint8], at: int) 
 def _count_digits(digits: int) -> int:
     count = 1
     bound = _U(10)
+    if digits >= _U(10**15):
+        count = 15
+        bound = _U(10**15)
+    elif digits >= _U(10**7):
+        count = 7
+        bound = _U(10**7)
     while count < 19 and digits >= bound:
         count += 1
         bound *= _U(10)

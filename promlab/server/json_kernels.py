@@ -7,11 +7,13 @@ pieces (`"name":"value"`, already escaped) in one arena; see `label_text`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from promlab.jit import kernel
-from promlab.model.float_kernels import print_float, print_seconds
+from promlab.model.float_kernels import float_bits, print_float, print_seconds
 from promlab.model.slice_kernels import copy_bytes
 
 Bytes = npt.NDArray[np.uint8]
@@ -22,6 +24,10 @@ _INDEX = "Array(int64, 1, 'C', readonly=True)"
 _FLOATS = "Array(float64, 1, 'C', readonly=True)"
 _PIECES = "Array(int64, 2, 'C', readonly=True)"
 _OUT = "Array(uint8, 1, 'C')"
+
+_KNOWN = 1024  # values that are remembered at most
+_SHIFT = np.uint64(64 - 10)  # a hash's upper bits are a place among them
+_MIXING = np.uint64(0x9E3779B97F4A7C15)
 
 _METRIC = np.frombuffer(b'{"metric":', np.uint8).copy()
 _VALUES = np.frombuffer(b',"values":[', np.uint8).copy()
@@ -87,6 +93,28 @@ def print_value(value: float, out: Bytes, at: int) -> int:
     return at + 2
 
 
+@kernel(inline=True)
+def _print_again(value: Any, known: Any, out: Any, at: Any) -> Any:
+    """What `print_value` does; a value that was printed before is copied from there.
+
+    Values recur: counters that stand still, whole numbers that rise by whole numbers. `known` is
+    u64[_KNOWN, 2], zeros at first: in the slot of a value's bits the last that had it, and where
+    in `out` it was printed, with its size in the lowest byte.
+    """
+    bits = float_bits(value)
+    slot = np.int64((bits * _MIXING) >> _SHIFT)
+    place = known[slot, 1]
+    if known[slot, 0] == bits and place != np.uint64(0):
+        size = np.int64(place & np.uint64(255))
+        copy_bytes(out, np.int64(place >> np.uint64(8)), out, at, size)
+        end = at + size
+    else:
+        end = print_value(value, out, at)
+        known[slot, 0] = bits
+    known[slot, 1] = np.uint64(at) << np.uint64(8) | np.uint64(end - at)
+    return end
+
+
 @kernel(
     f"int64({_PIECES}, {_TEXT}, {_INDEX}, {_TEXT}, {_INDEX},"
     " Array(float64, 2, 'C', readonly=True), Array(boolean, 2, 'C', readonly=True),"
@@ -105,6 +133,7 @@ def print_matrix(
     out: Bytes,
 ) -> int:
     """Series first..end of a matrix; `steps` holds `[<time>,` of each step."""
+    known = np.zeros((_KNOWN, 2), np.uint64)
     at = 0
     for s in range(first, end):
         if s > first:
@@ -124,7 +153,7 @@ def print_matrix(
             size = step_offsets[t + 1] - step_offsets[t]
             copy_bytes(steps, step_offsets[t], out, at, size)
             at += size
-            at = print_value(values[s, t], out, at)
+            at = _print_again(values[s, t], known, out, at)
         out[at] = 93
         out[at + 1] = 125
         at += 2
@@ -175,6 +204,7 @@ def print_series(
     out: Bytes,
 ) -> int:
     """Series first..end of a batch of stored samples."""
+    known = np.zeros((_KNOWN, 2), np.uint64)
     at = 0
     for s in range(first, end):
         if s > first:
@@ -190,7 +220,7 @@ def print_series(
             out[at] = 91
             at = print_seconds(t_ms[times_at[s] + k - offsets[s]], out, at + 1)
             out[at] = 44
-            at = print_value(values[k], out, at + 1)
+            at = _print_again(values[k], known, out, at + 1)
         out[at] = 93
         out[at + 1] = 125
         at += 2
