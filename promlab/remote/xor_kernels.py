@@ -71,15 +71,21 @@ def _crc_table() -> Any:
     return table
 
 
+@kernel()
+def _checksum(table: Any, body: Any, start: Any, end: Any) -> Any:
+    """The Castagnoli checksum of body[start:end]."""
+    crc: Any = np.uint32(0xFFFFFFFF)
+    for i in range(start, end):
+        at = (crc ^ np.uint32(body[i])) & np.uint32(0xFF)
+        crc = np.uint32(table[at] ^ np.uint32(crc >> np.uint32(8)))
+    return np.uint32(crc ^ np.uint32(0xFFFFFFFF))
+
+
 @kernel(f"uint32({_BYTES})")
 def crc32c(body: Any) -> int:
     """The Castagnoli checksum."""
-    table = _crc_table()
-    crc: Any = np.uint32(0xFFFFFFFF)
-    for byte in body:
-        at = (crc ^ np.uint32(byte)) & np.uint32(0xFF)
-        crc = np.uint32(table[at] ^ np.uint32(crc >> np.uint32(8)))
-    return int(crc ^ np.uint32(0xFFFFFFFF))
+    found: int = _checksum(_crc_table(), body, 0, len(body))
+    return found
 
 
 @kernel(f"void({_BYTES}, {_TIMES}, {_TIMES}, int64[::1])")
@@ -154,13 +160,10 @@ def unframe(raw: Any, limit: int, out: Any) -> int:
         for i in range(at, at + 4):
             told = (told << _U(8)) | _U(raw[i])
         at += 4
-        crc: Any = np.uint32(0xFFFFFFFF)
+        if _U(_checksum(table, raw, at, at + size)) != told:
+            return -1
         for i in range(at, at + size):
             out[to] = raw[i]
             to += 1
-            place = (crc ^ np.uint32(raw[i])) & np.uint32(0xFF)
-            crc = np.uint32(table[place] ^ np.uint32(crc >> np.uint32(8)))
-        if _U(np.uint32(crc ^ np.uint32(0xFFFFFFFF))) != told:
-            return -1
         at += size
     return to

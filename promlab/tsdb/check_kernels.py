@@ -13,7 +13,7 @@ import numpy as np
 from promlab.jit import kernel
 from promlab.tsdb.chunk_kernels import get_int
 from promlab.tsdb.codec_kernels import MAX_ROWS, bytes_at, decode_times, get_long, longs_at
-from promlab.tsdb.crc_kernels import crc32, crc32_long
+from promlab.tsdb.crc_kernels import crc32, crc32_longs
 from promlab.tsdb.head_kernels import ENTRY_LONGS, LOOSE_HEADER, ROW_HEADER, ROW_RECORD
 
 DAMAGED, SOUND, GONE = 0, 1, 2  # what becomes of an entry
@@ -35,8 +35,7 @@ def examine(index: Any, count: Any, data: Any, size: Any, states: Any) -> Any:
         fits = 0 < n <= MAX_ROWS and 0 <= at <= size - length and entries[e] >= 0
         fits = gone or (fits and entries[e + 1] <= entries[e + 2] and entries[e] < NOBODY)
         crc = crc32(buffer, at, at + length, 0) if fits and not gone else np.int64(0)
-        for word in range(ENTRY_LONGS - 1):
-            crc = crc32_long(entries[e + word], crc)
+        crc = crc32_longs(entries, e, e + ENTRY_LONGS - 1, crc)
         if not fits or crc != entries[e + 5] & _LOW:
             states[i] = DAMAGED
             damaged += 1
@@ -70,10 +69,7 @@ def mend(entries: Any, states: Any, groups: Any, rings: Any) -> Any:
             chain[entry[0] >> 1] = i
             continue
         entry[0], entry[1], entry[2], entry[3], entry[4] = NOBODY, _FIRST, _LAST, 0, 0
-        crc = np.int64(0)
-        for word in range(ENTRY_LONGS - 1):
-            crc = crc32_long(entry[word], crc)
-        entry[5] = np.int64(-1) << 32 | crc
+        entry[5] = np.int64(-1) << 32 | crc32_longs(entry, 0, ENTRY_LONGS - 1, 0)
 
 
 @kernel("i8(u8, i8, u8, i1[::1], i8[::1], i8)")

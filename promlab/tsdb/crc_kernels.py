@@ -60,7 +60,9 @@ def crc32(buffer: Any, start: Any, end: Any, crc: Any) -> Any:
 
 
 @kernel()
-def crc32_long(x: Any, crc: Any) -> Any:
-    """CRC-32 continued over the 8 bytes of an integer, little-endian."""
-    c = _after_eight(np.uint64(x) ^ np.uint64(crc) ^ np.uint64(_ONES))
+def crc32_longs(longs: Any, start: Any, end: Any, crc: Any) -> Any:
+    """CRC-32 continued over the bytes of the integers longs[start:end], little-endian."""
+    c = np.uint64(crc) ^ np.uint64(_ONES)
+    for i in range(start, end):
+        c = _after_eight(np.uint64(longs[i]) ^ c)
     return np.int64(c ^ np.uint64(_ONES))

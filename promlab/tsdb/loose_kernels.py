@@ -15,7 +15,7 @@ from promlab.tsdb.codec_kernels import (
     encode_times,
     encode_values,
 )
-from promlab.tsdb.crc_kernels import crc32, crc32_long
+from promlab.tsdb.crc_kernels import crc32, crc32_longs
 from promlab.tsdb.head_kernels import (
     CAP,
     COUNT,
@@ -253,8 +253,7 @@ def seal_loose(
             entry[3] = base + p
             entry[4] = n << 32 | (q - p)
             crc = crc32(out, p, q, 0)
-            for word in range(ENTRY_LONGS - 1):
-                crc = crc32_long(entry[word], crc)
+            crc = crc32_longs(entry, 0, ENTRY_LONGS - 1, crc)
             entry[5] = chain[ring] << 32 | crc
             chain[ring] = first + made
             made += 1
