@@ -27,6 +27,15 @@ from promlab.tsdb import control
 from promlab.tsdb.blocks.block import Block, DamagedBlock, blaming
 from promlab.tsdb.blocks.catalog import BlockCatalog
 from promlab.tsdb.blocks.choice import chosen
+from promlab.tsdb.blocks.excerpts import (
+    FOREVER,
+    SAMPLES,
+    SERIES,
+    Excerpt,
+    Excerpts,
+    range_around,
+    with_held,
+)
 from promlab.tsdb.blocks.merge import BlockPart, Gathering, assemble, without_deleted
 from promlab.tsdb.blocks.tiles import BlockTiles
 from promlab.tsdb.blocks.touched import TouchedIndexes
@@ -59,6 +68,7 @@ class DataReader(Reader):
         self.blocks = BlockCatalog(Path(path))
         self._verdicts: Verdicts | None = None
         self._indexes = TouchedIndexes()
+        self._excerpts = Excerpts()
         self._unions: OrderedDict[object, tuple[tuple[LabelTable, ...], Union]] = OrderedDict()
         self._closed = False
         try:
@@ -134,7 +144,7 @@ class DataReader(Reader):
 
         Series without samples there are left out. Raises TooManySamples, StorageError.
         """
-        few = self._few(matchers, start_ms, end_ms, hints)
+        few = self._small(matchers, start_ms, end_ms, hints)
         return self.gathered(matchers, start_ms, end_ms, hints).whole() if few is None else few
 
     def tiles(
@@ -145,7 +155,7 @@ class DataReader(Reader):
         hints: SelectHints = NO_HINTS,
     ) -> TiledSeries:
         """What `select` gives, to be read later, a few series at a time; see `TiledQuerier`."""
-        few = self._few(matchers, start_ms, end_ms, hints)
+        few = self._small(matchers, start_ms, end_ms, hints)
         return self.gathered(matchers, start_ms, end_ms, hints) if few is None else BatchTiles(few)
 
     def gathered(
@@ -163,6 +173,13 @@ class DataReader(Reader):
             return head
         return self._from_blocks(lambda: self._with_blocks(matchers, start_ms, end_ms, hints, head))
 
+    def _small(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, hints: SelectHints
+    ) -> SeriesBatch | None:
+        """Samples of few series; None if they are more, or unusual."""
+        alone = start_ms >= self.blocks.head_alone_from
+        return (self._few if alone else self._excerpted)(matchers, start_ms, end_ms, hints)
+
     def _few(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, hints: SelectHints
     ) -> SeriesBatch | None:
@@ -175,6 +192,67 @@ class DataReader(Reader):
             selection = mapped.index.select(matchers)
             batch = read_few(mapped, selection, start_ms, end_ms, hints)
             return None if self.blocks.has_changed() else batch
+
+    def _excerpted(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, hints: SelectHints
+    ) -> SeriesBatch | None:
+        """Samples of few series that blocks have some of; None if they are not for this way."""
+        start_ms, end_ms, held = max(start_ms, -FOREVER), min(end_ms, FOREVER), None
+        with self._lock:
+            valid = self.blocks.generation, self._shared().symbols
+            mapped, version = self._mapped, self.blocks.version
+            if self.blocks.head_tombstones or not self.blocks.current:
+                return None
+            excerpt = self._excerpts.find(matchers, start_ms, end_ms, valid)
+            if excerpt is not None and excerpt.batch is None:
+                return None
+            selection = mapped.index.select(matchers) if mapped is not None else None
+            if mapped is not None and selection is not None and len(selection.series):
+                held = read_few(mapped, selection, start_ms, end_ms, hints)
+                if held is None or (held.n and held.labels is not selection.labels):
+                    return None
+            self.blocks.refresh()  # afterwards, as `_before_blocks` does
+            if self.blocks.version != version:
+                return None
+        excerpt = excerpt or self._new_excerpt(matchers, start_ms, end_ms, valid)
+        if excerpt is None or excerpt.batch is None:
+            return None
+        labels, held_to = excerpt.batch.labels, np.zeros(0, np.int64)
+        if held is not None and held.n:
+            labels, (_, held_to) = self._union([labels, held.labels], valid[1])
+        found = with_held(excerpt.batch, held, labels, held_to, start_ms, end_ms)
+        if found is None or found.sample_count > hints.max_samples > 0:
+            return None
+        return found
+
+    def _new_excerpt(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, valid: tuple[int, Symbols]
+    ) -> Excerpt | None:
+        """An excerpt for a range, or the word that there can be none; None if blocks changed."""
+        blocks = self.blocks.current
+        spans = [(each.meta.min_time, each.meta.max_time) for each in blocks]
+        first, last = range_around(start_ms, end_ms, spans)
+
+        def read() -> Excerpt:
+            refused = Excerpt(first, last, None)
+            if any(each.meta.resolution_ms and each.overlaps(first, last) for each in blocks):
+                return refused
+            found, _ = self._find(matchers, first, last)
+            if any(len(one.series) > SERIES for one in found):
+                return refused
+            tiles = self._with_blocks(matchers, first, last, NO_HINTS, None)
+            if tiles.labels.n > SERIES or tiles.most_at[-1] > SAMPLES:
+                return refused
+            batch = tiles.whole()
+            plain = batch.histograms is None and batch.start_ms is None
+            return Excerpt(first, last, batch) if plain else refused
+
+        excerpt = self._from_blocks(read)
+        with self._lock:
+            if (self.blocks.generation, self._shared().symbols) != valid:
+                return None
+            self._excerpts.keep(matchers, excerpt, valid)
+        return excerpt
 
     def _before_blocks(self, read: Callable[[], T]) -> tuple[T, tuple[Block, ...]]:
         """What `read` gives of the head, and the blocks of thereafter.

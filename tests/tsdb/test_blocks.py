@@ -254,7 +254,7 @@ def test_indexes_of_blocks_that_nobody_touches_go(tmp_path: Path) -> None:
         assert len(blocks) > 2
         for _ in range(2):
             for block in blocks:
-                reader.select([], block.meta.min_time, block.meta.max_time - 1)
+                reader.gathered([], block.meta.min_time, block.meta.max_time - 1)
                 assert reader._indexes.blocks() == [block]
         assert [block for block in blocks if block._index is not None] == [blocks[-1]]
     writing.head.close()
