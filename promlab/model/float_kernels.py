@@ -40,7 +40,7 @@ _PAIRS = np.frombuffer(b"".join(b"%02d" % n for n in range(100)), np.uint8).resh
 
 
 @intrinsic
-def _high_product(_context: Any, a: Any, b: Any) -> Any:
+def high_product(_context: Any, a: Any, b: Any) -> Any:
     """The upper 64 bits of the product of two u64."""
 
     def build(_target: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -63,8 +63,8 @@ def float_bits(_context: Any, value: Any) -> Any:
 
 @kernel(inline=True)
 def _round_to_odd(high: int, low: int, factor: int) -> int:
-    carry = _high_product(low, factor)
-    upper = _high_product(high, factor)
+    carry = high_product(low, factor)
+    upper = high_product(high, factor)
     lower = _U(_U(high * factor) + carry)
     if lower < carry:
         upper = _U(upper + _U(1))

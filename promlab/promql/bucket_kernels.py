@@ -15,6 +15,7 @@ import numpy as np
 from promlab.jit import kernel
 from promlab.model import exponential_bounds
 from promlab.model.exponential_bounds import FINEST, LARGEST
+from promlab.promql.exponential_kernels import exp2, log2
 from promlab.promql.over_time_kernels import add
 
 I64 = "Array(int64, 1, 'C', readonly=True)"
@@ -232,10 +233,10 @@ def share_below(x: float, lower: float, upper: float, linear: bool) -> float:
     if linear:
         return float((x - lower) / (upper - lower))
     if x > 0.0:
-        low = np.log2(lower)
-        return float((np.log2(x) - low) / (np.log2(upper) - low))
-    low = np.log2(-lower)
-    return float((np.log2(-x) - low) / (np.log2(-upper) - low))
+        low = log2(lower)
+        return float((log2(x) - low) / (log2(upper) - low))
+    low = log2(-lower)
+    return float((log2(-x) - low) / (log2(-upper) - low))
 
 
 @kernel()
@@ -244,10 +245,10 @@ def point_within(share: float, lower: float, upper: float, linear: bool) -> floa
     if linear:
         return float(lower + (upper - lower) * share)
     if lower > 0.0:
-        low = np.log2(lower)
-        return float(np.exp2(low + (np.log2(upper) - low) * share))
-    high = np.log2(-upper)
-    return float(-np.exp2(high + (np.log2(-lower) - high) * (1.0 - share)))
+        low = log2(lower)
+        return float(exp2(low + (log2(upper) - low) * share))
+    high = log2(-upper)
+    return float(-exp2(high + (log2(-lower) - high) * (1.0 - share)))
 
 
 @kernel(

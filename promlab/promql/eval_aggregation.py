@@ -146,15 +146,14 @@ def _chosen(vector: Vector, kept: Mask, at: Members | None, mode: int) -> Vector
 
 
 def _check_whole(ctx: QueryContext, k: Values, node: Aggregation) -> None:
-    """k has to be a number that fits in 64 bits."""
+    """k has to be a number that fits in 64 bits, unless nothing is asked for at all."""
     assert node.param is not None
     if np.isnan(k).any():
         raise ctx.error("Parameter value is NaN", node.param)
-    for limit, what in ((k.max(initial=0.0) >= 2.0**63, k.max(initial=0.0)),
-                        (k.min(initial=0.0) <= -(2.0**63), k.min(initial=0.0))):  # fmt: skip
-        if limit:
-            text = short_float_text(float(what))
-            raise ctx.error(f"Scalar value {text} overflows int64", node.param)
+    least, most = k.min(initial=0.0), k.max(initial=0.0)
+    if most >= 1 and (least < -(2.0**63) or most >= 2.0**63):
+        text = short_float_text(float(least if most < 2.0**63 else most))
+        raise ctx.error(f"Scalar value {text} overflows int64", node.param)
 
 
 def _limit_ratio(ev: Evaluator, node: Aggregation, vector: Vector, steps: Steps) -> Vector:

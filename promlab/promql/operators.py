@@ -20,14 +20,32 @@ def _quiet(ufunc: Any) -> Operator:
     return apply
 
 
+def _elementary(name: str) -> Operator:
+    """One of the functions whose last digit is Go's."""
+
+    def apply(a: Any, b: Any) -> Any:
+        from promlab.promql import elementary_kernels as kernels
+
+        shape = np.broadcast_shapes(np.shape(a), np.shape(b))
+        left, right = (
+            np.ascontiguousarray(np.broadcast_to(one, shape), np.float64).reshape(-1)
+            for one in (a, b)
+        )
+        out = np.empty(left.size)
+        kernels.of_two(left, right, getattr(kernels, name), out)
+        return out.reshape(shape)
+
+    return apply
+
+
 OPERATORS: dict[str, Operator] = {
     "+": _quiet(np.add),
     "-": _quiet(np.subtract),
     "*": _quiet(np.multiply),
     "/": _quiet(np.divide),
     "%": _quiet(np.fmod),
-    "^": _quiet(np.power),
-    "atan2": _quiet(np.arctan2),
+    "^": _elementary("POWER"),
+    "atan2": _elementary("ATAN2"),
     "==": np.equal,
     "!=": np.not_equal,
     "<": np.less,

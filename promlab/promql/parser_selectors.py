@@ -24,7 +24,6 @@ from promlab.promql.ast import (
 )
 from promlab.promql.durations import to_ms
 from promlab.promql.parser_notes import Notes, error_at, number_of, text_of
-from promlab.promql.printer import matcher_text
 
 _OPERATORS = {kind.value: kind for kind in MatchType}
 # What Go's regular expressions call what C++'s call otherwise.
@@ -75,9 +74,8 @@ class SelectorRules(Notes):
         return self.note(VectorSelector("", braces.matchers, start=braces.start, end=braces.end))
 
     def braces(self, parts: list[Any]) -> Braces:
-        found = (part for part in parts if isinstance(part, Matcher))
-        ordered = tuple(sorted(found, key=matcher_text))
-        return Braces(ordered, parts[0].start_pos, parts[-1].end_pos)
+        found = tuple(part for part in parts if isinstance(part, Matcher))
+        return Braces(found, parts[0].start_pos, parts[-1].end_pos)
 
     def matcher(self, parts: list[Any]) -> Matcher:
         name, op, value = parts

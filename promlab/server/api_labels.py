@@ -15,13 +15,8 @@ from promlab.model.storage import Querier
 from promlab.server.context import Context
 from promlab.server.envelope import TRUNCATED, ApiError, success
 from promlab.server.json_answer import encode_series
-from promlab.server.params import (
-    MAX_TIME_MS,
-    MIN_TIME_MS,
-    limit_param,
-    matcher_sets,
-    time_param,
-)
+from promlab.server.moments import MAX_TIME_MS, MIN_TIME_MS
+from promlab.server.params import limit_param, matcher_sets, time_param
 from promlab.server.sources import ApiScope
 from promlab.web.http import Request, Response
 

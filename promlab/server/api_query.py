@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from promlab.errors import PromlabError, PromQLSyntaxError, QueryTimeout
+from promlab.errors import PromlabError, PromQLError, PromQLSyntaxError, QueryTimeout
 from promlab.promql.ast import Expr
 from promlab.promql.checks import check_range_query
 from promlab.promql.result import QueryResult, String
@@ -17,22 +17,22 @@ from promlab.promql.valuetype import ValueType
 from promlab.server import short_range_hint
 from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
-from promlab.server.envelope import ApiError, bad_parameter, kind_of
+from promlab.server.envelope import ApiError, bad_parameter, kind_of, success
 from promlab.server.json_answer import encode_answer, encode_at_once
 from promlab.server.limited import limited
+from promlab.server.moments import NS_OF_MS, between_ns, query_ms
 from promlab.server.params import (
-    NS_OF_MS,
     limit_param,
+    moment_param,
     parse_duration_ns,
-    required_time,
-    time_param,
+    required_moment,
+    step_param,
 )
 from promlab.server.promql import is_constant, parse_query
 from promlab.server.queries import Evaluate, Ran
 from promlab.server.query_statistics import PER_STEP, deprecated, query_stats, samples_per_step
 from promlab.web.http import Form, MustWait, Request, Response
 
-MAX_POINTS = 11_000
 _TOO_SHORT_S = 1e-6  # over before anything is evaluated
 _THREADED_POINTS = 50_000
 _BOUNDS = frozenset(("timeout", "lookback_delta"))
@@ -44,7 +44,8 @@ async def query(context: Context, request: Request) -> Response:
     """Evaluate at one time."""
     form = await request.form()
     limit = limit_param(form)
-    t_ms = time_param(form, "time", time.time_ns() // NS_OF_MS)
+    moment = moment_param(form, "time")
+    t_ms = query_ms(time.time_ns() if moment is None else moment)
     timeout_s, lookback_ms = _bounds(context, form)
     text = form.firsts.get("query", "")
     expr = parse_query(text, context.features)
@@ -69,16 +70,21 @@ async def query_range(context: Context, request: Request) -> Response:
     """Evaluate at each step."""
     form = await request.form()
     limit = limit_param(form)
-    start_ms = required_time(form, "start")
-    end_ms = required_time(form, "end")
-    if end_ms < start_ms:
+    start_ns = required_moment(form, "start")
+    end_ns = required_moment(form, "end")
+    if end_ns < start_ns:
         raise bad_parameter("end", "end timestamp must not be before start time")
-    step_ms = _step(form, end_ms - start_ms)
+    step_ms = step_param(form, between_ns(start_ns, end_ns))
     timeout_s, lookback_ms = _bounds(context, form)
     text = form.firsts.get("query", "")
     expr = parse_query(text, context.features)
     if expr.value_type not in (ValueType.SCALAR, ValueType.VECTOR):
         raise _no_range_query(expr, text)
+    if not step_ms:
+        raise _no_step(text)
+    start_ms, end_ms = query_ms(start_ns), query_ms(end_ns)
+    if end_ms < start_ms:  # a range around an end of what 64 bits of nanoseconds hold
+        return success({"resultType": "matrix", "result": []})
     engine, _ = context.evaluator()
     by_step = bool(form.firsts.get("stats", ""))
 
@@ -215,6 +221,14 @@ def _no_range_query(expr: Expr, text: str) -> ApiError:
     raise AssertionError("a vector or a scalar has values at steps")
 
 
+def _no_step(text: str) -> ApiError:
+    """The error for a step below a millisecond: Prometheus notices it only where it divides."""
+    message = "unexpected error: runtime error: integer divide by zero"
+    hint = "a step is a millisecond at least: step=1ms"
+    error = PromQLError(message, query=text, end=len(text), hint=hint)
+    return ApiError("execution", message, error)
+
+
 def _bounds(context: Context, form: Form) -> tuple[float, int | None]:
     """How long it may take in seconds, and how far it looks back in ms if that is said."""
     if _BOUNDS.isdisjoint(form.firsts):
@@ -243,25 +257,3 @@ def _lookback(form: Form) -> int | None:
     except ValueError as error:
         raise ApiError("bad_data", f"error parsing lookback delta duration: {error}") from None
     return found if found > 0 else None
-
-
-def _step(form: Form, range_ms: int) -> int:
-    try:
-        step_ns = parse_duration_ns(form.firsts.get("step", ""))
-    except ValueError as error:
-        raise bad_parameter("step", error) from None
-    if step_ns <= 0:
-        raise bad_parameter(
-            "step",
-            "zero or negative query resolution step widths are not accepted. "
-            "Try a positive integer",
-        )
-    if range_ms * NS_OF_MS // step_ns > MAX_POINTS:
-        raise ApiError(
-            "bad_data",
-            "exceeded maximum resolution of 11,000 points per timeseries. "
-            "Try decreasing the query resolution (?step=XX)",
-        )
-    if step_ns < NS_OF_MS:
-        raise bad_parameter("step", "a step is a millisecond at least. Try 1ms")
-    return step_ns // NS_OF_MS

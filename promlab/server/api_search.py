@@ -17,15 +17,8 @@ from promlab.model.storage import Querier
 from promlab.server.context import Context
 from promlab.server.envelope import ApiError, bad_parameter
 from promlab.server.fuzzy import ALGORITHMS, Score
-from promlab.server.params import (
-    MAX_TIME_MS,
-    MIN_TIME_MS,
-    bool_param,
-    choice_param,
-    matcher_sets,
-    time_param,
-    whole_param,
-)
+from promlab.server.moments import MAX_TIME_MS, MIN_TIME_MS
+from promlab.server.params import bool_param, choice_param, matcher_sets, time_param, whole_param
 from promlab.web.http import Request, Response
 
 NDJSON = "application/x-ndjson; charset=utf-8"

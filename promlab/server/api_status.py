@@ -21,8 +21,8 @@ from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.server.context import Context
 from promlab.server.discovery_metrics import Row, discovery_metrics
 from promlab.server.envelope import ApiError, success
+from promlab.server.moments import MAX_TIME_MS, MIN_TIME_MS
 from promlab.server.notifications import Notifications
-from promlab.server.params import MAX_TIME_MS, MIN_TIME_MS
 from promlab.server.remote_metrics import read_metrics, remote_metrics
 from promlab.server.rule_metrics import rule_metrics
 from promlab.server.self_metrics import process_metrics

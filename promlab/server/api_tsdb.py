@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from promlab.server.context import Context
 from promlab.server.envelope import ApiError, success
-from promlab.server.params import (
-    MAX_TIME_MS,
-    MIN_TIME_MS,
-    bool_param,
-    matcher_sets,
-    time_param,
-)
+from promlab.server.moments import MAX_TIME_MS, MIN_TIME_MS
+from promlab.server.params import bool_param, matcher_sets, time_param
 from promlab.web.http import Request, Response
 
 

@@ -2,78 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import UTC, datetime
 
 from promlab.model.durations import parse_duration_ms
 from promlab.model.matchers import Matcher, all_match_empty
 from promlab.server.envelope import ApiError, bad_parameter
+from promlab.server.moments import (
+    INT64_MAX,
+    NS_OF_MS,
+    parse_moment,
+    read_number,
+    storage_ms,
+)
 from promlab.web.http import Form
 
-MIN_TIME_MS = -(2**53)
-MAX_TIME_MS = 2**53
-# As Go reads it: an hour of one digit, a comma before the fraction, offsets up to +24:60.
-_RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))\Z",
-    re.ASCII,
-)
-_NUMBER = re.compile(r"[+-]?([0-9.][0-9a-fpx_.+-]*|inf|infinity|nan)\Z", re.I)
-_GROUPED = re.compile("(?<=[0-9a-fx])_(?=[0-9a-f])", re.I)  # underscores that are allowed
-_PLAIN = 12  # digits of whole seconds that are in range
+MAX_POINTS = 11_000
 _SHORT = 9  # the same of a duration's
 _INTEGER = re.compile(r"[+-]?\d+\Z", re.ASCII)
-_INT64_MAX = 2**63 - 1
-NS_OF_MS = 1_000_000
 _NO_MATCHER = "match[] must contain at least one non-empty matcher"
-
-
-def _float(text: str) -> float | None:
-    """A number as Go reads it, hexadecimal and with underscores too; None if it is none."""
-    if not _NUMBER.match(text):
-        return None
-    try:
-        if "p" in text.lower():
-            return float.fromhex(_GROUPED.sub("", text))
-        return float(text)
-    except (ValueError, OverflowError):
-        return None
-
-
-def parse_time_ms(text: str) -> int:
-    """ms of a float of seconds or an RFC 3339 time. Raises ValueError in Prometheus's words."""
-    if len(text) <= _PLAIN and text.isdecimal() and text.isascii():
-        return int(text) * 1000
-    seconds = _float(text)
-    if seconds is not None and MIN_TIME_MS <= seconds * 1000 <= MAX_TIME_MS:
-        rest, whole = math.modf(seconds)
-        # Rounded to ms first (1435781430.781 is not that number in binary), halves away from 0.
-        return int(whole) * 1000 + int(rest * 1000 + math.copysign(0.5, rest))
-    found = _RFC3339.match(text)
-    if found:
-        try:
-            return _rfc3339_ms(found)
-        except (ValueError, OverflowError):
-            pass
-    raise ValueError(f'cannot parse "{text}" to a valid timestamp')
-
-
-def _rfc3339_ms(found: re.Match[str]) -> int:
-    parts = [int(part) for part in found.group(1, 2, 3, 4, 5, 6)]
-    moment = datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]  # six ints
-    seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _SECOND
-    if found.group(8):
-        hours, minutes = int(found.group(9)), int(found.group(10))
-        if hours > 24 or minutes > 60:
-            raise ValueError("bad offset")
-        offset = hours * 3600 + minutes * 60
-        seconds += offset if found.group(8) == "-" else -offset
-    ms = seconds * 1000 + int((found.group(7) or "0").ljust(3, "0")[:3])
-    # What is less than a millisecond is cut off, which before 1970 leads to a later time.
-    return ms + (ms < 0 and bool((found.group(7) or "")[3:].strip("0")))
-
-
-_SECOND = datetime(1970, 1, 1, 0, 0, 1) - datetime(1970, 1, 1)
 
 
 def parse_duration_ns(text: str) -> int:
@@ -83,13 +29,13 @@ def parse_duration_ns(text: str) -> int:
     """
     if len(text) <= _SHORT and text.isdecimal() and text.isascii():
         return int(text) * 1000 * NS_OF_MS
-    seconds = _float(text)
+    seconds = read_number(text)
     unreadable = f'cannot parse "{text}" to a valid duration'
-    if seconds is not None and (math.isfinite(seconds) or "n" in text.lower()):
+    if seconds is not None:
         nanoseconds = seconds * 1e9
-        if abs(nanoseconds) > _INT64_MAX + 1:
+        if abs(nanoseconds) > INT64_MAX + 1:
             raise ValueError(f"{unreadable}. It overflows int64")
-        return int(nanoseconds) if abs(nanoseconds) <= _INT64_MAX else -_INT64_MAX - 1
+        return int(nanoseconds) if abs(nanoseconds) <= INT64_MAX else -INT64_MAX - 1
     try:
         return parse_duration_ms(text) * NS_OF_MS
     except ValueError:
@@ -97,22 +43,47 @@ def parse_duration_ns(text: str) -> int:
 
 
 def time_param(form: Form, name: str, default_ms: int) -> int:
-    """A time that may be left out. Raises ApiError."""
+    """A time, in ms, for which something is looked up; may be left out. Raises ApiError."""
+    found = moment_param(form, name)
+    return default_ms if found is None else storage_ms(found)
+
+
+def moment_param(form: Form, name: str) -> int | None:
+    """A moment, in ns, that may be left out. Raises ApiError."""
     text = form.firsts.get(name, "")
-    if not text:
-        return default_ms
     try:
-        return parse_time_ms(text)
+        return parse_moment(text) if text else None
     except ValueError as error:
         raise bad_parameter(name, f"invalid time value for '{name}': {error}") from None
 
 
-def required_time(form: Form, name: str) -> int:
-    """A time that may not be left out. Raises ApiError."""
+def required_moment(form: Form, name: str) -> int:
+    """A moment, in ns, that may not be left out. Raises ApiError."""
     try:
-        return parse_time_ms(form.firsts.get(name, ""))
+        return parse_moment(form.firsts.get(name, ""))
     except ValueError as error:
         raise bad_parameter(name, error) from None
+
+
+def step_param(form: Form, range_ns: int) -> int:
+    """The step in ms: 0 for one that is shorter. Raises ApiError."""
+    try:
+        step_ns = parse_duration_ns(form.firsts.get("step", ""))
+    except ValueError as error:
+        raise bad_parameter("step", error) from None
+    if step_ns <= 0:
+        raise bad_parameter(
+            "step",
+            "zero or negative query resolution step widths are not accepted. "
+            "Try a positive integer",
+        )
+    if range_ns // step_ns > MAX_POINTS:
+        raise ApiError(
+            "bad_data",
+            "exceeded maximum resolution of 11,000 points per timeseries. "
+            "Try decreasing the query resolution (?step=XX)",
+        )
+    return step_ns // NS_OF_MS
 
 
 def limit_param(form: Form, name: str = "limit") -> int:
@@ -123,7 +94,7 @@ def limit_param(form: Form, name: str = "limit") -> int:
     if not _INTEGER.match(text):
         raise bad_parameter(name, f'strconv.Atoi: parsing "{text}": invalid syntax')
     limit = int(text)
-    if limit > _INT64_MAX or limit < -_INT64_MAX - 1:
+    if limit > INT64_MAX or limit < -INT64_MAX - 1:
         raise bad_parameter(name, f'strconv.Atoi: parsing "{text}": value out of range')
     if limit < 0:
         raise bad_parameter(name, "limit must be non-negative")
@@ -173,7 +144,7 @@ def number_param(form: Form, name: str) -> int:
     text = form.firsts.get(name, "")
     if not text:
         return -1
-    if not _INTEGER.match(text) or not -_INT64_MAX - 1 <= int(text) <= _INT64_MAX:
+    if not _INTEGER.match(text) or not -INT64_MAX - 1 <= int(text) <= INT64_MAX:
         raise ApiError("bad_data", f"{name} must be a number")
     return int(text)
 

@@ -211,3 +211,15 @@ trees = st.one_of(
     subqueries(vectors),
     calls(vectors, SCALAR),
 ).filter(_valid)
+
+
+def in_order(tree: ast.Node) -> ast.Node:
+    """The same tree with its matchers as they are printed: by their text."""
+
+    def sorted_matchers(node: ast.Node) -> ast.Node:
+        if not isinstance(node, ast.VectorSelector):
+            return node
+        matchers = tuple(sorted(node.matchers, key=matcher_text))
+        return replace(node, matchers=matchers)
+
+    return ast.rewrite(tree, sorted_matchers)

@@ -122,6 +122,9 @@ TREES = [
     "1h",
     "histogram_quantile(0.9, sum by (le) (rate(x_bucket[5m])))",
     '{__name__=~"a.+", job=""}',
+    '{job="b", "up", a!="c"}',
+    '{"up", "down"}',
+    'up{z="1", b=~"2", a!="3", b!="4"}',
 ]
 
 

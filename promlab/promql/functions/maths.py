@@ -17,28 +17,42 @@ from promlab.promql.vector import Vector
 if TYPE_CHECKING:
     from promlab.promql.evaluator import Evaluator
 
+
+def _elementary(name: str) -> Callable[[Values], Values]:
+    """One of the functions whose last digit is Go's."""
+
+    def apply(values: Values) -> Values:
+        from promlab.promql import elementary_kernels as kernels
+
+        out = np.empty(values.size)
+        kernels.of_one(np.ascontiguousarray(values).reshape(-1), getattr(kernels, name), out)
+        return out.reshape(values.shape)
+
+    return apply
+
+
 UNARY: dict[str, Callable[[Any], Any]] = {
     "abs": np.abs,
     "ceil": np.ceil,
     "floor": np.floor,
-    "sgn": np.sign,
+    "sgn": lambda x: np.copysign(np.sign(x), x),  # of zeros the same one
     "sqrt": np.sqrt,
-    "exp": np.exp,
-    "ln": np.log,
-    "log2": np.log2,
-    "log10": np.log10,
-    "acos": np.arccos,
-    "acosh": np.arccosh,
-    "asin": np.arcsin,
-    "asinh": np.arcsinh,
-    "atan": np.arctan,
-    "atanh": np.arctanh,
-    "cos": np.cos,
-    "cosh": np.cosh,
-    "sin": np.sin,
-    "sinh": np.sinh,
-    "tan": np.tan,
-    "tanh": np.tanh,
+    "exp": _elementary("EXP"),
+    "ln": _elementary("LN"),
+    "log2": _elementary("LOG2"),
+    "log10": _elementary("LOG10"),
+    "acos": _elementary("ACOS"),
+    "acosh": _elementary("ACOSH"),
+    "asin": _elementary("ASIN"),
+    "asinh": _elementary("ASINH"),
+    "atan": _elementary("ATAN"),
+    "atanh": _elementary("ATANH"),
+    "cos": _elementary("COS"),
+    "cosh": _elementary("COSH"),
+    "sin": _elementary("SIN"),
+    "sinh": _elementary("SINH"),
+    "tan": _elementary("TAN"),
+    "tanh": _elementary("TANH"),
     "deg": lambda x: x * 180 / np.pi,
     "rad": lambda x: x * np.pi / 180,
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from promlab.model.labels import METRIC_NAME, LabelTable
-from promlab.model.matchers import MatchType
+from promlab.model.matchers import Matcher, MatchType
 from promlab.promql.ast import Call, Expr, MatrixSelector, VectorSelector
 from promlab.promql.context import QueryContext
 from promlab.promql.eval_aggregation import warn_of_quantiles
@@ -106,17 +107,32 @@ def absent_over_time(ev: Evaluator, node: Call, steps: Steps) -> Vector:
 def absence(ctx: QueryContext, present: Mask, argument: Expr) -> Vector:
     """One series, 1 where nothing is present, with labels that the selector asks for by `=`."""
     selector = argument.selector if isinstance(argument, MatrixSelector) else argument
-    wanted: dict[str, str] = {}
-    seen: set[str] = set()
-    if isinstance(selector, VectorSelector):
-        for matcher in selector.matchers:
-            if matcher.name == METRIC_NAME:
-                continue
-            if matcher.type is MatchType.EQUAL and matcher.name not in seen:
-                wanted[matcher.name] = matcher.value
-                seen.add(matcher.name)
-            else:
-                wanted.pop(matcher.name, None)
+    wanted = asked_for(selector.matchers) if isinstance(selector, VectorSelector) else {}
     labels = LabelTable.from_dicts([wanted], ctx.symbols)
     missing: Mask = ~np.logical_or.reduce(present, axis=0, keepdims=True)
     return Vector(labels, np.ones(missing.shape), missing)
+
+
+def asked_for(matchers: Sequence[Matcher]) -> dict[str, str]:
+    """Labels that one matcher alone asks for, and by `=`.
+
+    Among those of one label the first decides, but what only excludes values comes last: in
+    that order Prometheus looks series up before it reads the matchers for this.
+    """
+    required = {matcher.name for matcher in matchers if not matcher.matches("")}
+    wanted: dict[str, str] = {}
+    seen: set[str] = set()
+    for matcher in sorted(matchers, key=lambda one: _only_excludes(one, required)):
+        if matcher.name == METRIC_NAME:
+            continue
+        if matcher.type is MatchType.EQUAL and matcher.name not in seen:
+            wanted[matcher.name] = matcher.value
+            seen.add(matcher.name)
+        else:
+            wanted.pop(matcher.name, None)
+    return wanted
+
+
+def _only_excludes(matcher: Matcher, required: set[str]) -> bool:
+    negative = matcher.type in (MatchType.NOT_EQUAL, MatchType.NOT_REGEX)
+    return matcher.name not in required or (negative and matcher.matches(""))

@@ -156,7 +156,7 @@ def double_exponential_smoothing(ev: Evaluator, node: Call, steps: Steps) -> Vec
     window = ev.window(node.args[0], steps)
     factors = [ev.scalar(argument, steps) for argument in node.args[1:]]
     for what, factor, argument in zip(("smoothing", "trend"), factors, node.args[1:], strict=True):
-        for bad in factor[~((factor > 0) & (factor < 1))].tolist()[: window.batch.sample_count]:
+        for bad in factor[(factor <= 0) | (factor >= 1)].tolist()[: window.batch.sample_count]:
             got = f"{bad:.6f}" if math.isfinite(bad) else format_float(bad)
             message = f"invalid {what} factor. Expected: 0 < {what[0]}f < 1, got: {got}"
             raise ev.ctx.error(message, argument)
