@@ -24,6 +24,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from promlab.web.answer_head import answer_head
+from promlab.web.direct_write import DirectWriter
 from promlab.web.http import Response, Scope
 from promlab.web.known_heads import KnownHeads
 
@@ -92,6 +93,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Serve it, or let it wait for its turn."""
         super().connection_made(transport)
+        self._writer = DirectWriter(transport)
         limits = self._limits
         if not limits.accepts(transport) or len(limits.waiting) >= _MAX_WAITING:
             transport.abort()
@@ -277,7 +279,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._plain = False
         self.cycle = _ANSWERED
         if len(body) < _BIG_BYTES:
-            self.transport.write(head + body)
+            self._writer.write(head + body)
         else:
             self.transport.writelines((head, body))  # not copied once more
         self.server_state.total_requests += 1
