@@ -28,6 +28,7 @@ Addresses = npt.NDArray[np.uint64]
 # Address and length, in longs, of the table of groups, of rows and of rings.
 Places = tuple[int, int, int, int, int, int]
 NO_HEAD: Places = (0, -1, 0, -1, 0, -1)  # they are lost
+DAMAGED = "{} is damaged: start the server, it makes a new one"
 _NEVER = -(2**63)
 _LOG = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Mapped:
         page = self.page = self._page.longs
         of_promlab = len(page) >= control.LONGS and page[control.MAGIC_AT] == control.MAGIC
         if not of_promlab or not control.is_sound(page):
-            raise StorageError(f"{place} is damaged: start the server, it makes a new one")
+            raise StorageError(DAMAGED.format(place))
         if page[control.FORMAT_AT] != control.FORMAT:
             raise StorageError(f"{path} was written by another version of promlab")
         self._counters = memoryview(self._page.bytes.data).cast("q")  # the same, read faster
@@ -116,6 +117,8 @@ class Mapped:
         try:
             fd = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
             try:
+                if not self._series_bytes < published <= os.fstat(fd).st_size:
+                    raise StorageError(DAMAGED.format(self._place))
                 data = os.pread(fd, published - self._series_bytes, self._series_bytes)
             finally:
                 os.close(fd)

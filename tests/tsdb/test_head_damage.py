@@ -141,6 +141,20 @@ def test_damaged_control_page(tmp_path: Path, content: bytes) -> None:
     head.close()
 
 
+@pytest.mark.parametrize("said", [-1, -(2**63), 2**40, 2**62])
+def test_a_series_log_that_can_not_be_that_long(tmp_path: Path, said: int) -> None:
+    kill(fill(tmp_path, 5))
+    page = bytearray(control.path_of(tmp_path).read_bytes())
+    at = 8 * control.SERIES_BYTES
+    page[at : at + 8] = said.to_bytes(8, "little", signed=True)
+    control.path_of(tmp_path).write_bytes(page)
+    with pytest.raises(StorageError, match="control is damaged"):
+        steps_seen(tmp_path)
+    head = Head.open(tmp_path, options=OPTIONS)
+    assert steps_seen(tmp_path) == set(range(5))
+    head.close()
+
+
 def test_rows_of_another_run_of_the_system_are_not_trusted(tmp_path: Path) -> None:
     kill(fill(tmp_path, 100))
     page = bytearray(control.path_of(tmp_path).read_bytes())
