@@ -37,7 +37,11 @@ API = [
          "server/contract: nothing_is_answered_before_the_server_is_ready"),
     _row("query paths answer 422 in agent mode", HOLDS, "server/contract: an_agent_has_no_queries"),
     _row("CORS, OPTIONS, 405 with `Allow`", HOLDS,
-         "server/against_prometheus: same_status; server/app: cors"),
+         "server/against_prometheus: same_status; server/app: cors "
+         "paths_for_servers_and_unknown_ones_are_not_shared"),
+    _row("unclean paths, slashes too many or too few: redirects as there", HOLDS,
+         "server/app: paths_that_lead_elsewhere route_prefix; server/elsewhere: cleaned",
+         "below `/api/v1/` to the path itself, where Prometheus loses the prefix"),
     _row("answers in gzip", HOLDS,
          "server/api_query: big_answers_come_in_chunks_and_packed_for_others",
          "and in zstd; plain to clients on the same machine"),

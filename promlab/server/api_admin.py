@@ -7,7 +7,7 @@ import signal
 
 from promlab.errors import NotReady, PromlabError
 from promlab.server.context import Context
-from promlab.web.http import Request, Response, text
+from promlab.web.http import TEXT, Request, Response, text
 
 
 async def healthy(context: Context, _request: Request) -> Response:
@@ -51,9 +51,7 @@ async def quit_(context: Context, request: Request) -> Response:
 
 def _refused(context: Context, request: Request) -> Response | None:
     if request.method not in ("POST", "PUT"):
-        response = text("Only POST or PUT requests allowed")
-        response.status = 405
-        return response
+        return Response(405, b"Only POST or PUT requests allowed", TEXT)
     if not context.settings.enable_lifecycle:
-        return text("Lifecycle API is not enabled.", 403)
+        return Response(403, b"Lifecycle API is not enabled.", TEXT)
     return None

@@ -22,6 +22,7 @@ import psutil
 from promlab.errors import NotReady, ServerError
 from promlab.server import profiling
 from promlab.server.context import Context
+from promlab.server.elsewhere import redirect
 from promlab.server.pprof_format import Profile, StackCount, as_text, encode
 from promlab.server.process import off_loop
 from promlab.web.http import HTML, Request, Response, text
@@ -50,6 +51,12 @@ _ABOUT = {
 _sampling = threading.Lock()
 
 
+async def to_index(context: Context, request: Request) -> Response:
+    """The page of all profiles has a slash at its end."""
+    where = f"{context.settings.route_prefix.rstrip('/')}/debug/pprof/"
+    return redirect(request, where, 301)
+
+
 async def pprof(context: Context, request: Request) -> Response:
     """Answer one request."""
     name = request.path_args.get("name", "")
@@ -57,7 +64,8 @@ async def pprof(context: Context, request: Request) -> Response:
         return _index()
     match name:
         case "cmdline":
-            return text("\0".join(await asyncio.to_thread(_command)))
+            command = "\0".join(await asyncio.to_thread(_command))
+            return text(command, X_Content_Type_Options="nosniff")
         case "symbol":
             return text("num_symbols: 1\n")
         case "trace":

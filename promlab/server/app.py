@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from promlab.model.matchers import compile_regex
-from promlab.server import envelope, pages
+from promlab.server import envelope
 from promlab.server.context import Context
-from promlab.server.routes import AT_ONCE, GET, Route, routes
+from promlab.server.elsewhere import cleaned, query_of, quoted, redirect
+from promlab.server.routes import API, AT_ONCE, GET, Route, routes
 from promlab.server.tracing import answered
 from promlab.web.http import (
     ClientGone,
@@ -41,7 +42,9 @@ class App:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._prefix = context.settings.route_prefix.rstrip("/")
-        self._routes = routes(agent=context.settings.agent)
+        self._routes = routes(
+            agent=context.settings.agent, assets=bool(context.settings.user_assets)
+        )
         self._patterns = [route for path, route in self._routes.items() if "{" in path]
         self._known = lru_cache(maxsize=512)(self._match)  # paths that are asked for again
         self._origin = compile_regex(context.settings.cors_origin)
@@ -75,8 +78,7 @@ class App:
         except Exception as error:
             response = envelope.failure(error)
         assert response is not None
-        shared = route.is_api if route is not None else request.method == "OPTIONS"
-        if shared and response.status != 405:
+        if route is not None and refusal is None and route.is_shared:
             self._allow_origin(request, response)
         response.headers += context.guard.headers
         size = await send_response(request, response, send)
@@ -135,29 +137,45 @@ class App:
         path: str = request.scope["path"]
         if self._prefix:
             if path == "/" and request.method in GET:
-                return None, pages.redirect(f"{self._prefix}/")
+                return None, redirect(request, f"{self._prefix}/")
             if not path.startswith(self._prefix + "/"):
-                return None, _not_found()
+                return None, self._elsewhere(path, request)
             path = path[len(self._prefix) :]
         route = self._routes.get(path) or self._variable(path, request)
-        if route is None and request.method == "OPTIONS" and path.startswith("/api/v1/"):
-            return None, Response(204, content_type="")
-        if route is None and path.endswith("/") and path[:-1] in self._routes:
-            query = request.scope["query_string"].decode("latin-1")
-            moved = self._prefix + path[:-1] + (f"?{query}" if query else "")
-            return None, pages.redirect(moved, 301 if request.method in GET else 308)
         if route is None:
-            return None, _not_found()
+            return None, self._elsewhere(self._prefix + path, request)
         if request.method in route.methods:
             return route, None
         if request.method == "OPTIONS" and route.is_api:
-            return route, Response(204, content_type="")
-        # Where HEAD is taken beside POST, it is to be told in plain text what else is.
-        hidden = {"HEAD"} & route.methods if "POST" in route.methods else frozenset[str]()
-        allowed = ", ".join(sorted((route.methods - hidden) | {"OPTIONS"}))
+            return route, self._no_content(request)
+        allowed = ", ".join(sorted(route.methods | {"OPTIONS"}))
         if request.method == "OPTIONS":
             return route, Response(content_type="", headers=[(b"allow", allowed.encode())])
         return route, text("Method Not Allowed\n", 405, Allow=allowed)
+
+    def _elsewhere(self, path: str, request: Request) -> Response:
+        """The answer where no route has the path: it may lead to one."""
+        clean, api = cleaned(path), self._prefix + API
+        if clean == api[:-1]:
+            clean = api
+        if clean != path and path[:1] == "/" and request.method != "CONNECT":
+            return redirect(request, quoted(clean) + query_of(request), 301)
+        if request.method == "OPTIONS" and path.startswith(api):
+            return self._no_content(request)
+        other = path[:-1] if path.endswith("/") else path + "/"
+        if other.startswith(self._prefix + "/"):
+            url = quoted(other)
+            route = self._routes.get(other[len(self._prefix) :]) or self._match(url.encode())[0]
+            if route is not None and request.method in route.methods:
+                status = 301 if request.method in GET else 307
+                return redirect(request, url + query_of(request), status)
+        return text("404 page not found\n", 404)
+
+    def _no_content(self, request: Request) -> Response:
+        """What OPTIONS of the API gives: who may ask."""
+        response = Response(204, content_type="")
+        self._allow_origin(request, response)
+        return response
 
     def _variable(self, path: str, request: Request) -> Route | None:
         """A route with a variable segment."""
@@ -169,7 +187,10 @@ class App:
 
     def _match(self, raw: bytes) -> tuple[Route | None, dict[str, str]]:
         """The route of a path with variable segments, and what these are."""
-        segments = raw.partition(b"?")[0].decode("latin-1")[len(self._prefix) :].split("/")
+        path = raw.partition(b"?")[0].decode("latin-1")
+        if path != cleaned(path):
+            return None, {}
+        segments = path[len(self._prefix) :].split("/")
         for route in self._patterns:
             found = _matched(route.name.split("/"), segments)
             if found is not None:
@@ -200,19 +221,17 @@ def _without_waiting(answering: Coroutine[Any, Any, Response]) -> Response:
 
 def _matched(wanted: list[str], segments: list[str]) -> dict[str, str] | None:
     """The variable parts of a path, where it is of this form."""
+    if len(segments) < len(wanted):
+        return None
     if wanted[-1].endswith("*}"):
         rest = "/".join(segments[len(wanted) - 1 :])
-        segments = [*segments[: len(wanted) - 1], *([rest] if rest else [])]
+        segments = [*segments[: len(wanted) - 1], rest]
     if len(wanted) != len(segments):
         return None
     found = {}
     for part, given in zip(wanted, segments, strict=True):
-        if part[:1] == "{":
+        if part[:1] == "{" and (given or part.endswith("*}")):
             found[part[1:-1].rstrip("*")] = unquote(given, errors="replace")
         elif part != given:
             return None
     return found
-
-
-def _not_found() -> Response:
-    return text("404 page not found\n", 404)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import html
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
-from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import quote
 
 from promlab.server.context import Context
-from promlab.web.http import HTML, Request, Response
+from promlab.server.elsewhere import query_of, redirect
+from promlab.web.http import HTML, Request, Response, text
 
 _STATIC = Path(__file__).parent / "static"
 _POLICY = (
@@ -28,21 +27,23 @@ _SAFE = [
 ]
 
 
-def redirect(path: str, status: int = 302) -> Response:
-    """To another path of this server: found there (302), or moved for good (301, 308)."""
-    where = path.encode("ascii", "ignore")
-    says = "Found" if status == 302 else HTTPStatus(status).phrase
-    link = f'<a href="{html.escape(path)}">{says}</a>.\n\n'
-    return Response(status, link.encode(), HTML, [(b"location", where)])
-
-
 async def home(context: Context, request: Request) -> Response:
-    """Old and short addresses lead to the query page, their parameters kept; or to the agent's."""
+    """The address alone leads to the query page, or to the agent's."""
+    start = "agent" if context.settings.agent else "query"
+    return redirect(request, f"{context.settings.route_prefix.rstrip('/')}/{start}")
+
+
+async def graph(context: Context, request: Request) -> Response:
+    """The query page of old, whose parameters are the same."""
     if context.settings.agent:
-        return redirect(f"{context.settings.route_prefix.rstrip('/')}/agent")
-    query = request.scope["query_string"].decode("latin-1")
-    tail = "?" + quote(query, safe="=&%+;:,./-_~!*()'$@") if query else ""
-    return redirect(f"{context.settings.route_prefix.rstrip('/')}/query{tail}")
+        return await home(context, request)
+    where = f"{context.settings.route_prefix.rstrip('/')}/query"
+    return redirect(request, where + (query_of(request) or "?"))
+
+
+async def missing(_context: Context, _request: Request) -> Response:
+    """No such file, where files are."""
+    return text("404 page not found\n", 404)
 
 
 @lru_cache(maxsize=32)
@@ -91,8 +92,8 @@ async def _page(path: str, name: str, script: str, context: Context, _request: R
         "script": script,
         "links": _links(path, agent=context.settings.agent),
     }
-    for key, text in filled.items():
-        body = body.replace(f"{{{{{key}}}}}", text)
+    for key, value in filled.items():
+        body = body.replace(f"{{{{{key}}}}}", value)
     return Response(body=body.encode(), content_type=HTML, headers=list(_SAFE))
 
 
@@ -112,7 +113,7 @@ def pages(*, agent: bool) -> dict[str, Callable[[Context, Request], Awaitable[Re
     """All pages of a server, or of an agent, and what they are made of."""
     return {
         "/": home,
-        "/graph": home,
+        "/graph": graph,
         **{
             f"/{path}": partial(_page, path, name, script)
             for path, name, script in _menu(agent=agent)

@@ -44,8 +44,10 @@ DELETE = frozenset({"DELETE"})
 POST = frozenset({"POST"})
 _CHANGE = frozenset({"POST", "PUT"})
 # These say themselves what they take, in plain text.
-_ANY = frozenset({"GET", "HEAD", "POST", "PUT"})
+_ANY = frozenset({"GET", "POST", "PUT"})
 _SERIES = FORM | DELETE
+
+API = "/api/v1/"
 
 # Answered also before the server is ready: what tells how far it is.
 EARLY = frozenset(
@@ -75,6 +77,8 @@ _OF_QUERIES = (
 )  # fmt: skip
 # These answer so in plain text, with the words of Prometheus.
 _READING = frozenset({"/api/v1/read", "/federate"})
+# These are for other servers: no page of a browser asks them.
+_OF_SERVERS = frozenset(f"{API}{path}" for path in ("read", "write", "otlp/v1/metrics"))
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,13 @@ class Route:
 
     @cached_property
     def is_api(self) -> bool:
-        """Whether it is part of the HTTP API, whose answers other pages may read."""
-        return self.name.startswith("/api/")
+        """Whether it is part of the HTTP API."""
+        return self.name.startswith(API)
+
+    @cached_property
+    def is_shared(self) -> bool:
+        """Whether pages of other servers may read what it answers."""
+        return self.is_api and self.name not in _OF_SERVERS
 
     @cached_property
     def serves_queries(self) -> bool:
@@ -170,24 +179,30 @@ _OTHER: dict[str, tuple[Handler, Methods]] = {
     "/metrics": (api_status.metrics, GET),
     "/version": (api_status.version, GET),
     "/federate": (api_federate.federate, GET),
-    "/user/{path*}": (api_assets.user_asset, GET),
     "/consoles/{path*}": (api_consoles.console, GET),
-    "/debug/pprof/": (api_pprof.pprof, FORM),
+    "/debug/pprof": (api_pprof.to_index, FORM),
     "/debug/pprof/{name*}": (api_pprof.pprof, FORM),
+    "/debug/{path*}": (pages.missing, FORM),
+    "/static/{path*}": (pages.missing, GET),
+    "/favicon.ico": (pages.missing, GET),
+    "/manifest.json": (pages.missing, GET),
 }
+_ASSETS: dict[str, tuple[Handler, Methods]] = {"/user/{path*}": (api_assets.user_asset, GET)}
 _RECEIVED: dict[str, tuple[Handler, Methods]] = {
     "read": (api_read.read, POST),
 }
 
 
-def routes(*, agent: bool = False) -> dict[str, Route]:
-    """All paths of a server, or of an agent.
+def routes(*, agent: bool = False, assets: bool = True) -> dict[str, Route]:
+    """All paths of a server, or of an agent; those of user assets, if it has `assets`.
 
-    `{name}` stands for one variable segment, `{name*}` for all that follow.
+    `{name}` stands for one variable segment, `{name*}` for all that follow, or none.
     """
     received = {"write": (WriteReceiver(), POST), "otlp/v1/metrics": (OtlpReceiver(), POST)}
     api = _QUERIES | _STATE | _CHANGES | _RECEIVED | received
     api |= {f"lab/{path}": found for path, found in _LAB.items()}
     everything = {f"/api/v1/{path}": found for path, found in api.items()} | _OTHER
+    if assets:
+        everything |= _ASSETS
     everything |= {path: (handler, GET) for path, handler in pages.pages(agent=agent).items()}
     return {path: Route(path, *found) for path, found in everything.items()}

@@ -170,7 +170,7 @@ async def test_a_writer_that_is_away_is_not_an_error_of_the_client(
         ("PUT", "/-/quit", 403, "Lifecycle API is not enabled."),
         ("GET", "/nope", 404, "404 page not found\n"),
         ("GET", "/api/v1/nope", 404, "404 page not found\n"),
-        ("GET", "/static/../app.py", 404, "404 page not found\n"),
+        ("GET", "/static/app.py", 404, "404 page not found\n"),
         ("DELETE", "/api/v1/query", 405, "Method Not Allowed\n"),
         ("GET", "/api/v1/write", 405, "Method Not Allowed\n"),
         ("OPTIONS", "/api/v1/query", 204, ""),
@@ -181,6 +181,68 @@ async def test_plain_paths(
 ) -> None:
     answer = await client.request(method, path)
     assert (answer.status_code, answer.text) == (status, words)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "where"),
+    [
+        ("GET", "//x", 301, "/x"),
+        ("GET", "/api//v1/query?query=1+%3C", 301, "/api/v1/query?query=1+%3C"),
+        ("PUT", "/a/%2e%2e/b", 301, "/b"),
+        ("GET", "/%2e%2e//evil.example/", 301, "/evil.example/"),
+        ("GET", "/a//%20[%C3%A9%0d%0a", 301, "/a/%20%5B%C3%A9%0D%0A"),
+        ("GET", "/api/v1/label//values", 301, "/api/v1/label/values"),
+        ("GET", "/debug/pprof//heap", 301, "/debug/pprof/heap"),
+        ("OPTIONS", "/api/v1", 301, "/api/v1/"),
+        ("POST", "/debug/pprof?a=b", 301, "/debug/pprof/"),
+        ("GET", "/debug", 301, "/debug/"),
+        ("GET", "/static?a=b", 301, "/static/?a=b"),
+        ("GET", "/metrics/", 301, "/metrics"),
+        ("POST", "/metrics/", 404, None),
+        ("OPTIONS", "/metrics/", 404, None),
+        ("HEAD", "/-/healthy/", 307, "/-/healthy"),
+        ("POST", "/-/reload/", 307, "/-/reload"),
+        ("GET", "/api/v1/label/a/values/?limit=1", 301, "/api/v1/label/a/values?limit=1"),
+        ("DELETE", "/api/v1/lab/queries/", 404, None),
+        ("POST", "/api/v1/query/", 307, "/api/v1/query"),
+        ("GET", "/graph", 302, "/query?"),
+        ("GET", "/graph?a=b&c", 302, "/query?a=b&c"),
+        ("GET", "/?a=b", 302, "/query"),
+        ("POST", "/static/x", 405, None),
+        ("HEAD", "/favicon.ico", 405, None),
+        ("GET", "/favicon.ico", 404, None),
+        ("HEAD", "/-/reload", 405, None),
+        ("GET", "/debug/x", 404, None),
+        ("POST", "/user/x", 404, None),
+    ],
+)
+async def test_paths_that_lead_elsewhere(
+    client: httpx.AsyncClient, method: str, path: str, status: int, where: str | None
+) -> None:
+    url = client.base_url.copy_with(raw_path=path.encode())
+    answer = await client.request(method, url, follow_redirects=False)
+    assert (answer.status_code, answer.headers.get("location")) == (status, where)
+    if where is not None and method != "GET":
+        assert not answer.content
+    elif where is not None:
+        assert answer.text.startswith('<a href="/')
+        assert "&c" not in answer.text
+
+
+async def test_labels_may_have_slashes(client: httpx.AsyncClient) -> None:
+    url = client.base_url.copy_with(raw_path=b"/api/v1/label/a%2F%2Fb/values")
+    assert (await client.get(url)).json()["data"] == []
+
+
+async def test_paths_for_servers_and_unknown_ones_are_not_shared(
+    client: httpx.AsyncClient,
+) -> None:
+    origin = {"Origin": "http://a"}
+    for method, path in (("POST", "/api/v1/write"), ("POST", "/api/v1/read"), ("OPTIONS", "/x")):
+        answer = await client.request(method, path, headers=origin)
+        assert not {"vary", "access-control-allow-origin"} & set(answer.headers)
+    answer = await client.options("/api/v1/write", headers=origin)
+    assert (answer.status_code, answer.headers["vary"]) == (204, "Origin")
 
 
 async def test_reload_and_its_failure(context: Context) -> None:
@@ -219,7 +281,17 @@ async def test_route_prefix() -> None:
         assert (await client.get("/lab/-/healthy")).status_code == 200
         for path in ("/api/v1/query", "/labs/api/v1/query", "/-/healthy"):
             assert (await client.get(path)).status_code == 404
-        assert (await client.get("/")).headers["location"] == "/lab/"
+        for path in ("/", "/lab"):
+            assert (await client.get(path)).headers["location"] == "/lab/"
+        for path, where in {
+            "/lab/api/v1": "/lab/api/v1/",
+            "/lab/-/ready/": "/lab/-/ready",
+            "/lab/%2e%2e/x": "/x",
+            "/lab/debug/pprof": "/lab/debug/pprof/",
+        }.items():
+            url = client.base_url.copy_with(raw_path=path.encode())
+            answer = await client.get(url)
+            assert (answer.status_code, answer.headers["location"]) == (301, where)
         assert (await client.get("/lab/")).headers["location"] == "/lab/query"
 
 

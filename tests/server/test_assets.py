@@ -49,7 +49,6 @@ async def test_files_of_the_folder(client: httpx.AsyncClient) -> None:
         "deep",
         "",
         "%2fetc%2fpasswd",
-        "/etc/passwd",
         "page.html%00",
         "nothing",
         "%ff",
@@ -60,3 +59,10 @@ async def test_nothing_else(client: httpx.AsyncClient, path: str) -> None:
     request.url = httpx.URL("http://server", raw_path=f"/lab/user/{path}".encode())
     answer = await client.send(request)
     assert (answer.status_code, answer.text) == (404, "404 page not found\n")
+
+
+async def test_empty_segments_lead_nowhere_outside(client: httpx.AsyncClient) -> None:
+    request = client.build_request("GET", "http://server/")
+    request.url = httpx.URL("http://server", raw_path=b"/lab/user//etc/passwd")
+    answer = await client.send(request)
+    assert (answer.status_code, answer.headers["location"]) == (301, "/lab/user/etc/passwd")
