@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     _add_commands(parser, "promlab.cli", COMMANDS, arguments)
+    if not arguments:  # asked for nothing, told what there is, as promtool does
+        parser.print_help()
+        return 0
     args = parser.parse_args(arguments)
     try:
         return int(args.run(args) or 0)

@@ -48,6 +48,7 @@ def ours(arguments: list[str]) -> int:
 @pytest.mark.parametrize(
     "line",
     [
+        "",
         "check config nowhere.yml",
         "check config --syntax-only nowhere.yml",
         "check config",
