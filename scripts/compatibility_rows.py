@@ -44,7 +44,7 @@ API = [
          "below `/api/v1/` to the path itself, where Prometheus loses the prefix"),
     _row("answers in gzip", HOLDS,
          "server/api_query: big_answers_come_in_chunks_and_packed_for_others",
-         "and in zstd; plain to clients on the same machine"),
+         "and in zstd, deflate; plain to clients on the same machine"),
     _row("/query, /query_range: times, durations, limit, timeout, lookback_delta", HOLDS,
          "server/api_query: instant_vector other_kinds range limit timeout bad_requests; "
          "server/against_prometheus: same_answer"),
@@ -60,7 +60,9 @@ API = [
          "samples that a subquery reads count once"),
     _row("/query_exemplars", HOLDS, "interop/real_clients: the_calls_of_grafana"),
     _row("/format_query, /parse_query", HOLDS,
-         "server/api_query: format_query; server/against_prometheus: same_tree"),
+         "server/api_query: format_query markup_in_a_text_is_escaped; "
+         "server/against_prometheus: same_tree",
+         "strings of bytes that are no text are shown as U+FFFD"),
     _row("/labels, /label/…/values, /series with match[], limit, escaped names", HOLDS,
          "server/api_labels: label_names label_values series limit time_range "
          "names_that_need_quoting"),

@@ -31,7 +31,7 @@ NAN_EXCLUDED = "input to {function} has NaN observations, which are excluded fro
 
 
 def for_metric(message: str, name: str) -> str:
-    """A message about a metric; where its name is not known, the message alone."""
+    """A message about a metric, whose name may be empty."""
     if "{name}" in message:
         return message.format(name=name)
-    return f'{message} for metric name "{name}"' if name else message
+    return f'{message} for metric name "{name}"'

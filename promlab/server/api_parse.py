@@ -16,7 +16,7 @@ from promlab.promql import ast
 from promlab.promql.ast import AtBound, Duration, Expr, Node
 from promlab.promql.registry import FUNCTIONS
 from promlab.server.context import Context
-from promlab.server.envelope import success
+from promlab.server.envelope import text_success
 from promlab.server.promql import parse_query
 from promlab.web.http import Request, Response
 
@@ -27,12 +27,12 @@ async def format_query(context: Context, request: Request) -> Response:
     """The query, pretty-printed."""
     from promlab.promql import pretty
 
-    return success(pretty(parse_query(await request.param("query"), context.features)))
+    return text_success(pretty(parse_query(await request.param("query"), context.features)))
 
 
 async def parse_query_(context: Context, request: Request) -> Response:
     """The query's tree."""
-    return success(tree(parse_query(await request.param("query"), context.features)))
+    return text_success(tree(parse_query(await request.param("query"), context.features)))
 
 
 def tree(expr: Expr) -> dict[str, Any] | msgspec.Raw:

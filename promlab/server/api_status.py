@@ -20,7 +20,7 @@ from promlab.model.durations import format_duration_ms
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.server.context import Context
 from promlab.server.discovery_metrics import Row, discovery_metrics
-from promlab.server.envelope import ApiError, success
+from promlab.server.envelope import ApiError, success, text_success
 from promlab.server.moments import MAX_TIME_MS, MIN_TIME_MS
 from promlab.server.notifications import Notifications
 from promlab.server.remote_metrics import read_metrics, remote_metrics
@@ -63,7 +63,7 @@ async def flags(context: Context, _request: Request) -> Response:
 
 async def config(context: Context, _request: Request) -> Response:
     """The configuration in effect; secrets are not shown."""
-    return success({"yaml": (await context.writer.ask("config"))["yaml"]})
+    return text_success({"yaml": (await context.writer.ask("config"))["yaml"]})
 
 
 async def runtimeinfo(context: Context, _request: Request) -> Response:

@@ -39,8 +39,11 @@ TRUNCATED = "results truncated due to limit"
 _encode = msgspec.json.Encoder().encode
 
 
-# As Go escapes them in JSON: an error repeats what somebody sent, and may land in a page.
-_ESCAPED = [(b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026")]
+# As Go escapes them in JSON: what repeats what somebody sent may land in a page.
+_ESCAPED = [
+    (b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"),
+    (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"),
+]  # fmt: skip
 
 
 class ApiError(PromlabError):
@@ -70,6 +73,18 @@ def success(data: Any, warnings: list[str] | None = None, **more: Any) -> Respon
     return Response(body=_encode(envelope))
 
 
+def escaped(body: bytes) -> bytes:
+    """JSON without what is markup in a page or ends a line of a script."""
+    for char, instead in _ESCAPED:
+        body = body.replace(char, instead)
+    return body
+
+
+def text_success(data: Any) -> Response:
+    """An answer with data that repeats a text: Go escapes what is in it, but in label sets."""
+    return Response(body=escaped(_encode({"status": "success", "data": data})))
+
+
 def failure(error: BaseException) -> Response:
     """The answer to a request that failed, whatever with."""
     kind, message = kind_of(error)
@@ -78,10 +93,7 @@ def failure(error: BaseException) -> Response:
     if not isinstance(error, PromlabError):
         log.error("A request failed", exc_info=error)
     envelope = {"status": "error", "errorType": kind, "error": message}
-    body = _encode(envelope)
-    for char, escaped in _ESCAPED:
-        body = body.replace(char, escaped)
-    return Response(STATUS[kind], body, headers=_advice(error))
+    return Response(STATUS[kind], escaped(_encode(envelope)), headers=_advice(error))
 
 
 def _advice(error: BaseException) -> list[tuple[bytes, bytes]]:

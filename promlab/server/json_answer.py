@@ -30,6 +30,7 @@ from promlab.promql.result import (
     String,
     Value,
 )
+from promlab.server.envelope import escaped
 from promlab.server.label_text import LabelText, Pieces
 
 _CHUNK_BYTES = 2 << 20
@@ -117,7 +118,7 @@ def _scalar(value: Scalar, _: LabelText) -> Iterable[bytes]:
 
 
 def _string(value: String, _: LabelText) -> Iterable[bytes]:
-    return (f"[{_shortest(value.t_ms)},".encode() + _encode(value.value) + b"]",)
+    return (f"[{_shortest(value.t_ms)},".encode() + escaped(_encode(value.value)) + b"]",)
 
 
 def _shortest(t_ms: int) -> str:

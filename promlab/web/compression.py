@@ -1,4 +1,4 @@
-"""Content codings of answers: zstd where a client takes it, else gzip, else none."""
+"""Content codings of answers: zstd where a client takes it, else gzip or deflate, else none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import zstandard
 from isal import isal_zlib
 
 _LEVEL = 1
-_CODINGS = ("zstd", "gzip")  # the better one first
+_CODINGS = ("zstd", "gzip", "deflate")  # the better one first
+_WINDOW_BITS = {"gzip": 31, "deflate": 15}
 
 
 def chosen(accept_encoding: str) -> str:
@@ -24,7 +25,7 @@ def chosen(accept_encoding: str) -> str:
 
 
 def _quality(parameters: str) -> float:
-    name, _, value = parameters.replace(" ", "").partition("=")
+    name, _, value = parameters.partition(";")[0].replace(" ", "").partition("=")
     if name.lower() != "q":
         return 1.0
     try:
@@ -37,7 +38,7 @@ def packed(body: bytes, coding: str) -> bytes:
     """A whole body."""
     if coding == "zstd":
         return zstandard.ZstdCompressor(_LEVEL).compress(body)
-    found: bytes = isal_zlib.compress(body, _LEVEL, wbits=31)
+    found: bytes = isal_zlib.compress(body, _LEVEL, wbits=_WINDOW_BITS[coding])
     return found
 
 
@@ -46,7 +47,7 @@ def packed_chunks(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
     packer: Any = (
         zstandard.ZstdCompressor(_LEVEL).compressobj()
         if coding == "zstd"
-        else isal_zlib.compressobj(_LEVEL, wbits=31)
+        else isal_zlib.compressobj(_LEVEL, wbits=_WINDOW_BITS[coding])
     )
     for chunk in chunks:
         some = packer.compress(chunk)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,6 +25,7 @@ FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 10 << 20
 _PACKED_FROM_BYTES = 1400
 _HEADERS = "promlab.headers"
+_UNREADABLE = re.compile(r";|%(?![0-9A-Fa-f]{2})")
 _KEPT_LENGTH = 2000  # longest parameter whose decoded form is remembered
 
 Scope = dict[str, Any]
@@ -67,7 +69,12 @@ class Form(dict[str, list[str]]):
 
 @lru_cache(maxsize=4096)
 def _pairs(piece: str) -> tuple[tuple[str, str], ...]:
-    """Name and value, if it is one: dashboards ask for the same again, at other times."""
+    """Name and value, if it is one: dashboards ask for the same again, at other times.
+
+    What Go can't read is left out, as there.
+    """
+    if _UNREADABLE.search(piece):
+        return ()
     return tuple(parse_qsl(piece, keep_blank_values=True))
 
 

@@ -66,6 +66,14 @@ def test_observations_of_nan() -> None:
     check(lines, "histogram_fraction(-Inf, Inf, h)", "{} 0.8", info=excluded)
 
 
+def test_metrics_without_a_name_are_named_all_the_same() -> None:
+    malformed = 'malformed value of "" for metric name ""'
+    check(("m 1",), "histogram_quantile(0.5, sum(m))", warn=malformed)
+    falling = ('m{le="1"} 5', 'm{le="2"} 3', 'm{le="+Inf"} 3')
+    forced = 'monotonicity .* for metric name ""'
+    check(falling, "histogram_quantile(0.5, sum by (le) (m))", "{} 0.3", info=forced)
+
+
 def test_classic_and_native_of_one_name() -> None:
     lines = ('m{le="1"} 1', 'm{le="+Inf"} 2', "m {{count:1 sum:1 buckets:[1]}}")
     check(lines, "histogram_quantile(0.5, m)", warn="mix of classic and native histograms")

@@ -204,6 +204,30 @@ async def test_format_query(client: httpx.AsyncClient, valid: Any) -> None:
     assert valid(answer, "/format_query")["data"] == "sum by (job) (up)"
 
 
+@pytest.mark.parametrize("path", ["format_query", "parse_query", "query"])
+async def test_markup_in_a_text_is_escaped(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(f"/api/v1/{path}", params={"query": '"<&>\u2028"'})
+    assert b"\\u003c\\u0026\\u003e" in answer.content
+    assert "\u2028" not in answer.text
+
+
+async def test_markup_in_labels_stays(client: httpx.AsyncClient) -> None:
+    query = 'label_replace(vector(1), "a", "<&>", "", "")'
+    answer = await client.get("/api/v1/query", params={"query": query})
+    assert b'{"a":"<&>"}' in answer.content
+
+
+@pytest.mark.parametrize("unread", ["query=2;", "query=%zz", "query=%1", "query=2;a=b"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_unreadable_parameters_are_left_out(
+    client: httpx.AsyncClient, unread: str, method: str
+) -> None:
+    path = f"/api/v1/query?{unread}&query=1&time=5"
+    url = client.base_url.copy_with(raw_path=path.encode())
+    answer = await client.request(method, url)
+    assert answer.json()["data"]["result"] == [5, "1"]
+
+
 async def test_big_answers_come_in_chunks_and_packed_for_others(settings: Settings) -> None:
     series = [
         ({"__name__": "m", "i": str(i)}, [(t, t * 1.1) for t in range(0, 1000)]) for i in range(100)
@@ -215,6 +239,8 @@ async def test_big_answers_come_in_chunks_and_packed_for_others(settings: Settin
             ("gzip", "gzip"),
             ("gzip, zstd", "zstd"),
             ("zstd;q=0.5,*", "zstd"),
+            ("deflate", "deflate"),
+            ("deflate, gzip;q=0.5;x=y", "deflate"),
         ]:
             asked = {"Accept-Encoding": accepted}
             answer = await far.get("/api/v1/query", params=params, headers=asked)

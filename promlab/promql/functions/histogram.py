@@ -183,11 +183,9 @@ def _warn_of_bad(ctx: QueryContext, vector: Vector, bad: Rows, argument: Expr) -
         if not vector.present[row].any():
             continue
         labels = vector.labels.row(row)
-        name = labels.get(METRIC_NAME, "")
-        of_metric = f' for metric name "{name}"' if name else ""
         ctx.annotations.warn(
             f'bucket label "{BUCKET}" is missing or has a malformed value of '
-            f'"{labels.get(BUCKET, "")}"{of_metric}',
+            f'"{labels.get(BUCKET, "")}" for metric name "{labels.get(METRIC_NAME, "")}"',
             argument,
         )
 
@@ -197,6 +195,5 @@ def _inform_of_forced(
 ) -> None:
     names = buckets.labels.column(METRIC_NAME)
     for code in np.unique(names[forced]).tolist():
-        name = buckets.labels.symbols.text(code)
-        message = MONOTONICITY.format(name=name)
-        ctx.annotations.inform(message if name else message.partition(" for metric")[0], argument)
+        message = MONOTONICITY.format(name=buckets.labels.symbols.text(code))
+        ctx.annotations.inform(message, argument)
