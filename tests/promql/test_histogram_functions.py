@@ -71,7 +71,7 @@ def test_metrics_without_a_name_are_named_all_the_same() -> None:
     check(("m 1",), "histogram_quantile(0.5, sum(m))", warn=malformed)
     falling = ('m{le="1"} 5', 'm{le="2"} 3', 'm{le="+Inf"} 3')
     forced = 'monotonicity .* for metric name ""'
-    check(falling, "histogram_quantile(0.5, sum by (le) (m))", "{} 0.3", info=forced)
+    check(falling, "histogram_quantile(0.5, sum by (le) (m))", "{} 0.5", info=forced)
 
 
 def test_classic_and_native_of_one_name() -> None:
