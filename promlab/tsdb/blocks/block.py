@@ -22,6 +22,7 @@ from promlab.model.histograms import Buckets, HistogramTable
 from promlab.tsdb.blocks import block_kernels as k
 from promlab.tsdb.blocks import layout, tombstones
 from promlab.tsdb.blocks.meta import Meta, read_meta
+from promlab.tsdb.blocks.packed_pages import PackedPage
 from promlab.tsdb.blocks.parquet_read import ColumnChunk, ParquetFile, RowGroup
 from promlab.tsdb.blocks.write import tail_checksum
 from promlab.tsdb.index import SeriesIndex, Verdicts
@@ -194,6 +195,10 @@ class Block:
     def items(self, group: RowGroup, column: int, page: int, most: int = 1 << 30) -> Longs:
         """The first `most` items (or more) of one page of n (0) or x (1)."""
         return self._samples.items(group.columns[("n", "x")[column]], page, most)
+
+    def packed(self, group: RowGroup, column: int, page: int) -> PackedPage:
+        """The same page, to be unpacked together with others."""
+        return self._samples.packed(group.columns[("n", "x")[column]], page)
 
     def starts(self, rows: Rows, which: Longs) -> tuple[Longs, Longs]:
         """Items of start_ms, and where those of each row begin (-1: it has none)."""

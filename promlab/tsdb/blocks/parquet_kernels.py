@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from promlab.jit import kernel
-from promlab.tsdb.codec_kernels import get_varint, longs_at, put_varint, unzigzag, zigzag
+from promlab.tsdb.chunk_kernels import get_int
+from promlab.tsdb.codec_kernels import bytes_at, get_varint, longs_at, put_varint, unzigzag, zigzag
 
 BLOCK = 128  # values of a delta block
 MINI = 32  # values of a miniblock: they share a bit width
@@ -226,6 +227,32 @@ def delta_decode(buffer: Any, p: Any, end: Any, out: Any) -> Any:
     Any block and miniblock sizes are read, not only ours.
     """
     return unpack_deltas(buffer, p, end, out)
+
+
+@kernel("void(u8[::1], i8[::1], b1[::1], u8[::1], i8[::1])")
+def unpack_pages(addresses: Any, sizes: Any, plain: Any, to: Any, counts: Any) -> None:
+    """Items of pages of lists: page j, `sizes[j]` bytes at `addresses[j]`, to `to[j]` on.
+
+    There is room for `counts[j]` items, which becomes their number, or -1 if they are damaged.
+    """
+    for j in range(len(addresses)):
+        buffer = bytes_at(addresses[j], sizes[j])
+        out = longs_at(to[j], counts[j])
+        start = np.int64(0)
+        for _ in range(2):  # levels: who needs them has them from elsewhere
+            if start + 4 > sizes[j]:
+                start = sizes[j] + 1
+                break
+            start += 4 + get_int(buffer, start)
+        counts[j] = -1
+        if start > sizes[j]:
+            continue
+        if not plain[j]:
+            counts[j] = unpack_deltas(buffer, start, sizes[j], out)
+        elif (sizes[j] - start) % 8 == 0 and (sizes[j] - start) // 8 <= len(out):
+            n = (sizes[j] - start) // 8
+            out[:n] = longs_at(addresses[j] + np.uint64(start), n)
+            counts[j] = n
 
 
 @kernel("i8(i8[::1], i8, u1[::1], i8)")

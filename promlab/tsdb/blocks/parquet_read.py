@@ -18,6 +18,7 @@ import zstandard
 from promlab.errors import StorageError
 from promlab.tsdb.blocks import parquet_kernels as k
 from promlab.tsdb.blocks import thrift
+from promlab.tsdb.blocks.packed_pages import LEAST_SIZE, PackedPage
 from promlab.tsdb.blocks.parquet_write import (
     DATA_PAGE,
     DELTA,
@@ -288,6 +289,16 @@ class ParquetFile:
         if got < 0:
             raise self.damaged(at)
         return out[:got]
+
+    def packed(self, chunk: ColumnChunk, page: int) -> PackedPage:
+        """The same page, to be unpacked together with others."""
+        at = int(chunk.pages_at[page])
+        header, body = self._header(at)
+        size, stored = int(header[2]), int(header[3])
+        n, encoding = int(header[5][1]), header[5][2]
+        if n > chunk.values or encoding not in (PLAIN, DELTA) or size < LEAST_SIZE:
+            raise self.damaged(at)
+        return PackedPage(self._data[body : body + stored], size, n, encoding == PLAIN)
 
     def _after_levels(self, plain: bytes, at: int) -> int:
         start = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -24,11 +24,13 @@ from promlab.tsdb.blocks import tile_kernels as k
 from promlab.tsdb.blocks.block import Block, DamagedBlock, Rows
 from promlab.tsdb.blocks.block_kernels import FLOATS, SHIFTED
 from promlab.tsdb.blocks.merge import Gathering, HeadPart, in_order
+from promlab.tsdb.blocks.packed_pages import PackedPage, unpack_together
 from promlab.tsdb.codec_kernels import POWERS
 from promlab.tsdb.head_tiles import HeadTiles
 
 Longs = npt.NDArray[np.int64]
 _KEPT_PAGES = 64  # rows of neighbours are scattered over some pages: they are unpacked once
+_PAGES_AT_ONCE = 128  # of a tile: few have more, where rows are scattered
 
 # The head's part of a tile, behind room for so many older values of each series.
 _Behind = Callable[[int, Longs], Tile | None]
@@ -136,6 +138,11 @@ class _Page:
         self.items: Longs | None = None
         self.address = 0
 
+    def put(self, items: Longs) -> None:
+        """Its items are known."""
+        self.items = items
+        self.address = items.__array_interface__["data"][0]
+
     @property
     def size(self) -> int:
         """Number of items."""
@@ -167,22 +174,54 @@ class BlockRows:
             pages += int(source.rows.page.max(initial=0)) + 1
             self._first_page.append(pages)
 
-    def unpacked(self, number: int) -> _Page:
-        """A page with its items, kept for the tiles that come next. Raises StorageError."""
+    def unpacked(self, numbers: Sequence[int]) -> dict[int, _Page]:
+        """Pages with their items, kept for the tiles that come next. Raises StorageError.
+
+        The first are taken first: another reader that wants the same may begin at the other end.
+        """
+        found: dict[int, _Page] = {}
+        while mine := self._claim(numbers, found):
+            try:
+                items = unpack_together([self._packed(number) for number in mine])
+                for number, unpacked in zip(mine, items, strict=True):
+                    found[number].put(unpacked)
+            finally:
+                for number in mine:
+                    found[number].lock.release()
+        for number, page in found.items():
+            with page.lock:  # whoever comes second waits for the first
+                if page.items is None:  # which failed
+                    page.put(unpack_together([self._packed(number)])[0])
+        return found
+
+    def _claim(self, numbers: Sequence[int], found: dict[int, _Page]) -> list[int]:
+        """Some pages that nobody has begun with, their locks taken; others that are known.
+
+        Half of those that are left: the rest is for another reader, if there is one.
+        """
+        missing = []
         with self._lock:
-            page = self._kept.get(number)
-            if page is None:
-                page = self._kept[number] = _Page()
+            for number in numbers:
+                if number in found:
+                    continue
+                page = self._kept.get(number)
+                if page is None:
+                    missing.append(number)
+                else:
+                    self._kept.move_to_end(number)
+                    found[number] = page
+            mine = missing[: len(missing) // 2 + 1]
+            for number in mine:
+                page = found[number] = self._kept[number] = _Page()
+                page.lock.acquire()
                 if len(self._kept) > _KEPT_PAGES:
                     self._kept.popitem(last=False)
-            else:
-                self._kept.move_to_end(number)
-        with page.lock:  # whoever comes second waits for the first
-            if page.items is None:
-                block, rows, of_block = self._block_of(number)
-                page.items = block.items(rows.group, number & 1, of_block)
-                page.address = page.items.__array_interface__["data"][0]
-            return page
+        return mine
+
+    def _packed(self, number: int) -> PackedPage:
+        """A page as it is stored. Raises StorageError."""
+        block, rows, page = self._block_of(number)
+        return block.packed(rows.group, number & 1, page)
 
     def _block_of(self, page: int) -> tuple[Block, Rows, int]:
         """The block of a page, its row group, and the page's number there."""
@@ -232,26 +271,26 @@ class _Reader:
 
     def _fill(self, low: int, high: int, to_at: Longs, bits: Longs) -> bool:
         """Values of the blocks' pieces to their places; False if a page is damaged."""
-        rows = self._rows
-        page = rows.page[low:high]
+        page = self._rows.page[low:high]
         order = np.argsort(page, kind="stable")
         numbers, begins = np.unique(page[order], return_index=True)
-        try:
-            pages = self._unpacked(numbers.tolist())
-        except StorageError:
-            return False
-        bad = k.place_pages(
-            np.array([each.address for each in pages], np.uint64),
-            np.array([each.size for each in pages], np.int64),
-            np.append(begins, len(order)).astype(np.int64),
-            order, rows.from_at[low:high], rows.pieces.samples[low:high], rows.scales[low:high],
-            to_at, bits,
-        )  # fmt: skip
-        return int(bad) < 0
-
-    def _unpacked(self, numbers: list[int]) -> list[_Page]:
-        """Some pages with their items. Raises StorageError."""
+        edges = np.append(begins, len(order)).astype(np.int64)
+        parts = [slice(at, at + _PAGES_AT_ONCE) for at in range(0, len(numbers), _PAGES_AT_ONCE)]
         # Two readers at the same pages begin at both ends, and meet.
-        ways = numbers[:: -1 if self._backwards else 1]
-        found = {number: self._rows.unpacked(number) for number in ways}
-        return [found[number] for number in numbers]
+        way = -1 if self._backwards else 1
+        for part in parts[::way]:
+            try:
+                found = self._rows.unpacked(numbers[part][::way].tolist())
+            except StorageError:
+                return False
+            pages = [found[number] for number in numbers[part].tolist()]
+            ends = edges[part.start : part.start + len(pages) + 1]
+            bad = k.place_pages(
+                np.array([each.address for each in pages], np.uint64),
+                np.array([each.size for each in pages], np.int64),
+                ends, order, self._rows.from_at[low:high], self._rows.pieces.samples[low:high],
+                self._rows.scales[low:high], to_at, bits,
+            )  # fmt: skip
+            if bad >= 0:
+                return False
+        return True

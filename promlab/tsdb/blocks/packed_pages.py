@@ -1,0 +1,68 @@
+"""Pages of lists as they are stored, unpacked many at a time.
+
+Two steps without the GIL do it for all of them: page by page, threads that read side by side
+would wait for each other at every one. Which of them is damaged is not told here: whoever
+reads them one by one (`ParquetFile.items`) finds out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+from promlab.errors import StorageError
+from promlab.tsdb.blocks.parquet_kernels import unpack_pages
+
+Longs = npt.NDArray[np.int64]
+# Two lengths of levels. Nothing shorter may get to the decompressor, which does not survive
+# having nothing to write.
+LEAST_SIZE = 8
+
+
+class _Here(threading.local):
+    """A thread's own: they are not for many, and to make one takes as long as a page."""
+
+    def __init__(self) -> None:
+        self.unzip = zstandard.ZstdDecompressor()
+
+
+_HERE = _Here()
+
+
+class PackedPage(NamedTuple):
+    """A page of lists as it is stored."""
+
+    frame: memoryview
+    size: int  # bytes once decompressed, LEAST_SIZE or more
+    most: int  # items
+    plain: bool  # or else deltas
+
+
+def unpack_together(pages: Sequence[PackedPage]) -> list[Longs]:
+    """Items of each page, of doubles their bits. Raises StorageError if any is damaged."""
+    if not pages:
+        return []
+    sizes = np.array([page.size for page in pages], np.int64)
+    try:
+        found: Any = _HERE.unzip.multi_decompress_to_buffer(
+            [page.frame for page in pages], decompressed_sizes=sizes.tobytes()
+        )
+    except zstandard.ZstdError:
+        raise StorageError("a page of a block is damaged") from None
+    contents = [np.frombuffer(one, np.uint8) for one in found]
+    items = [np.empty(page.most, np.int64) for page in pages]
+    counts = np.array([page.most for page in pages], np.int64)
+    plain = np.array([page.plain for page in pages], np.bool_)
+    unpack_pages(_addresses(contents), sizes, plain, _addresses(items), counts)
+    if (counts < 0).any():
+        raise StorageError("a page of a block is damaged")
+    return [one[:count] for one, count in zip(items, counts.tolist(), strict=True)]
+
+
+def _addresses(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
+    return np.array([one.__array_interface__["data"][0] for one in arrays], np.uint64)
