@@ -23,6 +23,7 @@ from promlab.promql.ast import (
     Duration,
     DurationExpr,
     MatrixSelector,
+    Subquery,
     VectorSelector,
 )
 from promlab.promql.context import QueryContext
@@ -107,7 +108,7 @@ def _sole_values(ctx: QueryContext, batch: SeriesBatch, *, timestamps: bool) -> 
     ctx.hold(n)
     present = _ONES[:n] if n <= len(_ONES) else np.ones((n, 1), np.bool_)
     values = batch.t_ms[batch.times_at] / 1000.0 if timestamps else batch.values
-    if batch.markers and has_stale(batch):
+    if has_stale(batch):
         stale = is_stale(batch.values)
         present, values = ~stale[:, None], np.where(stale, 0.0, values)
     vector = Vector(batch.labels, values[:, None], present)
@@ -133,8 +134,7 @@ def _reach_ms(ctx: QueryContext, selector: VectorSelector, range_ms: int) -> int
 def _window(
     ctx: QueryContext, batch: SeriesBatch, ends: Steps, range_ms: int, selector: VectorSelector
 ) -> Window:
-    if batch.markers:
-        batch = without_stale(batch)
+    batch = without_stale(batch)
     if ctx.counts is not None:
         ctx.counts.add_windows(Stored.of(batch), ends, range_ms)
     kind = selector.anchored, selector.smoothed, ctx.lookback_ms
@@ -178,28 +178,36 @@ def select(
     A smoothed selector also gets what follows within the lookback delta. See `SelectHints` for
     `range_ms` and `newest`.
     """
-    ctx.check()
-    hints = SelectHints(ctx.step_ms, range_ms, "", ctx.max_samples, newest)
-    first, last = ends.start_ms - back_ms + 1, ends.end_ms
-    if node.smoothed:
-        last += ctx.lookback_ms
-    return accounted(ctx, ctx.querier.select(node.matchers, first, last, hints))
+    asked = _asked(ctx, node, ends, back_ms, range_ms, newest=newest)
+    return accounted(ctx, ctx.querier.select(*asked))
 
 
 def tiles(
     ctx: QueryContext, node: VectorSelector, ends: Steps, back_ms: int, *, range_ms: int
 ) -> TiledSeries:
     """The same series, to be read a few at a time."""
-    ctx.check()
-    hints = SelectHints(ctx.step_ms, range_ms, "", ctx.max_samples)
-    first, last = ends.start_ms - back_ms + 1, ends.end_ms
-    if node.smoothed:
-        last += ctx.lookback_ms
+    asked = _asked(ctx, node, ends, back_ms, range_ms)
     if _is_tiled(type(ctx.querier)):
         querier: Any = ctx.querier  # a TiledQuerier, which is dear to ask of each object
-        found: TiledSeries = querier.tiles(node.matchers, first, last, hints)
+        found: TiledSeries = querier.tiles(*asked)
         return found
-    return BatchTiles(ctx.querier.select(node.matchers, first, last, hints))
+    return BatchTiles(ctx.querier.select(*asked))
+
+
+def _asked(
+    ctx: QueryContext,
+    node: VectorSelector,
+    ends: Steps,
+    back_ms: int,
+    range_ms: int,
+    *,
+    newest: bool = False,
+) -> tuple[tuple[Matcher, ...], int, int, SelectHints]:
+    """What storage is asked: matchers, first and last time, hints."""
+    ctx.check()
+    hints = SelectHints(ctx.step_ms, range_ms, "", ctx.max_samples, newest)
+    last = ends.end_ms + (ctx.lookback_ms if node.smoothed else 0)
+    return node.matchers, ends.start_ms - back_ms + 1, last, hints
 
 
 @lru_cache(maxsize=64)
@@ -263,15 +271,14 @@ def work_order(times_at: Rows) -> Rows:
     return np.argsort(times_at, kind="stable")
 
 
-def seen_from(ctx: QueryContext, node: VectorSelector, steps: Steps) -> Steps:
-    """Where a selector looks from at each step: its offset and its fixed moment count."""
+def seen_from(ctx: QueryContext, node: VectorSelector | Subquery, steps: Steps) -> Steps:
+    """Where a selector or a subquery looks from at each step: its offset, its fixed moment."""
     if not node.offset and node.at is None:
         return steps
-    return steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
+    return steps.moved(_offset_ms(ctx, node.offset), _at_ms(ctx, node.at))
 
 
-def offset_ms(ctx: QueryContext, offset: Duration) -> int:
-    """How far a selector or a subquery looks back from each step."""
+def _offset_ms(ctx: QueryContext, offset: Duration) -> int:
     return offset if isinstance(offset, int) else _computed_ms(ctx, offset, positive=False)
 
 
@@ -280,8 +287,7 @@ def length_ms(ctx: QueryContext, duration: Duration) -> int:
     return duration if isinstance(duration, int) else _computed_ms(ctx, duration, positive=True)
 
 
-def at_ms(ctx: QueryContext, at: At) -> int | None:
-    """The moment a selector is fixed at, if it is."""
+def _at_ms(ctx: QueryContext, at: At) -> int | None:
     if isinstance(at, AtBound):
         return ctx.steps.start_ms if at is AtBound.START else ctx.end_ms
     return at

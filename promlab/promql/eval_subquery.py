@@ -13,7 +13,7 @@ import numpy as np
 from promlab.model.histograms import GAUGE, UNKNOWN, HistogramColumn
 from promlab.model.samples import SeriesBatch
 from promlab.promql.ast import Subquery
-from promlab.promql.eval_selector import Window, at_ms, length_ms, offset_ms
+from promlab.promql.eval_selector import Window, length_ms, seen_from
 from promlab.promql.step_counts import StepCounts, Stored, counted_apart
 from promlab.promql.steps import Steps
 from promlab.promql.vector import Vector, single_vector
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def subquery_window(ev: Evaluator, node: Subquery, steps: Steps) -> Window:
     """Samples that the windows of a subquery see."""
     ctx = ev.ctx
-    ends = steps.moved(offset_ms(ctx, node.offset), at_ms(ctx, node.at))
+    ends = seen_from(ctx, node, steps)
     range_ms = length_ms(ctx, node.range)
     step_ms = ctx.options.subquery_step_ms if node.step is None else length_ms(ctx, node.step)
     first = ((ends.start_ms - range_ms) // step_ms + 1) * step_ms

@@ -38,7 +38,7 @@ class Reduction:
 
     def result(self) -> Values:
         """The value of each group and step; only where `seen` it means anything."""
-        if self._kind.parts == 1:
+        if self._kind.parts == 1:  # given as it is: there is nothing to compute
             return self._kind.result(self.state)
         with np.errstate(all="ignore"):
             return self._kind.result(self.state)

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from promlab.server.context import Context
-from promlab.web.http import Request, Response, text
+from promlab.web.http import Request, Response, not_found
 
 _MAX_BYTES = 64 << 20
 
@@ -19,7 +19,7 @@ async def user_asset(context: Context, request: Request) -> Response:
     folder, path = context.settings.user_assets, request.path_args["path"]
     body = await asyncio.to_thread(read_below, folder, path)
     if body is None:
-        return text("404 page not found\n", 404)
+        return not_found()
     kind, encoding = mimetypes.guess_type(path)
     content_type = kind if kind and not encoding else "application/octet-stream"
     if content_type.startswith("text/"):

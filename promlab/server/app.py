@@ -24,6 +24,7 @@ from promlab.web.http import (
     Response,
     Scope,
     finish,
+    not_found,
     send_response,
     text,
 )
@@ -169,7 +170,7 @@ class App:
             if route is not None and request.method in route.methods:
                 status = 301 if request.method in GET else 307
                 return redirect(request, url + query_of(request), status)
-        return text("404 page not found\n", 404)
+        return not_found()
 
     def _no_content(self, request: Request) -> Response:
         """What OPTIONS of the API gives: who may ask."""

@@ -14,7 +14,6 @@ from promlab.web.http import HTML, Request, Response
 
 _UNQUOTED = "/$&+,;=:@"
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"})
 
 
 def cleaned(path: str) -> str:
@@ -38,6 +37,8 @@ def redirect(request: Request, where: str, status: int = 302) -> Response:
     """To another URL of this server: found there (302, 307), or moved for good (301)."""
     headers = [(b"location", where.encode())]
     if request.method == "GET":
-        link = f'<a href="{where.translate(_HTML)}">{HTTPStatus(status).phrase}</a>.\n\n'
+        from promlab.templating import escape  # no part of getting ready
+
+        link = f'<a href="{escape.html(where)}">{HTTPStatus(status).phrase}</a>.\n\n'
         return Response(status, link.encode(), HTML, headers)
     return Response(status, b"", HTML if request.method == "HEAD" else "", headers)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from promlab.server.context import Context
 from promlab.server.elsewhere import query_of, redirect
-from promlab.web.http import HTML, Request, Response, text
+from promlab.web.http import HTML, Request, Response, not_found
 
 _STATIC = Path(__file__).parent / "static"
 _POLICY = (
@@ -43,7 +43,7 @@ async def graph(context: Context, request: Request) -> Response:
 
 async def missing(_context: Context, _request: Request) -> Response:
     """No such file, where files are."""
-    return text("404 page not found\n", 404)
+    return not_found()
 
 
 @lru_cache(maxsize=32)

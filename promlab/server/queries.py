@@ -135,7 +135,7 @@ class QueryRunner:
             return result, time.perf_counter() - started, cpu_s
         result = work(*given)
         total_s = time.perf_counter() - started
-        return result, total_s, total_s if total_s < _TINY_S else _TINY_S
+        return result, total_s, min(total_s, _TINY_S)
 
     async def run(
         self,

@@ -140,10 +140,7 @@ class DataReader(Reader):
         end_ms: int,
         hints: SelectHints = NO_HINTS,
     ) -> SeriesBatch:
-        """Samples with start_ms <= t <= end_ms of all series that pass every matcher.
-
-        Series without samples there are left out. Raises TooManySamples, StorageError.
-        """
+        """See `Reader.select`; few series come by a shorter way."""
         few = self._small(matchers, start_ms, end_ms, hints)
         return self.gathered(matchers, start_ms, end_ms, hints).whole() if few is None else few
 

@@ -197,6 +197,11 @@ def text(message: str, status: int = 200, **headers: str) -> Response:
     return Response(status, message.encode(), TEXT, pairs)
 
 
+def not_found() -> Response:
+    """Nothing is there, as Go's servers say it."""
+    return text("404 page not found\n", 404)
+
+
 async def send_response(request: Request, response: Response, send: Any) -> int:
     """Write an answer to the connection; returns how many bytes its body had."""
     coding = _prepare(request, response)

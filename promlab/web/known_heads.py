@@ -37,8 +37,7 @@ class KnownHeads:
 
     def request(self, data: bytes) -> tuple[Scope, bytes] | None:
         """The request in `data`, as the parser would have it, and its body; None if unknown."""
-        line_end = data.find(b"\r\n")
-        head_end = data.find(b"\r\n\r\n", line_end) + 4
+        line_end, head_end = _ends(data)
         known = self._known.get(data[line_end:head_end])
         if known is None or len(data) - head_end != known[1]:
             return None

@@ -141,13 +141,17 @@ def test_damaged_control_page(tmp_path: Path, content: bytes) -> None:
     head.close()
 
 
+def put_in_page(path: Path, position: int, number: int) -> None:
+    """Write a number of the control page."""
+    page = np.fromfile(control.path_of(path), np.int64)
+    page[position] = number
+    page.tofile(control.path_of(path))
+
+
 @pytest.mark.parametrize("said", [-1, -(2**63), 2**40, 2**62])
 def test_a_series_log_that_can_not_be_that_long(tmp_path: Path, said: int) -> None:
     kill(fill(tmp_path, 5))
-    page = bytearray(control.path_of(tmp_path).read_bytes())
-    at = 8 * control.SERIES_BYTES
-    page[at : at + 8] = said.to_bytes(8, "little", signed=True)
-    control.path_of(tmp_path).write_bytes(page)
+    put_in_page(tmp_path, control.SERIES_BYTES, said)
     with pytest.raises(StorageError, match="control is damaged"):
         steps_seen(tmp_path)
     head = Head.open(tmp_path, options=OPTIONS)
@@ -157,9 +161,7 @@ def test_a_series_log_that_can_not_be_that_long(tmp_path: Path, said: int) -> No
 
 def test_rows_of_another_run_of_the_system_are_not_trusted(tmp_path: Path) -> None:
     kill(fill(tmp_path, 100))
-    page = bytearray(control.path_of(tmp_path).read_bytes())
-    page[8 * control.BOOT : 8 * control.BOOT + 8] = (12345).to_bytes(8, "little")
-    control.path_of(tmp_path).write_bytes(page)
+    put_in_page(tmp_path, control.BOOT, 12345)
     assert steps_seen(tmp_path) == set(range(64))
     Head.open(tmp_path, options=OPTIONS).close()
     assert steps_seen(tmp_path) == set(range(100))

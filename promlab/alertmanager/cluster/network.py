@@ -17,7 +17,7 @@ import uvicorn
 from promlab.alertmanager.cluster.messages import MAX_BYTES, BadMessage
 from promlab.alertmanager.server.flags import ClusterSettings
 from promlab.errors import PromlabError
-from promlab.web.http import JSON, Request, Response, Scope, send_response, text
+from promlab.web.http import JSON, Request, Response, Scope, not_found, send_response, text
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class _App:
             return
         request = Request(scope, receive)
         if scope["path"] != PATH or request.method != "POST":
-            response = text("404 page not found\n", 404)
+            response = not_found()
         else:
             try:
                 answer = await self._handle(await request.body(MAX_BYTES))

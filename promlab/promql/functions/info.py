@@ -15,7 +15,7 @@ from promlab.model.labels import METRIC_NAME, Codes, LabelTable
 from promlab.model.matchers import Matcher, MatchType
 from promlab.promql.ast import Call, Expr, Subquery, VectorSelector, children
 from promlab.promql.context import QueryContext
-from promlab.promql.eval_selector import Window, at_ms, offset_ms, run, select_range
+from promlab.promql.eval_selector import Window, run, seen_from, select_range
 from promlab.promql.functions.attach import implements
 from promlab.promql.grouping import code_matrix, group_matrix
 from promlab.promql.naming import merge_same
@@ -76,7 +76,7 @@ def _wanted(node: Call) -> Wanted:
 def _moved(ctx: QueryContext, argument: Expr, steps: Steps) -> Steps:
     """Where the base series are looked up: by the first selector or subquery of them."""
     if isinstance(argument, VectorSelector | Subquery):
-        return steps.moved(offset_ms(ctx, argument.offset), at_ms(ctx, argument.at))
+        return seen_from(ctx, argument, steps)
     for child in children(argument):
         if isinstance(child, Expr):
             moved = _moved(ctx, child, steps)

@@ -9,7 +9,7 @@ import numpy as np
 
 from promlab.model.samples import Values, is_stale
 from promlab.promql.ast import Call, VectorSelector
-from promlab.promql.eval_selector import at_ms, offset_ms, select, select_instant
+from promlab.promql.eval_selector import seen_from, select, select_instant
 from promlab.promql.functions.attach import implements
 from promlab.promql.naming import drop_name
 from promlab.promql.sample_windows import SampleClock, pick
@@ -64,7 +64,7 @@ def start_timestamp(ev: Evaluator, node: Call, steps: Steps) -> Vector:
     if not isinstance(argument, VectorSelector) or not ctx.options.start_timestamps:
         ev.vector(argument, steps)
         return empty_vector(ctx.base, steps.count)
-    ends = steps.moved(offset_ms(ctx, argument.offset), at_ms(ctx, argument.at))
+    ends = seen_from(ctx, argument, steps)
     batch = select(ctx, argument, ends, ctx.lookback_ms)
     if batch.start_ms is None:
         return empty_vector(ctx.base, steps.count)

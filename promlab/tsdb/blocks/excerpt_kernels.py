@@ -11,18 +11,6 @@ from promlab.jit import kernel
 OTHERWISE = -1  # it is not for this kernel
 
 
-@kernel()
-def _first_from(t_ms: Any, low: Any, high: Any, t: Any) -> Any:
-    """The first position of low..high at which it is not before `t`; `high` if there is none."""
-    while low < high:
-        middle = (low + high) >> 1
-        if t_ms[middle] < t:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
 @kernel(
     "UniTuple(i8, 3)(i8[::1], i8[::1], i8[::1], f8[::1], i8[::1], i8[::1], i8[::1], f8[::1],"
     " i8[::1], i8, i8, i8[::1], i8[::1], i8[::1], i8[::1], f8[::1])"
@@ -60,8 +48,8 @@ def cut_out(
         if i < len(times_at):
             at = times_at[i]
             after = at + offsets[i + 1] - offsets[i]
-            low = _first_from(t_ms, at, after, start)
-            high = _first_from(t_ms, low, after, end + 1)
+            low = at + np.searchsorted(t_ms[at:after], start)
+            high = low + np.searchsorted(t_ms[low:after], end, side="right")
         count = high - low
         held_at = held_count = held_from = np.int64(0)
         if held_rows[i] >= 0:
