@@ -20,6 +20,7 @@ from promlab.tsdb.piece_kernels import alive
 from promlab.tsdb.tail_kernels import OK
 
 Longs = npt.NDArray[np.int64]
+_TRIES = 3
 _local = threading.local()
 
 
@@ -34,15 +35,20 @@ def read_few(
     assert labels is not None
     if labels.n > k.PLACES:
         return None
-    plan, view = mapped.index.plan(selection), mapped.all_chunks()
-    scratch = _scratch()
+    plan, scratch = mapped.index.plan(selection), _scratch()
     read_from_head = k.newest_few if hints.newest else k.read_few
-    n, times, samples, specials = read_from_head(
-        *mapped.places, view.indexes, view.counts, view.datas, view.sizes, view.group_chains,
-        view.ring_chains, view.chain_sizes, view.starts, plan.groups, plan.group_places_at,
-        plan.group_places, plan.slots, plan.rings, plan.ring_places, plan.loose, plan.owners,
-        plan.places_at, plan.sources, start_ms, end_ms, scratch,
-    )  # fmt: skip
+    for _ in range(_TRIES):
+        view = mapped.all_chunks()
+        n, times, samples, specials = read_from_head(
+            *mapped.places, view.indexes, view.counts, view.datas, view.sizes, view.group_chains,
+            view.ring_chains, view.chain_sizes, view.starts, plan.groups, plan.group_places_at,
+            plan.group_places, plan.slots, plan.rings, plan.ring_places, plan.loose, plan.owners,
+            plan.places_at, plan.sources, start_ms, end_ms, scratch,
+        )  # fmt: skip
+        if not mapped.has_sealed_since(view):
+            break
+    else:
+        return None
     if n < 0 or samples > hints.max_samples > 0:
         return None
     # Looked up after the samples were: none of them can lack its start time.
@@ -64,7 +70,8 @@ def all_alive(
 ) -> bool:
     """Whether the head has samples in a range of all these series of a selection.
 
-    Hold the reader's lock. False as well where head files have to be mapped anew to know it.
+    Hold the reader's lock. False as well where head files have to be mapped anew to know it,
+    and where samples were being sealed meanwhile.
     """
     plan, view = mapped.index.plan(selection), mapped.all_chunks()
     out = np.zeros(len(rows), np.int8)

@@ -22,7 +22,7 @@ from promlab.tsdb.time_kernels import source_times
 FILES = 64
 PLACES = 256  # and no more sources, and no more series
 PIECES = 1 << 10
-ROWS = 1 << 15
+ROWS = 1 << 16
 OTHERWISE = -1  # it is not for this kernel
 # Regions of the scratch memory: what is read, then what it takes on the way there.
 _OUT = 3 * PLACES + 1 + 3 * ROWS

@@ -46,6 +46,7 @@ class ChunkView(NamedTuple):
     ring_chains: Addresses
     chain_sizes: Longs
     starts: Longs  # of each file the time from which it counts: before, blocks have it
+    published: int  # what counted chunks when it was made: it has all of those
 
 
 class Mapped:
@@ -142,22 +143,33 @@ class Mapped:
             found = [file for file in self._refreshed() if file.count]
             cuts = [self._cut_of(file) for file in found]
             self._all_of = now
-            self._all = _view(found)._replace(starts=np.array(cuts, np.int64))
+            self._all = _view(found, np.array(cuts, np.int64), now[0])
         return self._all
 
     def chunks(self, start: int, end: int) -> ChunkView:
         """Chunk files of a range as they are now; call it under a lock, chains are shared."""
         found, starts = [], []
+        published = self._counters[control.CHUNKS]
         for file in self._refreshed():
             counts_from = max(start, self._cut_of(file))
             if file.count and file.first_t <= end and file.last_t >= counts_from:
                 found.append(file)
                 starts.append(counts_from)
         key = tuple((file.number, file.count) for file in found)
+        cuts = np.array(starts, np.int64)
         if key != self._viewed or self._view is None:
-            self._viewed, self._view = key, _view(found)
-        self._view = ChunkView(*self._view[:-1], np.array(starts, np.int64))
+            self._viewed, self._view = key, _view(found, cuts, published)
+        else:
+            self._view = self._view._replace(starts=cuts, published=published)
         return self._view
+
+    def has_sealed_since(self, view: ChunkView) -> bool:
+        """Whether there are chunks that a view does not have.
+
+        Samples leave the head when their chunk is published. What was read of the head after
+        a view was taken may lack some that the view lacks too: ask, and read both anew.
+        """
+        return self._counters[control.CHUNKS] != view.published
 
     def _cut_of(self, file: ChunkFile) -> int:
         """The time from which a file counts: what is before is in blocks."""
@@ -196,7 +208,7 @@ def _places(table: ReadableMap, rows: ReadableMap, loose: ReadableMap) -> Places
     return table.address, sizes[0], rows.address, sizes[1], loose.address, sizes[2]
 
 
-def _view(found: list[ChunkFile]) -> ChunkView:
+def _view(found: list[ChunkFile], starts: Longs, published: int) -> ChunkView:
     def addresses(values: list[int]) -> Addresses:
         return np.array(values, np.uint64)
 
@@ -211,5 +223,6 @@ def _view(found: list[ChunkFile]) -> ChunkView:
         addresses([file.groups.__array_interface__["data"][0] for file in found]),
         addresses([file.rings.__array_interface__["data"][0] for file in found]),
         np.array(sizes, np.int64),
-        np.zeros(len(found), np.int64),
+        starts,
+        published,
     )

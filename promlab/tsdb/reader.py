@@ -222,7 +222,7 @@ class Reader:
         known = np.full(len(plan.owners), -1, np.int8)
 
         def look(rows: Longs) -> npt.NDArray[np.bool_]:
-            out = np.zeros(len(rows), np.int8)
+            out, looked = np.zeros(len(rows), np.int8), False
             while True:
                 heads = head_files(mapped)
                 places = heads.places()
@@ -233,9 +233,14 @@ class Reader:
                         view.chain_sizes, plan.owners, plan.loose, plan.places_at, plan.sources,
                         rows, start_ms, end_ms, known, out,
                     )  # fmt: skip
-                if state == OK:
+                if state == OK and (looked or out.all() or not mapped.has_sealed_since(view)):
                     return out.view(np.bool_)
-                remap(mapped, self._lock, state, heads)
+                if state == OK:
+                    # What had left the head by then is in the chunks of now: once more will do.
+                    looked = True
+                    known[known == 0] = -1
+                else:
+                    remap(mapped, self._lock, state, heads)
 
         return look
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import closing
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +18,16 @@ from tsdb_model import ALWAYS, as_dict, match, table
 from promlab.model.histograms import HistogramColumn
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import NO_EXTRAS, NO_HINTS, SampleExtras, SelectHints
+from promlab.tsdb import few as few_module
 from promlab.tsdb import few_kernels
+from promlab.tsdb import reader as reader_module
 from promlab.tsdb.data import DataReader
 from promlab.tsdb.few import read_few
 from promlab.tsdb.head import Head
+from promlab.tsdb.head_kernels import CAP
 from promlab.tsdb.open import open as open_reader
 from promlab.tsdb.options import HeadOptions
+from promlab.tsdb.tail_kernels import REMAP
 
 FOREVER = HeadOptions(sync="never", chunk_file_bytes=20_000)
 
@@ -111,6 +119,49 @@ def test_histograms_and_start_times_are_gathered(tmp_path: Path) -> None:
         assert few(reader) is None
         assert reader.select([], *ALWAYS).histograms is not None
     head.close()
+
+
+@pytest.mark.parametrize("always", [False, True])
+@pytest.mark.parametrize(
+    ("home", "name"),
+    [
+        (few_kernels, "read_few"),
+        (few_kernels, "newest_few"),
+        (few_module, "alive"),
+        (reader_module, "alive"),
+    ],
+)
+def test_samples_that_are_sealed_before_a_kernel_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: ModuleType, name: str, always: bool
+) -> None:
+    kernel, times = getattr(home, name), iter(range(1_000, 100_000_000, 1_000))
+    calls = 0
+    with closing(Head.open(tmp_path, options=FOREVER)) as head, open_reader(tmp_path) as reader:
+
+        def amid_sealing(*arguments: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if always or calls == 1:
+                for _ in range(CAP):  # more than a ring takes
+                    append(head, 1, next(times))
+            return kernel(*arguments)
+
+        for _ in range(2 * CAP):  # the file of chunks is there
+            append(head, 1, next(times))
+        sealed, until = (CAP + 1) * 1_000, 2 * CAP * 1_000
+        os.utime(tmp_path, (1, 1))  # nothing came or went there a moment ago
+        assert few(reader) is not None
+        if home is reader_module:  # let the shorter way say nothing
+            monkeypatch.setattr(few_module, "alive", lambda *_: REMAP)
+        monkeypatch.setattr(home, name, amid_sealing)
+        if name == "alive":
+            assert reader.label_values("n", [], sealed + 1, until) == ["0"]
+            assert reader.series([], sealed + 1, until).n == 1
+        else:
+            found = reader.select([], 0, until, SelectHints(newest=name == "newest_few"))
+            first = until if name == "newest_few" else 1_000
+            assert found.t_ms.tolist() == list(range(first, until + 1, 1_000))
+    assert calls
 
 
 def test_values_of_labels(tmp_path: Path) -> None:
