@@ -318,6 +318,8 @@ def positions(
             if b == a:
                 if nans:
                     notes[i] = 1
+                elif min(reached, n) < rank:
+                    out[i] = 0.0
                 continue
             low = lower[at]
             high = upper[at]
@@ -341,7 +343,7 @@ def positions(
                 if nans:
                     notes[i] = 1
                 else:
-                    out[i] = high if forward else low
+                    out[i] = high
                 continue
             rank = rank - (reached - counts[at]) if forward else reached - rank
             out[i] = point_within(rank / counts[at], low, high, custom or zero)

@@ -145,8 +145,9 @@ def moments(
                 m0, m1, m2, m3, m4, m5 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
                 for i in range(hi - 1, lo - 1, -1):
                     x = (t_ms[at + i] - start_ms) / 1000.0
+                    y = values[base + i]  # one that is not finite has no spread, not even alone
                     m0, m1, m2, m3, m4, m5 = merge(
-                        m0, m1, m2, m3, m4, m5, 1.0, x, values[base + i], 0.0, 0.0, 0.0
+                        m0, m1, m2, m3, m4, m5, 1.0, x, y, 0.0, 0.0, y - y
                     )
                     left[i, 0] = m0
                     left[i, 1] = m1
@@ -156,9 +157,8 @@ def moments(
                     left[i, 5] = m5
             while added < hi:
                 x = (t_ms[at + added] - start_ms) / 1000.0
-                c0, c1, c2, c3, c4, c5 = merge(
-                    c0, c1, c2, c3, c4, c5, 1.0, x, values[base + added], 0.0, 0.0, 0.0
-                )
+                y = values[base + added]
+                c0, c1, c2, c3, c4, c5 = merge(c0, c1, c2, c3, c4, c5, 1.0, x, y, 0.0, 0.0, y - y)
                 added += 1
             m = left[lo]
             count, mx, my, xx, xy, yy = merge(

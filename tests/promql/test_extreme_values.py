@@ -29,3 +29,18 @@ def test_custom_buckets_have_no_zero_bucket(query: str) -> None:
     buckets = "" if "/" in query else " buckets:[Inf Inf Inf]"
     wanted = f"{{}} {{{{schema:-53 sum:Inf count:Inf custom_values:[1 2]{buckets}}}}}"
     check([series], query, wanted)
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("histogram_quantile(0.9, h / 0)", "0"),
+        ("histogram_quantile(0, h / 0)", "NaN"),
+        ("histogram_quantile(0.9, -h / 0)", "NaN"),
+        ("histogram_quantile(0.5, -h)", "4"),
+        ("histogram_quantile(0.1, -h)", "4"),
+    ],
+)
+def test_quantiles_of_what_no_histogram_counts(query: str, value: str) -> None:
+    series = "h {{schema:-53 sum:5 count:4 custom_values:[1 2 4] buckets:[1 2 1]}}"
+    check([series], query, f"{{}} {value}")

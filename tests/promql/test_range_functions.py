@@ -143,6 +143,8 @@ NAN, INF = math.nan, math.inf
         ("avg_over_time(m[5m])", [-1.7e308, 1.7e308, 1.7e308], 1.7e308 / 3),
         ("stddev_over_time(m[5m])", [0.1, 0.1, 0.1], 0),
         ("stddev_over_time(m[5m])", [1, INF], NAN),
+        ("stddev_over_time(m[5m])", [NAN], NAN),
+        ("stdvar_over_time(m[5m])", [-INF], NAN),
         ("changes(m[5m])", [NAN, NAN, 1, 1, NAN], 2),
         ("resets(m[5m])", [3, 2, NAN, 1], 1),
         ("deriv(m[5m])", [7, 7, 7], 0),
