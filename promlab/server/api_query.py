@@ -61,7 +61,7 @@ async def query(context: Context, request: Request) -> Response:
     asked = Asked(text, (t_ms, t_ms, 0), (text, 0), timeout_s)
     ran = await _run(context, request, asked, evaluate)
     response = _answer(context, request, form, asked, ran, limit)
-    if short_range_hint.concerns(ran.result.value, expr):
+    if short_range_hint.is_empty(ran.result.value):
         response.headers += await _hint(context, request, asked, expr)
     return response
 
@@ -98,7 +98,7 @@ async def query_range(context: Context, request: Request) -> Response:
     asked = Asked(text, (start_ms, end_ms, step_ms), key, timeout_s)
     ran = await _run(context, request, asked, evaluate)
     response = _answer(context, request, form, asked, ran, limit)
-    if short_range_hint.concerns(ran.result.value, expr):
+    if short_range_hint.is_empty(ran.result.value):
         response.headers += await _hint(context, request, asked, expr)
     return response
 
@@ -141,6 +141,8 @@ async def _hint(
     """A header, if nothing was found because a range is too short."""
     hints, end_ms = context.short_range_hints, asked.times_ms[1]
     found = hints.known(asked.text)
+    if found is None and not short_range_hint.may_be_short(expr):
+        found = hints.keep(asked.text, "")
     if found is None:
         look = partial(hints.look, context, asked.text, expr, end_ms)
         # What was cheap to evaluate is cheap to look at, and is in the query log already.

@@ -46,6 +46,10 @@ class ShortRangeHints:
         hint = ""
         for window in list(windows_of_two(expr))[:_MOST_WINDOWS]:
             hint = hint or advice(window, _spacing_ms(context, window, end_ms))
+        return self.keep(text, hint)
+
+    def keep(self, text: str, hint: str) -> str:
+        """Remember what there is to say of a query."""
         self._known[text] = time.monotonic(), hint
         self._known.move_to_end(text)
         while len(self._known) > _KEPT:
@@ -53,16 +57,22 @@ class ShortRangeHints:
         return hint
 
 
-def concerns(value: Value, expr: Expr) -> bool:
-    """Whether a query gave nothing, and a short range may be why."""
-    empty = isinstance(value, InstantVector | Matrix) and not value.labels.n
-    return empty and next(iter(windows_of_two(expr)), None) is not None
+def is_empty(value: Value) -> bool:
+    """Whether a query gave nothing: a short range may be why."""
+    return isinstance(value, InstantVector | Matrix) and not value.labels.n
+
+
+def may_be_short(expr: Expr) -> bool:
+    """Whether a query has a range that can be too short."""
+    return next(iter(windows_of_two(expr)), None) is not None
 
 
 def header(hint: str) -> list[tuple[bytes, bytes]]:
     """The header, where there is a hint; names of metrics come from outside."""
+    if not hint:
+        return []
     plain = "".join(char if char.isprintable() else " " for char in hint)
-    return [(HEADER, plain.encode("ascii", "backslashreplace"))] if hint else []
+    return [(HEADER, plain.encode("ascii", "backslashreplace"))]
 
 
 def _spacing_ms(context: Context, window: Window, end_ms: int) -> int:
