@@ -193,6 +193,9 @@ def test_random_queries(both: tuple[Any, ...], kind: str) -> None:
         difference = compare(found, wanted)
         if (error is None) != (refused is None):
             difference = f"{error!r} instead of {refused!r}"
+        # The mean of infinite histograms is infinite in newer versions.
+        if "avg" in query and difference.endswith("[inf, inf] instead of [nan, nan]"):
+            difference = ""
         if difference:
             wrong.append((query, at - START_MS, end - at, step, difference))
     assert not wrong, "\n".join(map(str, wrong[:30]))
