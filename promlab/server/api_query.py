@@ -1,4 +1,4 @@
-"""/api/v1/query, /query_range, /format_query, /parse_query."""
+"""/api/v1/query and /api/v1/query_range."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from promlab.server.params import (
     required_moment,
     step_param,
 )
-from promlab.server.promql import is_constant, parse_query
+from promlab.server.promql import is_constant, planned_query
 from promlab.server.queries import Evaluate, Ran
 from promlab.server.query_statistics import PER_STEP, deprecated, query_stats, samples_per_step
 from promlab.web.http import Form, MustWait, Request, Response
@@ -48,8 +48,8 @@ async def query(context: Context, request: Request) -> Response:
     t_ms = query_ms(time.time_ns() if moment is None else moment)
     timeout_s, lookback_ms = _bounds(context, form)
     text = form.firsts.get("query", "")
-    expr = parse_query(text, context.features)
     engine, _ = context.evaluator()
+    expr = planned_query(text, engine)
     by_step = bool(form.firsts.get("stats", ""))
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
@@ -77,7 +77,8 @@ async def query_range(context: Context, request: Request) -> Response:
     step_ms = step_param(form, between_ns(start_ns, end_ns))
     timeout_s, lookback_ms = _bounds(context, form)
     text = form.firsts.get("query", "")
-    expr = parse_query(text, context.features)
+    engine, _ = context.evaluator()
+    expr = planned_query(text, engine)
     if expr.value_type not in (ValueType.SCALAR, ValueType.VECTOR):
         raise _no_range_query(expr, text)
     if not step_ms:
@@ -85,7 +86,6 @@ async def query_range(context: Context, request: Request) -> Response:
     start_ms, end_ms = query_ms(start_ns), query_ms(end_ns)
     if end_ms < start_ms:  # a range around an end of what 64 bits of nanoseconds hold
         return success({"resultType": "matrix", "result": []})
-    engine, _ = context.evaluator()
     by_step = bool(form.firsts.get("stats", ""))
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:

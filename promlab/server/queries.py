@@ -21,6 +21,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from promlab.errors import QueryTimeout
+from promlab.promql.plan import Plan
 from promlab.promql.result import QueryResult
 from promlab.promql.running import RunningQueries
 from promlab.server.active_queries import ActiveQueries
@@ -41,6 +42,9 @@ class QueryEngine(Protocol):
     @property
     def running(self) -> RunningQueries:
         """What is being evaluated."""
+
+    def plan(self, text: str) -> Plan:
+        """What will be evaluated. Raises PromQLSyntaxError."""
 
     def instant(
         self,
