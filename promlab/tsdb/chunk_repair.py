@@ -20,7 +20,7 @@ from promlab.tsdb.files import Longs, ReadableMap, replace_file
 from promlab.tsdb.wal import segments, whole_frames
 
 NOT_LOGGED = 2**63 - 1
-_LAST = -(2**63)
+_FIRST, _LAST = 2**63 - 1, -(2**63)
 
 
 class Known(NamedTuple):
@@ -36,7 +36,8 @@ class Kept(NamedTuple):
 
     entries: int = 0
     end: int = 0  # bytes of chunks
-    last: int = _LAST  # time
+    first: int = _FIRST  # times
+    last: int = _LAST
     corruptions: int = 0
     longer: bool = True  # whether the files have more than that
 
@@ -91,7 +92,8 @@ def repair(
     if log is None and len(there) == written and end < data.size:
         warn(f"chunk file {data_path.name}: {data.size - end} bytes at its end have no entry")
         corruptions, longer = corruptions + 1, True
-    return Kept(count, end, int(there[:, 2].max(initial=_LAST)), corruptions, longer)
+    first, last = int(there[:, 1].min(initial=_FIRST)), int(there[:, 2].max(initial=_LAST))
+    return Kept(count, end, first, last, corruptions, longer)
 
 
 def _written(index: ReadableMap) -> int:

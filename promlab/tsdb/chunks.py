@@ -53,6 +53,7 @@ class ChunkStore:
         self.corruptions = 0
         self.closed: dict[int, tuple[int, int]] = {}  # last t, bytes
         self.total = 0  # chunks in all files
+        self._first_t = Kept().first  # of all that was there
         self.group_chain: Longs = np.full(64, -1, np.int64)
         self.ring_chain: Longs = np.full(64, -1, np.int64)
         numbers = files(directory)
@@ -63,6 +64,7 @@ class ChunkStore:
                     file.close()
             self.closed[number] = kept.last, kept.end + kept.entries * ENTRY_BYTES
             self.total += kept.entries
+            self._first_t = min(self._first_t, kept.first)
         newest = numbers[-1] if numbers else 1
         self._open(newest, self._repaired(newest, known, warn, newest=True), now_s)
 
@@ -88,6 +90,17 @@ class ChunkStore:
         self._data, self._index = self._cut(number, kept)
         self.max_t, self.count = kept.last, kept.entries
         self.total += self.count
+        self._first_t = min(self._first_t, kept.first)
+
+    @property
+    def times(self) -> tuple[int, int] | None:
+        """Of the oldest sample that was there at the beginning, and of the newest."""
+        last = max([self.max_t, *(last for last, _ in self.closed.values())])
+        return (self._first_t, last) if self._first_t <= last else None
+
+    def last_of(self, number: int) -> int:
+        """Time of a file's newest sample."""
+        return self.max_t if number == self.number else self.closed[number][0]
 
     @property
     def bytes(self) -> int:

@@ -48,7 +48,8 @@ from promlab.tsdb.loose_appends import LooseAppender
 from promlab.tsdb.options import HeadOptions
 from promlab.tsdb.progress import Progress
 from promlab.tsdb.renumbered import forget_unknown
-from promlab.tsdb.replay import replay_wal, restore_newest
+from promlab.tsdb.replay import replay_wal
+from promlab.tsdb.restore import restore_newest
 from promlab.tsdb.rows import RowStore
 from promlab.tsdb.sealing import Sealer
 from promlab.tsdb.wal import WAL

@@ -160,7 +160,7 @@ def newest_held(
 
 
 @kernel()
-def _newest_of_chunk(
+def newest_of_chunk(
     buffer: Any, rows: Any, last: Any, is_loose: Any, slot: Any, start: Any, end: Any, times: Any
 ) -> Any:
     """A slot's newest sample in a chunk: (row, NONE or DAMAGED; time; bits).
@@ -241,7 +241,7 @@ def newest_sealed(
             if last <= t_ms[p]:
                 continue
             buffer = bytes_at(datas[f] + np.uint64(offset), length)
-            row, t, x = _newest_of_chunk(
+            row, t, x = newest_of_chunk(
                 buffer, rows, last, kinds[s] != 0, slots[p], starts[f], end, times
             )
             if row == DAMAGED:

@@ -1,4 +1,4 @@
-"""Rebuilding the head when it opens: newest sealed samples, then the WAL.
+"""Rebuilding the head when it opens: rows and rings from the WAL.
 
 What is sealed is not taken again: times of a group's rows, and of a ring's samples, only ever
 grow, so a logged sample that is not younger than the owner's newest chunk is in a chunk.
@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from promlab.tsdb import chunk_kernels, loose_log_kernels, replay_kernels
 from promlab.tsdb import head_kernels as k
-from promlab.tsdb.chunk_check import ENTRY_BYTES, entries_of
-from promlab.tsdb.chunks import data_path, files, index_path
-from promlab.tsdb.files import Longs, ReadableMap
-from promlab.tsdb.newest import read_newest
+from promlab.tsdb import loose_log_kernels, replay_kernels
+from promlab.tsdb.files import Longs
 from promlab.tsdb.progress import Progress
 from promlab.tsdb.wal import frames, segments
 
@@ -24,78 +21,6 @@ if TYPE_CHECKING:
     from promlab.tsdb.head import Head
 
 U32 = npt.NDArray[np.uint32]
-
-
-def restore_newest(head: Head) -> Longs:
-    """Set the newest sample of every series from its newest chunk.
-
-    Returns the time of each ring's newest sealed sample.
-    """
-    groups, rings = head.rows.count, head.loose.count
-    head.chunks.make_chains(groups, rings)
-    _restore_kept(head)
-    ring_last = np.full(rings, k.NEVER, np.int64)
-    found_group, found_ring = np.zeros(groups, bool), np.zeros(rings, bool)
-    for number in reversed(files(head.chunks.directory)):
-        index = ReadableMap(index_path(head.chunks.directory, number))
-        data = ReadableMap(data_path(head.chunks.directory, number))
-        count = index.size // ENTRY_BYTES
-        if not count:
-            continue
-        entries = entries_of(index, count)
-        head.note_times(int(entries[:, 1].min()), int(entries[:, 2].max()))
-        group_chain, ring_chain = np.full(groups, -1, np.int64), np.full(rings, -1, np.int64)
-        chunk_kernels.newest_entries(index.address, 0, count, group_chain, ring_chain)
-        if number == head.chunks.number:
-            head.chunks.group_chain[:groups] = group_chain
-            head.chunks.ring_chain[:rings] = ring_chain
-        for group in np.flatnonzero((group_chain >= 0) & ~found_group).tolist():
-            head.rows.state[group, k.SEALED_T] = entries[group_chain[group], 2]
-            head.rows.state[group, k.LAST_T] = entries[group_chain[group], 2]
-            series = head.series_of(group)
-            chunk_kernels.restore_group(
-                index.address,
-                int(group_chain[group]),
-                data.address,
-                data.size,
-                count,
-                0,
-                len(series),
-                series,
-                head.last_t,
-                head.last_bits,
-            )
-        ring_chain[found_ring] = -1
-        new = ring_chain >= 0
-        ring_last[new] = entries[ring_chain[new], 2]
-        chunk_kernels.restore_rings(
-            index.address,
-            data.address,
-            data.size,
-            count,
-            ring_chain,
-            head.loose.series[:rings],
-            head.last_t,
-            head.last_bits,
-        )
-        found_group |= group_chain >= 0
-        found_ring |= new
-        if found_group.all() and found_ring.all():
-            break
-    return ring_last
-
-
-def _restore_kept(head: Head) -> None:
-    """What a head that closed has kept of samples whose chunks went; chunks know better."""
-    kept = read_newest(head.path)
-    if kept is None:
-        return
-    t_ms, bits = kept
-    n = min(len(t_ms), head.catalog.series_count)
-    head.last_t[:n], head.last_bits[:n] = t_ms[:n], bits[:n]
-    newest = int(head.last_t[:n].max(initial=k.NEVER))
-    if newest != k.NEVER:
-        head.note_times(newest, newest)
 
 
 def replay_wal(head: Head, ring_last: Longs, progress: Progress) -> None:
