@@ -3,7 +3,8 @@
 Both servers take the same samples by remote write, make a snapshot of them, and are started
 anew on that: nothing is in their heads, and blocks are joined until no more come. Medians over
 HTTP and CPU, of raw samples (an instant query for a range vector) and of a range query at a
-step of a minute.
+step of a minute: asked again and again, and of another series each time, which nobody has read
+before.
 """
 
 from __future__ import annotations
@@ -26,8 +27,13 @@ from benchmarks.tools import need_load_tools
 STEP_S = 15
 PER_REQUEST = 40  # samples of a series
 # Metric, series, hours.
-SIZES = (("bench_one", 1, 24), ("bench_some", 2_000, 6), ("bench_many", 20_000, 1))
+AGAIN = (("bench_one", 1, 24), ("bench_some", 2_000, 6), ("bench_many", 20_000, 1))
 ROUNDS = 7
+FIRST, FIRST_HOURS = "bench_first", 24
+PANEL = 20  # series of a panel
+# Label that is asked for, the first of its values, and how many.
+FIRSTS = (("slot", 0, 100), ("panel", 11, 18))
+SIZES = (*AGAIN, (FIRST, 1_000, FIRST_HOURS))
 QUIET_S = 70.0
 FLAGS = (
     "--config.file={config} --web.listen-address=127.0.0.1:{port} --log.level=error "
@@ -56,8 +62,14 @@ def main() -> None:
         ]
         try:
             wait_for_compactions(folders)
-            for metric, series, hours in SIZES:
-                compare(again, f"{metric}, {series:,} series, {hours} h", metric, hours, end)
+            for metric, series, hours in AGAIN:
+                asked = [metric] * (ROUNDS + 1)
+                title = f"{metric}, {series:,} series, {hours} h"
+                compare(again, title, asked, asked, hours, end)
+            for label, first, count in FIRSTS:
+                others = [f'{FIRST}{{{label}="{first + i}"}}' for i in range(2 * count + 2)]
+                title = f"another {label} each time, {FIRST_HOURS} h"
+                compare(again, title, others[::2], others[1::2], FIRST_HOURS, end)
         finally:
             for server in again:
                 server.stop()
@@ -74,7 +86,14 @@ def load(servers: list[Any], queries: Any, end: int) -> None:
     parts = []
     for metric, series, hours in SIZES:
         labels = [
-            queries.labels_pb({"__name__": metric, "instance": f"i-{i % 100}", "slot": str(i)})
+            queries.labels_pb(
+                {
+                    "__name__": metric,
+                    "instance": f"i-{i % 100}",
+                    "panel": str(i // PANEL),
+                    "slot": str(i),
+                }
+            )
             for i in range(series)
         ]
         count = hours * 3600 // STEP_S
@@ -113,25 +132,33 @@ def wait_for_compactions(folders: list[str]) -> None:
     print("blocks:", *map(len, before), flush=True)
 
 
-def compare(servers: list[Any], title: str, metric: str, hours: int, end: int) -> None:
-    """Ask in turn, print medians and ratios."""
-    raw = {"query": f"{metric}[{hours}h]", "time": end}
-    graph = {"query": metric, "start": end - hours * 3600, "end": end, "step": 60}
-    for kind, path, asked in (("raw", "query", raw), ("graph", "query_range", graph)):
-        url = f"/api/v1/{path}?{urllib.parse.urlencode(asked)}"
+def compare(
+    servers: list[Any], title: str, raw: list[str], graph: list[str], hours: int, end: int
+) -> None:
+    """Ask all servers for each selector in turn, print medians and ratios.
+
+    The first selector of a list opens the blocks.
+    """
+    over = {"start": end - hours * 3600, "end": end, "step": 60}
+    for kind, selectors in (("raw", raw), ("graph", graph)):
         took: dict[str, list[float]] = {server.name: [] for server in servers}
         cpu_s = dict.fromkeys(took, 0.0)
-        for turn in range(ROUNDS + 1):
+        for turn, selector in enumerate(selectors):
+            if kind == "raw":
+                path, asked = "query", {"query": f"{selector}[{hours}h]", "time": end}
+            else:
+                path, asked = "query_range", {"query": selector, **over}
+            url = f"/api/v1/{path}?{urllib.parse.urlencode(asked)}"
             for server in servers:
                 before, started = server.cpu(), time.perf_counter()
                 ask(server, "GET", url)
-                if turn:  # the first of all opens the blocks
+                if turn:
                     took[server.name].append(time.perf_counter() - started)
                     cpu_s[server.name] += server.cpu() - before
         theirs, ours = (statistics.median(took[name]) * 1e3 for name in ("prometheus", "promlab"))
         cpu = cpu_s["promlab"] / max(cpu_s["prometheus"], 1e-9)
         print(
-            f"{title + ', ' + kind:36} prometheus {theirs:9.1f} ms  promlab {ours:9.1f} ms  "
+            f"{title + ', ' + kind:38} prometheus {theirs:9.2f} ms  promlab {ours:9.2f} ms  "
             f"ratio {ours / theirs:.2f}  of CPU {cpu:.2f}",
             flush=True,
         )

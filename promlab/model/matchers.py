@@ -26,6 +26,9 @@ class MatchType(Enum):
     NOT_REGEX = "!~"
 
 
+_SPECIAL = frozenset(".+*?()[]{}^$")
+
+
 class BadRegex(PromlabError):
     """A regular expression that RE2 refuses."""
 
@@ -42,6 +45,25 @@ def compile_regex(pattern: str) -> Any:
         reason = error.args[0] if error.args else "bad expression"
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         raise BadRegex(f"error parsing regexp: {text}") from None
+
+
+@lru_cache(maxsize=4096)
+def alternatives(pattern: str) -> frozenset[str] | None:
+    """The only strings that an expression matches, where it lists them (`a|b\\.c`); else None."""
+    found, text, characters = [], "", iter(pattern)
+    for character in characters:
+        if character == "|":
+            found.append(text)
+            text = ""
+            continue
+        if character == "\\":
+            character = next(characters, "")
+            if not character.isascii() or character.isalnum() or character in ("", "_"):
+                return None
+        elif character in _SPECIAL:
+            return None
+        text += character
+    return frozenset([*found, text])
 
 
 # Each query looks selections up by their matchers, hence the kept hash.
@@ -67,6 +89,12 @@ class Matcher(msgspec.Struct, frozen=True, cache_hash=True):
                 return compile_regex(self.value).fullmatch(text) is not None
             case MatchType.NOT_REGEX:
                 return compile_regex(self.value).fullmatch(text) is None
+
+    @property
+    def alternatives(self) -> frozenset[str] | None:
+        """The values that a regular expression lists, if it does nothing else."""
+        is_regex = self.type in (MatchType.REGEX, MatchType.NOT_REGEX)
+        return alternatives(self.value) if is_regex else None
 
     @property
     def matches_empty(self) -> bool:

@@ -37,13 +37,18 @@ class Column:
     def series_with(self, code: int, count: int) -> Longs:
         """Series with this code, ascending."""
         if count - self.indexed > max(_TAIL, self.indexed // 4):
-            self.order = np.argsort(self.codes[:count], kind="stable")
-            self.sorted_codes = self.codes[self.order]
-            self.indexed = count
+            self.index_all(count)
         wanted = np.uint32(code)
         low, high = np.searchsorted(self.sorted_codes, [wanted, wanted + np.uint32(1)])
         tail = np.flatnonzero(self.codes[self.indexed : count] == wanted) + self.indexed
         return np.concatenate([self.order[low:high], tail])
+
+    def index_all(self, count: int) -> None:
+        """Make postings for so many series."""
+        if self.indexed < count:
+            self.order = np.argsort(self.codes[:count], kind="stable")
+            self.sorted_codes = self.codes[self.order]
+            self.indexed = count
 
 
 class Witnessed(NamedTuple):
@@ -93,6 +98,11 @@ class Verdicts:
         self.symbols = symbols
         self._known: dict[Matcher, npt.NDArray[np.int8]] = {}
 
+    def known(self, matcher: Matcher) -> npt.NDArray[np.int8]:
+        """What is known of each code: -1, or whether it passes. What has no label is judged."""
+        self.passes(matcher, np.zeros(1, np.uint32))
+        return self._known[matcher]
+
     def passes(self, matcher: Matcher, codes: Codes) -> npt.NDArray[np.bool_]:
         """Which of these strings pass."""
         verdicts = self._known.get(matcher)
@@ -103,11 +113,22 @@ class Verdicts:
             if len(self._known) > _SELECTIONS:
                 self._known.clear()
             verdicts = self._known[matcher] = longer
+            self._judge_by_list(matcher, verdicts)
         open_codes = codes[verdicts[codes] < 0]
         for code in np.unique(open_codes).tolist():
             verdicts[code] = matcher.matches(self.symbols.text(code))
         passes: npt.NDArray[np.bool_] = verdicts[codes] == 1
         return passes
+
+    def _judge_by_list(self, matcher: Matcher, verdicts: npt.NDArray[np.int8]) -> None:
+        """Judge all strings there are at once, if the matcher lists those that it is about."""
+        listed = matcher.alternatives
+        if listed is None:
+            return
+        is_regex = matcher.type is MatchType.REGEX
+        verdicts[: len(self.symbols)] = not is_regex
+        codes = [code for code in map(self.symbols.find, listed) if code is not None]
+        verdicts[[code for code in codes if code < len(verdicts)]] = is_regex
 
 
 class SeriesIndex:
@@ -215,6 +236,11 @@ class SeriesIndex:
         """All series that are not start times of others."""
         hidden = np.flatnonzero(self._hidden)
         return np.setdiff1d(np.arange(self.count), hidden).astype(np.int64)
+
+    @property
+    def columns(self) -> Mapping[int, Column]:
+        """All labels, by the code of the name."""
+        return self._columns
 
     # --- selection --------------------------------------------------------------------
 

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from promlab.model.matchers import BadRegex, Matcher, MatchType, all_match_empty
+from promlab.model.matchers import (
+    BadRegex,
+    Matcher,
+    MatchType,
+    all_match_empty,
+    alternatives,
+    compile_regex,
+)
 
 CASES = [
     ("=", "a", "a", True),
@@ -45,3 +54,35 @@ def test_all_match_empty() -> None:
     something = Matcher("a", MatchType.REGEX, ".+")
     assert all_match_empty([anything])
     assert not all_match_empty([anything, something])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "listed"),
+    [
+        ("", {""}),
+        ("a", {"a"}),
+        ("a|bc|", {"a", "bc", ""}),
+        (r"10\.0\.0\.1:9100|b-c", {"10.0.0.1:9100", "b-c"}),
+        (r"a\|b", {"a|b"}),
+        (r"a\d", None),
+        ("a.", None),
+        ("(a|b)", None),
+        ("a+|b", None),
+        ("[a]", None),
+    ],
+)
+def test_alternatives(pattern: str, listed: set[str] | None) -> None:
+    assert alternatives(pattern) == listed
+
+
+@given(st.text("ab|\\.-é_/d\n (", max_size=9), st.text("ab|.-é_/d\n", max_size=5))
+@example("a|b\\.c", "b.c")
+def test_alternatives_are_all_that_re2_matches(pattern: str, text: str) -> None:
+    try:
+        expression = compile_regex(pattern)
+    except BadRegex:
+        return
+    listed = alternatives(pattern)
+    if listed is not None:
+        assert all(expression.fullmatch(one) for one in listed)
+        assert (text in listed) == (expression.fullmatch(text) is not None)

@@ -114,7 +114,7 @@ def test_only_plain_numbers_and_so_many(tmp_path: Path, monkeypatch: pytest.Monk
                 reader.select(one, *ALWAYS, SelectHints(max_samples=count - 1))
         assert reader.select(one, *ALWAYS, SelectHints(max_samples=count)).sample_count == count
     for limit, most in (("SERIES", 1), ("SAMPLES", 100)):
-        monkeypatch.setattr(f"promlab.tsdb.data.{limit}", most)
+        monkeypatch.setattr(f"promlab.tsdb.data_few.{limit}", most)
         with open_reader(tmp_path) as reader:
             for _ in range(2):
                 assert reader.select([match("n", "1")], *ALWAYS).n == 3

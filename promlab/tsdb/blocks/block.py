@@ -1,17 +1,15 @@
 """Reads one block: its labels as an index, its rows as columns, its lists page by page.
 
 Nothing is read before it is needed, and what was read is kept within bounds: the columns that
-tell where samples are (row groups), and lists of times. A block never changes, so any number
-of threads may read it; loading its index is the caller's to guard, since symbols are shared.
+tell where samples are (`row_groups.py`), and lists of times (`time_lists.py`). A block never
+changes, so any number of threads may read it; loading its index is the caller's to guard, since
+symbols are shared.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,33 +17,16 @@ import numpy.typing as npt
 
 from promlab.errors import StorageError
 from promlab.model.histograms import Buckets, HistogramTable
-from promlab.tsdb.blocks import block_kernels as k
 from promlab.tsdb.blocks import layout, tombstones
 from promlab.tsdb.blocks.meta import Meta, read_meta
 from promlab.tsdb.blocks.packed_pages import PackedPage
-from promlab.tsdb.blocks.parquet_read import ColumnChunk, ParquetFile, RowGroup
+from promlab.tsdb.blocks.parquet_read import ParquetFile, RowGroup
+from promlab.tsdb.blocks.row_groups import RowGroups, Rows
+from promlab.tsdb.blocks.time_lists import TimeLists
 from promlab.tsdb.blocks.write import tail_checksum
 from promlab.tsdb.index import SeriesIndex, Verdicts
 
 Longs = npt.NDArray[np.int64]
-_KEPT_ROWS = 1 << 18  # rows of row groups that stay decoded
-_KEPT_TIMES = 1 << 20  # times that stay decoded
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """One row group of samples: its columns, and where each row's items are."""
-
-    group: RowGroup
-    series: Longs
-    times: Longs
-    count: Longs
-    min_time: Longs
-    max_time: Longs
-    scale: Longs
-    column: Longs  # 0: items are in n, 1: in x
-    page: Longs  # of that column
-    from_at: Longs  # first item within the page
 
 
 class DamagedBlock(StorageError):
@@ -90,11 +71,9 @@ class Block:
         self._histograms = ParquetFile(path / layout.HISTOGRAMS) if has else None
         self.tombstones = tombstones.read(path)
         self.series_count = self._series.rows
-        self._lock = threading.Lock()
-        self._rows: OrderedDict[int, Rows] = OrderedDict()
-        self._lists: OrderedDict[tuple[int, int], Longs] = OrderedDict()
+        self.row_groups = RowGroups(self._samples)
+        self.time_lists = TimeLists(self._times)
         self._index: SeriesIndex | None = None
-        self._time_groups: Longs | None = None
         self._numbers: Longs | None = None
 
     # --- labels -------------------------------------------------------------------------
@@ -115,6 +94,10 @@ class Block:
                 index.add(group.rows, np.array(names, np.uint32), columns)
             self._index = index
         return self._index
+
+    def has_index(self, index: SeriesIndex) -> bool:
+        """Whether this is still its index."""
+        return self._index is index
 
     def forget_index(self) -> None:
         """Free the memory of the index: the next that wants it reads it again."""
@@ -147,50 +130,17 @@ class Block:
 
         Of each row group: its columns, the rows, and which of `series` each belongs to.
         """
-        if not len(series):
-            return
-        series = self.numbers[series]
-        for number, group in enumerate(self._samples.groups):
-            chunk, first, last = (
-                group.columns[name] for name in ("series", "min_time", "max_time")
-            )
-            if _outside(first, last, start, end):
-                continue
-            low = int(np.searchsorted(series, chunk.low if chunk.low is not None else 0))
-            if low == len(series) or (chunk.high is not None and series[low] > chunk.high):
-                continue
-            rows = self._load_rows(number, group)
-            at = np.searchsorted(series, rows.series)
-            hit = series[np.minimum(at, len(series) - 1)] == rows.series
-            hit &= (rows.min_time <= end) & (rows.max_time >= start)
-            which = np.flatnonzero(hit)
-            if len(which):
-                yield rows, which, at[which]
+        if len(series):
+            yield from self.row_groups.find(self.numbers[series], start, end)
 
-    def _load_rows(self, number: int, group: RowGroup) -> Rows:
-        with self._lock:
-            found = self._rows.get(number)
-            if found is not None:
-                self._rows.move_to_end(number)
-                return found
-        file = self._samples
-        names = ("series", "times", "count", "min_time", "max_time", "scale")
-        series, times, count, first, last, scale = (file.ints(group, name) for name in names)
-        if len(count) and int(count.min()) < 1:
-            raise StorageError(f"{file.path} is damaged: a row has no samples")
-        column = (scale == k.FLOATS).astype(np.int64)
-        page, from_at = np.empty(group.rows, np.int64), np.empty(group.rows, np.int64)
-        for kind, name in enumerate(("n", "x")):
-            mine = column == kind
-            page[mine], from_at[mine] = places(group.columns[name], np.where(mine, count, 0), mine)
-        rows = Rows(group, series, times, count, first, last, scale, column, page, from_at)
-        with self._lock:
-            self._rows[number] = rows
-            while sum(len(one.series) for one in self._rows.values()) > _KEPT_ROWS:
-                if len(self._rows) == 1:
-                    break
-                self._rows.popitem(last=False)
-        return rows
+    @property
+    def samples_at(self) -> tuple[int, int]:
+        """Address and size of the mapped file with the samples."""
+        return self._samples.address, self._samples.size
+
+    def frame(self, at: int, size: int) -> memoryview:
+        """Bytes of the file with the samples."""
+        return self._samples.bytes_at(at, size)
 
     def items(self, group: RowGroup, column: int, page: int, most: int = 1 << 30) -> Longs:
         """The first `most` items (or more) of one page of n (0) or x (1)."""
@@ -202,71 +152,12 @@ class Block:
 
     def starts(self, rows: Rows, which: Longs) -> tuple[Longs, Longs]:
         """Items of start_ms, and where those of each row begin (-1: it has none)."""
-        chunk = rows.group.columns["start_ms"]
-        if chunk.values == rows.group.rows and len(chunk.pages_at) == 1:
-            items = self._samples.items(chunk, 0)
-            if not len(items):
-                return items, np.full(len(which), -1, np.int64)
+        if not rows.has_starts:
+            return np.zeros(0, np.int64), np.full(len(which), -1, np.int64)
         items = self._samples.lists(rows.group, "start_ms")
         counts = self._samples.list_counts(rows.group, "start_ms")
         at = np.cumsum(counts) - counts
         return items, np.where(counts[which] > 0, at[which], -1)
-
-    # --- times --------------------------------------------------------------------------
-
-    def time_lists(self, wanted: Longs) -> tuple[Longs, Longs]:
-        """Some lists of times (ascending numbers), one after the other, and their starts."""
-        file = self._times
-        if self._time_groups is None:
-            self._time_groups = np.array([group.first_row for group in file.groups], np.int64)
-        if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < file.rows:
-            raise StorageError(f"{file.path} is damaged: a list of times is missing")
-        of_group = np.searchsorted(self._time_groups, wanted, side="right") - 1
-        parts, counts = [], []
-        for number in np.unique(of_group).tolist():
-            group = file.groups[number]
-            rows = wanted[of_group == number] - group.first_row
-            sizes, page, from_at = self._list_places(number, group)
-            for one in np.unique(page[rows]).tolist():
-                mine = rows[page[rows] == one]
-                items = self._list_items(number, one, group)
-                if int((from_at[mine] + sizes[mine]).max()) > len(items):
-                    raise file.damaged(int(group.columns["t_ms"].pages_at[one]))
-                parts.append(_gather(items, from_at[mine], sizes[mine]))
-                counts.append(sizes[mine])
-        flat = np.concatenate([np.zeros(0, np.int64), *parts])
-        ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *counts]))
-        return flat, ends.astype(np.int64)
-
-    def _list_places(self, number: int, group: RowGroup) -> Longs:
-        """Of each list of a row group: its size, its page, its first item there. i64[3, lists]"""
-
-        def read() -> Longs:
-            sizes = self._times.ints(group, "count")
-            everywhere = np.ones(group.rows, bool)
-            return np.array([sizes, *places(group.columns["t_ms"], sizes, everywhere)])
-
-        return self._kept((number, -1), read)
-
-    def _list_items(self, number: int, page: int, group: RowGroup) -> Longs:
-        """All times of a page."""
-        return self._kept((number, page), lambda: self._times.items(group.columns["t_ms"], page))
-
-    def _kept(self, key: tuple[int, int], read: Callable[[], Longs]) -> Longs:
-        """What is read of times, for as long as there is room."""
-        with self._lock:
-            found = self._lists.get(key)
-            if found is not None:
-                self._lists.move_to_end(key)
-                return found
-        items = read()
-        with self._lock:
-            self._lists[key] = items
-            while sum(one.size for one in self._lists.values()) > _KEPT_TIMES:
-                if len(self._lists) == 1:
-                    break
-                self._lists.popitem(last=False)
-        return items
 
     # --- histograms ---------------------------------------------------------------------
 
@@ -293,7 +184,7 @@ class Block:
                 raise StorageError(f"{self._times.path} is damaged: items are missing")
         samples = 0
         for number, group in enumerate(self._samples.groups):
-            rows = self._load_rows(number, group)
+            rows = self.row_groups.load(number)
             samples += int(rows.count.sum())
             for kind, name in enumerate(("n", "x")):
                 wanted = int(rows.count[rows.column == kind].sum())
@@ -309,25 +200,6 @@ class Block:
         if self._histograms is not None:
             for group in self._histograms.groups:
                 _histograms(self._histograms, group)
-
-
-def _outside(first: ColumnChunk, last: ColumnChunk, start: int, end: int) -> bool:
-    return (first.low is not None and first.low > end) or (
-        last.high is not None and last.high < start
-    )
-
-
-def places(chunk: ColumnChunk, counts: Longs, mine: npt.NDArray[np.bool_]) -> tuple[Longs, Longs]:
-    """Page of each of these rows, and its first item there; `counts` are those of all rows."""
-    before = np.cumsum(counts) - counts
-    rows = np.flatnonzero(mine)
-    page = np.searchsorted(chunk.first_rows, rows, side="right") - 1
-    return page, before[rows] - before[chunk.first_rows[page]]
-
-
-def _gather(items: Longs, at: Longs, counts: Longs) -> Longs:
-    total = np.cumsum(counts) - counts
-    return items[np.repeat(at - total, counts) + np.arange(int(counts.sum()))]
 
 
 def _histograms(file: ParquetFile, group: RowGroup) -> HistogramTable:

@@ -23,6 +23,7 @@ from promlab.tsdb.blocks.excerpt_kernels import cut_out
 Longs = npt.NDArray[np.int64]
 SERIES = 256  # and no more in one excerpt
 SAMPLES = 1 << 16
+LARGE = 1 << 19  # samples that nobody keeps
 KEPT_BYTES = 8 << 20
 _KEPT = 512
 _OF_ONE_SELECTOR = 4
@@ -33,12 +34,13 @@ FOREVER = 1 << 62
 class Excerpt(NamedTuple):
     """All that blocks have of some series from first_ms to last_ms, both included.
 
-    Without a batch: that is known to be too much, or not plain numbers.
+    Without a batch: that is known to be too much to be kept (`is_large`), or not plain numbers.
     """
 
     first_ms: int
     last_ms: int
     batch: SeriesBatch | None
+    is_large: bool = False
 
     @property
     def size(self) -> int:

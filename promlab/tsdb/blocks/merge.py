@@ -18,8 +18,9 @@ from promlab.model.histograms import HistogramColumn, HistogramTable
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb.blocks import block_kernels as k
-from promlab.tsdb.blocks.block import Block, Rows, blaming
+from promlab.tsdb.blocks.block import Block, blaming
 from promlab.tsdb.blocks.layout import HISTOGRAM_ROW
+from promlab.tsdb.blocks.row_groups import Rows
 from promlab.tsdb.blocks.tombstones import Tombstones
 
 Longs = npt.NDArray[np.int64]
@@ -104,7 +105,7 @@ class Gathering:
         if not found:
             return
         wanted = np.unique(np.concatenate([rows.times[which] for rows, which, _ in found]))
-        flat, ends = part.block.time_lists(wanted)
+        flat, ends = part.block.time_lists.take(wanted)
         low, high = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.int64)
         k.trim_lists(flat, ends, start, end, low, high)
         for rows, which, at in found:

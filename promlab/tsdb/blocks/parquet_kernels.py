@@ -135,7 +135,7 @@ def delta_encode(values: Any, out: Any, p: Any) -> Any:
 
 
 @kernel()
-def _unpack(
+def unpack_miniblock(
     buffer: Any, p: Any, n: Any, width: Any, base: Any, last: Any, out: Any, at: Any
 ) -> Any:
     """`n` deltas of a miniblock added up; the last value."""
@@ -214,7 +214,7 @@ def unpack_deltas(buffer: Any, p: Any, end: Any, out: Any) -> Any:
             if width > 64 or p + size > end:
                 return -1
             count = min(mini, total - at)
-            last = _unpack(buffer, p, count, width, base, last, out, at)
+            last = unpack_miniblock(buffer, p, count, width, base, last, out, at)
             at += count
             p += size
     return total

@@ -112,6 +112,15 @@ class ParquetFile:
         """Bytes of the file."""
         return self._map.size
 
+    @property
+    def address(self) -> int:
+        """Where it is mapped."""
+        return self._map.address
+
+    def bytes_at(self, at: int, size: int) -> memoryview:
+        """Some of its bytes."""
+        return self._data[at : at + size]
+
     def _groups(self, footer: dict[int, Any]) -> list[RowGroup]:
         groups, first = [], 0
         for group in footer[4]:

@@ -12,7 +12,7 @@ from promlab.tsdb.codec_kernels import POWERS, longs_at
 
 
 @kernel()
-def _place(items: Any, at: Any, n: Any, scale: Any, out: Any, to: Any) -> None:
+def place(items: Any, at: Any, n: Any, scale: Any, out: Any, to: Any) -> None:
     """One row's values: integers and their scale, or doubles."""
     if scale < 0:
         for i in range(n):
@@ -53,7 +53,7 @@ def place_pages(
             i = order[k]
             if from_at[i] + counts[i] > sizes[j]:
                 return np.int64(j)
-            _place(items, from_at[i], counts[i], scales[i], out, to_at[i])
+            place(items, from_at[i], counts[i], scales[i], out, to_at[i])
     return np.int64(-1)
 
 

@@ -21,10 +21,11 @@ from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.model.tiles import BatchTiles, Tile, TileReader
 from promlab.tsdb.blocks import tile_kernels as k
-from promlab.tsdb.blocks.block import Block, DamagedBlock, Rows
+from promlab.tsdb.blocks.block import Block, DamagedBlock
 from promlab.tsdb.blocks.block_kernels import FLOATS, SHIFTED
 from promlab.tsdb.blocks.merge import Gathering, HeadPart, in_order
 from promlab.tsdb.blocks.packed_pages import PackedPage, unpack_together
+from promlab.tsdb.blocks.row_groups import Rows
 from promlab.tsdb.codec_kernels import POWERS
 from promlab.tsdb.head_tiles import HeadTiles
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 
 from promlab.tsdb.blocks.block import Block
 
@@ -20,9 +21,12 @@ class TouchedIndexes:
         self._kept_series = kept_series
         # Weakly: a block that was joined with others must not be kept for its index.
         self._blocks: OrderedDict[int, weakref.ref[Block]] = OrderedDict()
+        self.touches = 0  # grows with each
+        self.on_forget: Callable[[], None] = lambda: None
 
     def touch(self, block: Block) -> None:
         """This block's index was used now; the ones not used for longest go if need be."""
+        self.touches += 1
         self._blocks[id(block)] = weakref.ref(block)
         self._blocks.move_to_end(id(block))
         alive = self.blocks()
@@ -32,6 +36,7 @@ class TouchedIndexes:
             total -= oldest.series_count
             oldest.forget_index()
             del self._blocks[id(oldest)]
+            self.on_forget()
 
     def blocks(self) -> list[Block]:
         """Those blocks, the one touched last at the end."""
