@@ -60,7 +60,7 @@ def native_positions(
     ctx: QueryContext, function: str, vector: Vector, params: Values, argument: Expr
 ) -> Vector:
     """Quantile params[0, t] of each histogram, or its fraction from params[0, t] to [1, t]."""
-    from promlab.promql import bucket_kernels as kernels
+    from promlab.promql import bucket_position_kernels as kernels
 
     assert vector.histograms is not None
     row, step = np.nonzero(vector.is_histogram)
@@ -74,7 +74,7 @@ def native_positions(
         index, params[0][step], params[-1][step],
         kernels.FRACTION if fraction else kernels.QUANTILE, out, notes,
     )  # fmt: skip
-    for note, message in ((1, texts.NAN_RESULT), (2, texts.NAN_SKEWED)):
+    for note, message in ((kernels.RESULT, texts.NAN_RESULT), (kernels.SHIFTED, texts.NAN_SKEWED)):
         where = np.zeros(vector.values.shape, np.bool_)
         where[row, step] = notes == note
         text = texts.NAN_EXCLUDED if fraction else message
