@@ -2,7 +2,8 @@
 
 Planned before anything is decoded: every piece (the part of a row that is asked for) gets its
 place in the result, then pages are decoded straight to there. Series whose pieces have equal
-times share one list of times. Only series that are in two places at the same time are sorted.
+times share one list of times. Only series that are in two places at the same time are sorted: of
+equal times the sample stays that came first, which is the one in the oldest block.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError, TooManySamples
-from promlab.model.histograms import HistogramColumn, HistogramTable
+from promlab.model.histograms import GAUGE, UNKNOWN, HistogramColumn, HistogramTable
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb.blocks import block_kernels as k
@@ -176,7 +177,7 @@ class Gathering:
         total = int(pieces.samples.sum())
         if max_samples and total > max_samples:
             raise TooManySamples(max_samples)
-        pieces, first = in_order(pieces, times)
+        pieces, overlap = self._by_age(*in_order(pieces, times), times)
         found, piece_at = np.unique(pieces.series, return_index=True)
         pieces_at = np.append(piece_at, len(pieces.series)).astype(np.int64)
         to_at = np.cumsum(pieces.samples) - pieces.samples
@@ -187,14 +188,49 @@ class Gathering:
         if len(found) != labels.n:
             labels = labels.take(found)
         values, histograms = bits.view(np.float64), extras.histograms()
+        if histograms is not None:
+            histograms = self._doubted(histograms, pieces, to_at, overlap)
         batch = SeriesBatch(labels, offsets, times_at, t_ms, values, histograms, extras.start_ms)
+        return _sorted(batch, overlap[piece_at]) if overlap.any() else batch
+
+    def _ages(self, pieces: Pieces) -> Longs:
+        """In which order the blocks of these pieces were made; behind them all is the head: it
+        shows what is in none of them."""
+        made = [source.block.meta.ulid if source.block else "~" for source in self.sources]
+        ages: Longs = np.unique(made, return_inverse=True)[1].reshape(-1)[pieces.source]
+        return ages
+
+    def _by_age(
+        self, pieces: Pieces, first: Longs, times: Longs
+    ) -> tuple[Pieces, npt.NDArray[np.uint8]]:
+        """Pieces of series that have some at the same time, in the order in which they came, and
+        which these are (1 each). All others stay as they are.
+        """
         last = times[pieces.t_at + pieces.samples - 1]
         again = (pieces.series[1:] == pieces.series[:-1]) & (first[1:] <= last[:-1])
+        overlap = np.isin(pieces.series, pieces.series[1:][again])
         if again.any():
-            flagged = np.zeros(len(found), np.uint8)
-            flagged[np.searchsorted(found, pieces.series[1:][again])] = 1
-            batch = _sorted(batch, flagged)
-        return batch
+            ages = np.where(overlap, self._ages(pieces), 0)
+            pieces = pieces.take(np.lexsort([first, ages, pieces.series]))
+        return pieces, overlap.astype(np.uint8)
+
+    def _doubted(
+        self,
+        column: HistogramColumn,
+        pieces: Pieces,
+        to_at: Longs,
+        overlap: npt.NDArray[np.uint8],
+    ) -> HistogramColumn:
+        """Without hints of what may not stand behind the sample that it did when it came."""
+        ages = self._ages(pieces)
+        doubted = np.repeat(overlap > 0, pieces.samples)
+        other = (pieces.series[1:] == pieces.series[:-1]) & (ages[1:] != ages[:-1])
+        doubted[to_at[1:][other]] = True
+        rows = column.index[doubted]
+        rows = rows[rows >= 0]
+        hint = column.table.hint.copy()
+        hint[rows[hint[rows] != GAUGE]] = UNKNOWN
+        return HistogramColumn(column.table.hinted(hint), column.index)
 
     def _decode(self, pieces: Pieces, to_at: Longs, out: Longs, extras: _Extras) -> None:
         for number, source in enumerate(self.sources):
