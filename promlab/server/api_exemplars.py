@@ -35,7 +35,7 @@ async def query_exemplars(context: Context, request: Request) -> Response:
     def printed() -> list[dict[str, object]]:
         return [_series(found) for found in querier.exemplars(selectors, start_ms, end_ms)]
 
-    return success(await context.runner.call(request.scope["path"], printed))
+    return success(await context.runner.call((request.scope["path"],), printed))
 
 
 def _series(found: SeriesExemplars) -> dict[str, object]:

@@ -30,6 +30,7 @@ from promlab.server.params import (
 )
 from promlab.server.promql import is_constant, planned_query
 from promlab.server.queries import Evaluate, Ran
+from promlab.server.query_costs import Key
 from promlab.server.query_statistics import PER_STEP, deprecated, query_stats, samples_per_step
 from promlab.web.http import Form, MustWait, Request, Response
 
@@ -108,7 +109,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     text: str
     times_ms: tuple[int, int, int]
-    key: object
+    key: Key
     timeout_s: float
 
 

@@ -1,9 +1,10 @@
 """Running queries: how many at once, for how long, and in which thread.
 
-A query that reads no samples, or that took little CPU time when it last ran, is evaluated and
-its answer printed right on the event loop: hops to threads and back cost more than it does, and
-would hold up the loop as long on their way. All others go to a small pool of threads, whose
-kernels run without the GIL. A client that goes away cancels its query.
+A query that reads no samples, or that took little CPU time when it last ran, or is like others
+that did (`query_costs.py`), is evaluated and its answer printed right on the event loop: hops to
+threads and back cost more than it does, and would hold up the loop as long on their way. All
+others go to a small pool of threads, whose kernels run without the GIL. A client that goes away
+cancels its query.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,15 +25,14 @@ from promlab.promql.plan import Plan
 from promlab.promql.result import QueryResult
 from promlab.promql.running import RunningQueries
 from promlab.server.active_queries import ActiveQueries
+from promlab.server.query_costs import Key, QueryCosts
 from promlab.web.http import MustWait
 
 T = TypeVar("T")
 
 THREADS = 2
-_INLINE_S = 0.004
 _TINY_S = 0.001
 _PRINT_S = 60e-9  # what it costs to print a point
-_REMEMBERED = 4096
 
 
 class QueryEngine(Protocol):
@@ -107,7 +106,7 @@ class QueryRunner:
         self._turn = asyncio.Semaphore(max_concurrency)
         # What runs on the event loop can't be stopped from there.
         self._never = threading.Event()
-        self._costs: OrderedDict[object, float] = OrderedDict()
+        self._costs = QueryCosts()
 
     def wait_in_threads(self) -> None:
         """From now on queries wait for other servers: never on the event loop, and all at once."""
@@ -116,17 +115,17 @@ class QueryRunner:
             before, self.pool = self.pool, _threads(max(THREADS, self.max_concurrency))
             before.shutdown(wait=False)
 
-    def is_cheap(self, key: object) -> bool:
-        """Whether this is known to take too little time to be worth a thread."""
-        return not self._waits and self._costs.get(key, _INLINE_S) < _INLINE_S
+    def is_cheap(self, key: Key) -> bool:
+        """Whether this is known, or likely, to take too little time to be worth a thread."""
+        return not self._waits and self._costs.is_cheap(key)
 
-    def run_inline(self, key: object, evaluate: Evaluate, timeout_s: float) -> Ran:
+    def run_inline(self, key: Key, evaluate: Evaluate, timeout_s: float) -> Ran:
         """Evaluate on the event loop."""
         result, total_s, cpu_s = self._here(key, evaluate, timeout_s, self._never)
-        self._note(key, cpu_s + _PRINT_S * result.points)
+        self._costs.note(key, cpu_s + _PRINT_S * result.points)
         return Ran(result, 0.0, total_s)
 
-    def _here(self, key: object, work: Callable[..., T], *given: object) -> tuple[T, float, float]:
+    def _here(self, key: Key, work: Callable[..., T], *given: object) -> tuple[T, float, float]:
         """What it gives, how long it took, and what it cost.
 
         Reading the CPU's clock costs a tenth of the smallest queries. Of those any clock will
@@ -134,7 +133,8 @@ class QueryRunner:
         time.
         """
         started = time.perf_counter()
-        if self._costs.get(key, 0.0) >= _TINY_S:
+        known_s = self._costs.get(key)
+        if known_s is None or known_s >= _TINY_S:
             result, cpu_s = _timed(partial(work, *given))
             return result, time.perf_counter() - started, cpu_s
         result = work(*given)
@@ -143,7 +143,7 @@ class QueryRunner:
 
     async def run(
         self,
-        key: object,
+        key: Key,
         evaluate: Evaluate,
         timeout_s: float,
         gone: Callable[[], Coroutine[object, object, None]],
@@ -173,10 +173,10 @@ class QueryRunner:
             with contextlib.suppress(BaseException):
                 await watcher
         total_s = time.perf_counter() - started
-        self._note(key, cpu_s + _PRINT_S * result.points)
+        self._costs.note(key, cpu_s + _PRINT_S * result.points)
         return Ran(result, queued_s, total_s)
 
-    async def call(self, key: object, work: Callable[[], T], *, at_once: bool = False) -> T:
+    async def call(self, key: Key, work: Callable[[], T], *, at_once: bool = False) -> T:
         """Look something up: on the event loop if that was quick before, else in a thread.
 
         Raises MustWait instead of waiting for a thread if `at_once`.
@@ -188,7 +188,7 @@ class QueryRunner:
         else:
             loop = asyncio.get_running_loop()
             result, cpu_s = await loop.run_in_executor(self.pool, _timed, work)
-        self._note(key, cpu_s)
+        self._costs.note(key, cpu_s)
         return result
 
     async def _wait_for_turn(self, timeout_s: float) -> None:
@@ -197,10 +197,3 @@ class QueryRunner:
                 await self._turn.acquire()
         except TimeoutError:
             raise QueryTimeout("query timed out in query queue") from None
-
-    def _note(self, key: object, took_s: float) -> None:
-        self._costs[key] = took_s
-        if 2 * len(self._costs) > _REMEMBERED:  # else none is forgotten soon
-            self._costs.move_to_end(key)
-        if len(self._costs) > _REMEMBERED:
-            self._costs.popitem(last=False)
