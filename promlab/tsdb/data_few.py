@@ -48,7 +48,7 @@ class FewOfData(HeadAndBlocks):
         self._touched: tuple[tuple[Block, ...], int] = (), 0
         self._read_at = -1  # the generation of those blocks
         super().__init__(path)
-        self._indexes.on_forget = self._readers.clear
+        self._touched_blocks.on_forget = self._readers.clear
 
     def _small(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int, hints: SelectHints
@@ -174,11 +174,11 @@ class FewOfData(HeadAndBlocks):
         if found is None or found.verdicts is not verdicts or not found.is_current:
             self._readers.pop(blocks, None)
             found = FewSeries(blocks, verdicts, self._contents)
-        elif self._touched == (blocks, self._indexes.touches):
+        elif self._touched == (blocks, self._touched_blocks.touches):
             return found
         for block in blocks:
-            self._indexes.touch(block)
-        self._touched = blocks, self._indexes.touches
+            self._touched_blocks.touch(block)
+        self._touched = blocks, self._touched_blocks.touches
         self._readers[blocks] = found
         self._readers.move_to_end(blocks)
         if len(self._readers) > _RANGES:

@@ -22,9 +22,9 @@ from promlab.tsdb import select_kernels as k
 from promlab.tsdb.decoded import Decoded, with_histograms
 from promlab.tsdb.head_kernels import CAP
 from promlab.tsdb.histogram_files import HistogramFiles
-from promlab.tsdb.index import Selection
 from promlab.tsdb.mapped import ChunkView
 from promlab.tsdb.plan import Plan
+from promlab.tsdb.selections import Selection
 from promlab.tsdb.tail_kernels import NOTHING_HELD
 
 Longs = npt.NDArray[np.int64]

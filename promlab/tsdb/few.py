@@ -14,9 +14,9 @@ import numpy.typing as npt
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import SelectHints
 from promlab.tsdb import few_kernels as k
-from promlab.tsdb.index import Selection
 from promlab.tsdb.mapped import Mapped
 from promlab.tsdb.piece_kernels import alive
+from promlab.tsdb.selections import Selection
 from promlab.tsdb.tail_kernels import OK
 
 Longs = npt.NDArray[np.int64]

@@ -28,7 +28,7 @@ from promlab.tsdb.blocks.catalog import BlockCatalog
 from promlab.tsdb.blocks.choice import chosen
 from promlab.tsdb.blocks.merge import BlockPart, Gathering, without_deleted
 from promlab.tsdb.blocks.tiles import BlockTiles
-from promlab.tsdb.blocks.touched import TouchedIndexes
+from promlab.tsdb.blocks.touched import TouchedBlocks
 from promlab.tsdb.blocks.union import Union, unite
 from promlab.tsdb.head_tiles import HeadTiles
 from promlab.tsdb.index import Verdicts
@@ -37,7 +37,8 @@ from promlab.tsdb.reader import Reader
 
 Longs = npt.NDArray[np.int64]
 T = TypeVar("T")
-_UNIONS = 256
+_TABLE_ROWS = 64
+_UNION_ROWS = 1 << 21  # of all label tables that unions are kept of
 
 
 class FoundSeries(NamedTuple):
@@ -56,8 +57,9 @@ class HeadAndBlocks(Reader):
     def __init__(self, path: str | Path) -> None:
         self.blocks = BlockCatalog(Path(path))
         self._verdicts: Verdicts | None = None
-        self._indexes = TouchedIndexes()
+        self._touched_blocks = TouchedBlocks()
         self._unions: OrderedDict[object, tuple[tuple[LabelTable, ...], Union]] = OrderedDict()
+        self._union_rows = 0
         self._closed = False
         try:
             super().__init__(path)
@@ -214,7 +216,7 @@ class HeadAndBlocks(Reader):
             for block, first, last in chosen(blocks, start_ms, end_ms, hints):
                 with blaming(block):
                     selection = block.index(verdicts).select(matchers)
-                self._indexes.touch(block)
+                self._touched_blocks.touch(block)
                 assert selection.labels is not None
                 if len(selection.series):
                     labels = selection.labels
@@ -236,9 +238,12 @@ class HeadAndBlocks(Reader):
                 return known[1]
         union = unite(tables, symbols)
         with self._lock:
-            self._unions[key] = tuple(tables), union
-            if len(self._unions) > _UNIONS:
-                self._unions.popitem(last=False)
+            if key not in self._unions:
+                self._unions[key] = tuple(tables), union
+                self._union_rows += _rows_of(tables)
+            while self._union_rows > _UNION_ROWS and len(self._unions) > 1:
+                _, (gone, _) = self._unions.popitem(last=False)
+                self._union_rows -= _rows_of(gone)
         return union
 
     def _from_blocks(self, read: Callable[[], T]) -> T:
@@ -252,3 +257,8 @@ class HeadAndBlocks(Reader):
     def _set_aside(self, damage: DamagedBlock) -> None:
         with self._lock:
             self.blocks.set_aside(damage.block.path.name, str(damage))
+
+
+def _rows_of(tables: Sequence[LabelTable]) -> int:
+    """Rows of some tables, and what each takes besides, in rows."""
+    return sum(table.n + _TABLE_ROWS for table in tables)

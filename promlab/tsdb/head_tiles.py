@@ -20,7 +20,7 @@ from promlab.tsdb import select_kernels as k
 from promlab.tsdb.decoded import Decoded
 from promlab.tsdb.decoding import Layout, Located, decode, lay_out, most_rows
 from promlab.tsdb.histogram_files import HistogramFiles
-from promlab.tsdb.index import Selection
+from promlab.tsdb.selections import Selection
 
 Longs = npt.NDArray[np.int64]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +17,12 @@ import numpy.typing as npt
 from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
 from promlab.model.matchers import Matcher, MatchType
 from promlab.tsdb.plan import LATE_PLACE, RING_PLACE, Plan, make_plan
+from promlab.tsdb.selections import Selection, Selections
 
 Longs = npt.NDArray[np.int64]
 U32 = npt.NDArray[np.uint32]
-_SELECTIONS = 1024
+VERDICT_BYTES = 64 << 20  # one a string and matcher
+_MATCHERS = 1024
 _TAIL = 4096  # series that may be searched one by one beside the postings
 
 
@@ -51,52 +52,13 @@ class Column:
             self.indexed = count
 
 
-class Witnessed(NamedTuple):
-    """Sorted values of a label in a selection: text, code, and a series that has it."""
-
-    texts: list[str]
-    codes: Longs
-    series: Longs
-
-
-@dataclass(slots=True)
-class Selection:
-    """The series that pass some matchers, of the first `looked_at` series."""
-
-    series: Longs
-    looked_at: int
-    labels: LabelTable | None = None
-    plan: Plan | None = None
-    starts: Selection | None = None  # the hidden series with these series' start times
-    starts_of: Longs | None = None  # which of this selection each of those belongs to
-    values: dict[str, Witnessed] = field(default_factory=dict)  # of labels that were asked for
-
-    def witnesses(self, name: str) -> Witnessed:
-        """The values of a label, and of each one series that has it: the newest."""
-        found = self.values.get(name)
-        if found is None:
-            assert self.labels is not None
-            codes = self.labels.column(name)
-            newest = np.full(int(codes.max(initial=0)) + 1, -1, np.int64)
-            newest[codes] = np.arange(len(codes))
-            newest[0] = -1
-            distinct = np.flatnonzero(newest >= 0)
-            texts = self.labels.symbols.texts(distinct)
-            order = sorted(range(len(texts)), key=texts.__getitem__)
-            distinct = distinct[np.array(order, np.int64)]
-            texts = [texts[i] for i in order]
-            found = Witnessed(texts, distinct, newest[distinct])
-            if texts:  # names that nobody has are without number
-                self.values[name] = found
-        return found
-
-
 class Verdicts:
     """What matchers said of strings: of each distinct one, once; shared by indexes."""
 
     def __init__(self, symbols: Symbols) -> None:
         self.symbols = symbols
-        self._known: dict[Matcher, npt.NDArray[np.int8]] = {}
+        self._known: OrderedDict[Matcher, npt.NDArray[np.int8]] = OrderedDict()
+        self.size = 0  # bytes of all
 
     def known(self, matcher: Matcher) -> npt.NDArray[np.int8]:
         """What is known of each code: -1, or whether it passes. What has no label is judged."""
@@ -110,15 +72,21 @@ class Verdicts:
             longer = np.full(len(self.symbols) * 5 // 4 + 16, -1, np.int8)
             if verdicts is not None:
                 longer[: len(verdicts)] = verdicts
-            if len(self._known) > _SELECTIONS:
-                self._known.clear()
-            verdicts = self._known[matcher] = longer
+            verdicts = longer
+            self._keep(matcher, verdicts)
             self._judge_by_list(matcher, verdicts)
         open_codes = codes[verdicts[codes] < 0]
         for code in np.unique(open_codes).tolist():
             verdicts[code] = matcher.matches(self.symbols.text(code))
         passes: npt.NDArray[np.bool_] = verdicts[codes] == 1
         return passes
+
+    def _keep(self, matcher: Matcher, verdicts: npt.NDArray[np.int8]) -> None:
+        before = self._known.pop(matcher, None)
+        self.size += verdicts.nbytes - (before.nbytes if before is not None else 0)
+        self._known[matcher] = verdicts
+        while len(self._known) > 1 and (self.size > VERDICT_BYTES or len(self._known) > _MATCHERS):
+            self.size -= self._known.popitem(last=False)[1].nbytes
 
     def _judge_by_list(self, matcher: Matcher, verdicts: npt.NDArray[np.int8]) -> None:
         """Judge all strings there are at once, if the matcher lists those that it is about."""
@@ -138,7 +106,9 @@ class SeriesIndex:
     other indexes may share.
     """
 
-    def __init__(self, verdicts: Verdicts | None = None) -> None:
+    def __init__(
+        self, verdicts: Verdicts | None = None, selections: Selections | None = None
+    ) -> None:
         self.verdicts = verdicts or Verdicts(Symbols())
         self.symbols = self.verdicts.symbols
         self._codes = np.zeros(1024, np.uint32)  # of the log's symbols
@@ -148,7 +118,7 @@ class SeriesIndex:
         self.records = 0  # grows with every record: what a plan depends on
         self._columns: dict[int, Column] = {}
         self._room = 1024
-        self._selections: OrderedDict[tuple[Matcher, ...], Selection] = OrderedDict()
+        self._selections = selections or Selections()
         self.groups = 0
         self.rings = 0
         self.ring_series: Longs = np.zeros(0, np.int64)  # of each ring
@@ -256,20 +226,16 @@ class SeriesIndex:
     def select(self, matchers: Sequence[Matcher]) -> Selection:
         """The series that pass every matcher, ascending."""
         key = tuple(matchers)
-        found = self._selections.get(key)
+        found = self._selections.get(key, self.count)
         if found is None:
             found = Selection(self._search(key), self.count)
-            self._selections[key] = found
-            if len(self._selections) > _SELECTIONS:
-                self._selections.popitem(last=False)
+            self._selections.keep(key, found, self.count)
         elif found.looked_at < self.count:
             new = self._filter(np.arange(found.looked_at, self.count), key)
             if len(new):
                 found = Selection(np.concatenate([found.series, new]), self.count)
-                self._selections[key] = found
+                self._selections.keep(key, found, self.count)
             found.looked_at = self.count
-        if 2 * len(self._selections) > _SELECTIONS:  # else none is forgotten soon
-            self._selections.move_to_end(key)
         if found.labels is None:
             found.labels = self.labels(found.series)
         return found

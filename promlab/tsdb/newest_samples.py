@@ -16,10 +16,10 @@ from promlab.model.samples import SeriesBatch
 from promlab.tsdb import newest_kernels as k
 from promlab.tsdb.decoded import Decoded, with_histograms
 from promlab.tsdb.head_kernels import NEVER
-from promlab.tsdb.index import Selection
 from promlab.tsdb.locating import HeadPlaces, find_chunks, read_head
 from promlab.tsdb.mapped import Mapped
 from promlab.tsdb.plan import Plan
+from promlab.tsdb.selections import Selection
 from promlab.tsdb.tail_kernels import NOTHING_HELD, OK, OLDEST
 
 Longs = npt.NDArray[np.int64]

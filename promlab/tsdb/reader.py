@@ -33,12 +33,12 @@ from promlab.tsdb import control, loose_tail
 from promlab.tsdb.decoded import Decoded
 from promlab.tsdb.decoding import decode, with_starts
 from promlab.tsdb.head_tiles import HeadTiles
-from promlab.tsdb.index import Selection
 from promlab.tsdb.locating import head_files, locate, remap
 from promlab.tsdb.mapped import Mapped
 from promlab.tsdb.newest_samples import newest_samples
 from promlab.tsdb.piece_kernels import alive
 from promlab.tsdb.plan import Plan
+from promlab.tsdb.selections import Selection
 from promlab.tsdb.tail_kernels import OK
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from tsdb_model import ALWAYS, Key, as_dict, bits_of, everything, key_of, match,
 
 from promlab.model.samples import STALE_BITS, stale_values
 from promlab.tsdb.blocks.catalog import block_names
-from promlab.tsdb.blocks.touched import TouchedIndexes
+from promlab.tsdb.blocks.touched import TouchedBlocks
 from promlab.tsdb.head import Head
 from promlab.tsdb.open import open as open_reader
 
@@ -248,13 +248,13 @@ def test_indexes_of_blocks_that_nobody_touches_go(tmp_path: Path) -> None:
     writing.scrape(1, 400)
     settle(writing.head)
     with open_reader(tmp_path) as reader:
-        reader._indexes = TouchedIndexes(kept_series=40)
+        reader._touched_blocks = TouchedBlocks(kept_bytes=1, counted=1)
         assert everything(reader) == writing.wanted()
         blocks = reader.blocks.current
         assert len(blocks) > 2
         for _ in range(2):
             for block in blocks:
                 reader.gathered([], block.meta.min_time, block.meta.max_time - 1)
-                assert reader._indexes.blocks() == [block]
+                assert reader._touched_blocks.blocks() == [block]
         assert [block for block in blocks if block._index is not None] == [blocks[-1]]
     writing.head.close()

@@ -25,8 +25,10 @@ from promlab.tsdb.blocks.row_groups import RowGroups, Rows
 from promlab.tsdb.blocks.time_lists import TimeLists
 from promlab.tsdb.blocks.write import tail_checksum
 from promlab.tsdb.index import SeriesIndex, Verdicts
+from promlab.tsdb.selections import Selections, rows_of_block
 
 Longs = npt.NDArray[np.int64]
+_SERIES_BYTES = 60  # of labels, in an index
 
 
 class DamagedBlock(StorageError):
@@ -81,7 +83,7 @@ class Block:
     def index(self, verdicts: Verdicts) -> SeriesIndex:
         """Labels, in the codes of `verdicts.symbols`. Hold the lock of that table."""
         if self._index is None or self._index.symbols is not verdicts.symbols:
-            index = SeriesIndex(verdicts)
+            index = SeriesIndex(verdicts, Selections(rows_of_block))
             for group in self._series.groups:
                 names, columns = [], []
                 for column in group.columns:
@@ -99,9 +101,17 @@ class Block:
         """Whether this is still its index."""
         return self._index is index
 
-    def forget_index(self) -> None:
-        """Free the memory of the index: the next that wants it reads it again."""
+    @property
+    def kept_bytes(self) -> int:
+        """About how much of it is in memory."""
+        labels = _SERIES_BYTES * self.series_count if self._index is not None else 0
+        return labels + self.row_groups.kept_bytes + self.time_lists.kept_bytes
+
+    def forget(self) -> None:
+        """Free that memory: the next that wants something reads it again."""
         self._index = None
+        self.row_groups.forget()
+        self.time_lists.forget()
 
     @property
     def numbers(self) -> Longs:

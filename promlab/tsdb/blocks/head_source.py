@@ -12,9 +12,10 @@ from promlab.model.samples import SeriesBatch
 from promlab.tsdb.blocks import tombstones
 from promlab.tsdb.blocks.merge import without_deleted
 from promlab.tsdb.head_kernels import ENTRY_LONGS
-from promlab.tsdb.index import Selection, SeriesIndex, Verdicts
+from promlab.tsdb.index import SeriesIndex, Verdicts
 from promlab.tsdb.mapped import Mapped
 from promlab.tsdb.reader import Reader
+from promlab.tsdb.selections import Selection
 
 Longs = npt.NDArray[np.int64]
 _SPAN = 1 << 12  # chunks that span more ranges than this are looked at sample by sample

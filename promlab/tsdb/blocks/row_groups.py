@@ -99,6 +99,18 @@ class RowGroups:
                 self._rows.popitem(last=False)
         return rows
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the tables that are in memory."""
+        with self._lock:
+            return sum(rows.table.nbytes for rows in self._rows.values())
+
+    def forget(self) -> None:
+        """Let go of them."""
+        with self._lock:
+            self._rows.clear()
+            self._kept = None
+
     def _read(self, group: RowGroup) -> Rows:
         file = self._file
         table = np.empty((few.ORDER + 1, group.rows), np.int64)

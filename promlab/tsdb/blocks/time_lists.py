@@ -87,6 +87,18 @@ class TimeLists:
                 self._read.popitem(last=False)
         return items
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the lists that are in memory."""
+        with self._lock:
+            return sum(items.nbytes for items in self._read.values())
+
+    def forget(self) -> None:
+        """Let go of them."""
+        with self._lock:
+            self._read.clear()
+            self._kept = None
+
     def kept(self) -> Kept:
         """Row groups as kernels want them (see few_place_kernels.py), with what is loaded."""
         with self._lock:
