@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections import OrderedDict, deque
 
+from promlab.model.bounded import Bounded
+
 CHEAP_S = 0.004  # below this a thread is not worth it
 _REMEMBERED = 4096
 _SHAPES = 512
@@ -27,7 +29,7 @@ class QueryCosts:
 
     def __init__(self) -> None:
         self._costs: OrderedDict[Key, float] = OrderedDict()
-        self._shapes: OrderedDict[Key, deque[float]] = OrderedDict()
+        self._shapes: Bounded[Key, deque[float]] = Bounded(_SHAPES, lambda _: 1)
 
     def get(self, key: Key) -> float | None:
         """What it cost; None if it is not known."""
@@ -39,8 +41,8 @@ class QueryCosts:
         return known < CHEAP_S if known is not None else self._is_like_cheap_ones(key)
 
     def _is_like_cheap_ones(self, key: Key) -> bool:
-        alike = self._shapes.get(_shape(key), ())
-        return len(alike) >= _ALIKE and max(alike) < CHEAP_S / 2
+        alike = self._shapes.get(_shape(key))
+        return alike is not None and len(alike) >= _ALIKE and max(alike) < CHEAP_S / 2
 
     def note(self, key: Key, took_s: float) -> None:
         """Remember what it cost."""
@@ -53,10 +55,9 @@ class QueryCosts:
             self._costs.popitem(last=False)
 
     def _note_shape(self, shape: Key, took_s: float) -> None:
-        self._shapes.setdefault(shape, deque(maxlen=_OF_LATE)).append(took_s)
-        self._shapes.move_to_end(shape)
-        if len(self._shapes) > _SHAPES:
-            self._shapes.popitem(last=False)
+        alike = self._shapes.get(shape) or deque[float](maxlen=_OF_LATE)
+        alike.append(took_s)
+        self._shapes.put(shape, alike)
 
 
 def _shape(key: Key) -> Key:

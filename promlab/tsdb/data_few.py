@@ -62,10 +62,9 @@ class FewOfData(HeadAndBlocks):
     ) -> SeriesBatch | None:
         """Samples of few series that are all in the head; None if there may be more."""
         with self._lock:
-            mapped = self._mapped
-            if mapped is None or start_ms < self.blocks.head_alone_from:
+            mapped = self._alone(start_ms)
+            if mapped is None:
                 return None
-            mapped.refresh_series()
             selection = mapped.index.select(matchers)
             batch = read_few(mapped, selection, start_ms, end_ms, hints)
             return None if self.blocks.has_changed() else batch

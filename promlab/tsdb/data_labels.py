@@ -91,10 +91,9 @@ class DataLabels(HeadAndBlocks):
     ) -> list[str] | None:
         """The same, if the head has all samples and each value is that of a series alive."""
         with self._lock:
-            mapped = self._mapped
-            if mapped is None or start_ms < self.blocks.head_alone_from:
+            mapped = self._alone(start_ms)
+            if mapped is None:
                 return None
-            mapped.refresh_series()
             selection = mapped.index.select(matchers)
             found = selection.witnesses(name)
             alive = all_alive(mapped, selection, found.series, start_ms, end_ms)

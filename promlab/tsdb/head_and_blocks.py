@@ -8,7 +8,6 @@ is the head's own. A block that turns out to be damaged is set aside, and the re
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError
+from promlab.model.bounded import Bounded
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.samples import SeriesBatch
@@ -51,6 +51,13 @@ class FoundSeries(NamedTuple):
     end_ms: int
 
 
+class _Known(NamedTuple):
+    """A union, and what keeps the identities of its tables unique."""
+
+    tables: tuple[LabelTable, ...]
+    union: Union
+
+
 class HeadAndBlocks(Reader):
     """The data directory at `path`, in any process. Raises StorageError if it is none."""
 
@@ -58,8 +65,7 @@ class HeadAndBlocks(Reader):
         self.blocks = BlockCatalog(Path(path))
         self._verdicts: Verdicts | None = None
         self._touched_blocks = TouchedBlocks()
-        self._unions: OrderedDict[object, tuple[tuple[LabelTable, ...], Union]] = OrderedDict()
-        self._union_rows = 0
+        self._unions: Bounded[tuple[int, ...], _Known] = Bounded(_UNION_ROWS, _rows_of)
         self._closed = False
         try:
             super().__init__(path)
@@ -120,6 +126,17 @@ class HeadAndBlocks(Reader):
         if not ranges:
             return None
         return min(first for first, _ in ranges), max(last for _, last in ranges)
+
+    def _alone(self, start_ms: int) -> Mapped | None:
+        """The head, as of now, if it has all samples from this time on. Hold the lock.
+
+        Whoever reads it asks afterwards whether blocks, or the writer, have changed.
+        """
+        mapped = self._mapped
+        if mapped is None or start_ms < self.blocks.head_alone_from:
+            return None
+        mapped.refresh_series()
+        return mapped
 
     # --- any number of series -------------------------------------------------------------
 
@@ -234,16 +251,10 @@ class HeadAndBlocks(Reader):
         with self._lock:
             known = self._unions.get(key)
             if known is not None:
-                self._unions.move_to_end(key)
-                return known[1]
+                return known.union
         union = unite(tables, symbols)
         with self._lock:
-            if key not in self._unions:
-                self._unions[key] = tuple(tables), union
-                self._union_rows += _rows_of(tables)
-            while self._union_rows > _UNION_ROWS and len(self._unions) > 1:
-                _, (gone, _) = self._unions.popitem(last=False)
-                self._union_rows -= _rows_of(gone)
+            self._unions.put(key, _Known(tuple(tables), union))
         return union
 
     def _from_blocks(self, read: Callable[[], T]) -> T:
@@ -259,6 +270,6 @@ class HeadAndBlocks(Reader):
             self.blocks.set_aside(damage.block.path.name, str(damage))
 
 
-def _rows_of(tables: Sequence[LabelTable]) -> int:
-    """Rows of some tables, and what each takes besides, in rows."""
-    return sum(table.n + _TABLE_ROWS for table in tables)
+def _rows_of(known: _Known) -> int:
+    """Rows of the tables, and what each takes besides, in rows."""
+    return sum(table.n + _TABLE_ROWS for table in known.tables)

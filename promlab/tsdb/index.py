@@ -7,13 +7,13 @@ Not thread-safe: `Reader` holds a lock while it uses it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.bounded import Bounded
 from promlab.model.labels import METRIC_NAME, Codes, LabelTable, Symbols
 from promlab.model.matchers import Matcher, MatchType
 from promlab.tsdb.plan import LATE_PLACE, RING_PLACE, Plan, make_plan
@@ -57,13 +57,22 @@ class Verdicts:
 
     def __init__(self, symbols: Symbols) -> None:
         self.symbols = symbols
-        self._known: OrderedDict[Matcher, npt.NDArray[np.int8]] = OrderedDict()
-        self.size = 0  # bytes of all
+        # Each is at least so large that there are not too many of them.
+        self._known: Bounded[Matcher, npt.NDArray[np.int8]] = Bounded(
+            VERDICT_BYTES, lambda verdicts: max(verdicts.nbytes, VERDICT_BYTES // _MATCHERS)
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of all."""
+        return self._known.size
 
     def known(self, matcher: Matcher) -> npt.NDArray[np.int8]:
         """What is known of each code: -1, or whether it passes. What has no label is judged."""
         self.passes(matcher, np.zeros(1, np.uint32))
-        return self._known[matcher]
+        known = self._known.get(matcher)
+        assert known is not None
+        return known
 
     def passes(self, matcher: Matcher, codes: Codes) -> npt.NDArray[np.bool_]:
         """Which of these strings pass."""
@@ -73,20 +82,13 @@ class Verdicts:
             if verdicts is not None:
                 longer[: len(verdicts)] = verdicts
             verdicts = longer
-            self._keep(matcher, verdicts)
+            self._known.put(matcher, verdicts)
             self._judge_by_list(matcher, verdicts)
         open_codes = codes[verdicts[codes] < 0]
         for code in np.unique(open_codes).tolist():
             verdicts[code] = matcher.matches(self.symbols.text(code))
         passes: npt.NDArray[np.bool_] = verdicts[codes] == 1
         return passes
-
-    def _keep(self, matcher: Matcher, verdicts: npt.NDArray[np.int8]) -> None:
-        before = self._known.pop(matcher, None)
-        self.size += verdicts.nbytes - (before.nbytes if before is not None else 0)
-        self._known[matcher] = verdicts
-        while len(self._known) > 1 and (self.size > VERDICT_BYTES or len(self._known) > _MATCHERS):
-            self.size -= self._known.popitem(last=False)[1].nbytes
 
     def _judge_by_list(self, matcher: Matcher, verdicts: npt.NDArray[np.int8]) -> None:
         """Judge all strings there are at once, if the matcher lists those that it is about."""
@@ -226,7 +228,7 @@ class SeriesIndex:
     def select(self, matchers: Sequence[Matcher]) -> Selection:
         """The series that pass every matcher, ascending."""
         key = tuple(matchers)
-        found = self._selections.get(key, self.count)
+        found = self._selections.get(key)
         if found is None:
             found = Selection(self._search(key), self.count)
             self._selections.keep(key, found, self.count)

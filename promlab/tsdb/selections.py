@@ -7,7 +7,6 @@ is bounded in rows.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.bounded import Bounded
 from promlab.model.labels import LabelTable
 from promlab.model.matchers import Matcher
 from promlab.tsdb.plan import Plan
@@ -78,23 +78,21 @@ class Selections:
 
     def __init__(self, most_rows: Callable[[int], int] = rows_of_head) -> None:
         self._most_rows = most_rows
-        self._kept: OrderedDict[tuple[Matcher, ...], Selection] = OrderedDict()
-        self.rows = 0
+        self._kept: Bounded[tuple[Matcher, ...], Selection] = Bounded(most_rows(0), _rows_of)
 
-    def get(self, key: tuple[Matcher, ...], series: int) -> Selection | None:
-        """The selection by these matchers, of an index with so many series."""
-        found = self._kept.get(key)
-        if found is not None and 2 * self.rows > self._most_rows(series):
-            self._kept.move_to_end(key)  # else none is forgotten soon
-        return found
+    @property
+    def rows(self) -> int:
+        """Of all of them."""
+        return self._kept.size
+
+    def get(self, key: tuple[Matcher, ...]) -> Selection | None:
+        """The selection by these matchers."""
+        return self._kept.get(key)
 
     def keep(self, key: tuple[Matcher, ...], found: Selection, series: int) -> None:
-        """Keep one, in the place of an earlier one by these matchers."""
-        before = self._kept.pop(key, None)
-        self.rows += _rows_of(found) - (_rows_of(before) if before is not None else 0)
-        self._kept[key] = found
-        while self.rows > self._most_rows(series) and len(self._kept) > 1:
-            self.rows -= _rows_of(self._kept.popitem(last=False)[1])
+        """Keep one, of an index with so many series, in the place of an earlier one."""
+        self._kept.most = self._most_rows(series)
+        self._kept.put(key, found)
 
 
 def _rows_of(selection: Selection) -> int:

@@ -7,7 +7,6 @@ decompress the same page for each.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy.typing as npt
 import zstandard
 
 from promlab.errors import StorageError
+from promlab.model.bounded import Bounded
 from promlab.tsdb.blocks.block import Block
 
 Longs = npt.NDArray[np.int64]
@@ -43,34 +43,33 @@ class Contents:
     """Contents by block and offset. For any number of threads."""
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
-        self._kept_bytes = kept_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, int], Content] = OrderedDict()
-        self.size = 0
+        self._kept: Bounded[tuple[str, int], Content] = Bounded(kept_bytes, _size_of)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all."""
+        return self._kept.size
 
     def of(self, blocks: Sequence[Block], pages: Longs) -> list[Content]:
         """Those of some pages, as `page_kernels` describe them. Raises StorageError."""
         rows = pages.tolist()
         keys = [(blocks[row[0]].meta.ulid, row[1]) for row in rows]
         with self._lock:
-            known = {key: self._kept[key] for key in keys if key in self._kept}
-            for key in known:
-                self._kept.move_to_end(key)
+            kept = [(key, self._kept.get(key)) for key in keys]
+            known = {key: content for key, content in kept if content is not None}
         missing = [i for i, key in enumerate(keys) if key not in known]
         new = _decompressed([(blocks[rows[i][0]], *rows[i][2:5]) for i in missing])
         with self._lock:
             for i, content in zip(missing, new, strict=True):
                 known[keys[i]] = content
-                self._keep(keys[i], content)
+                if _size_of(content) <= self._kept.most:
+                    self._kept.put(keys[i], content)
         return [known[key] for key in keys]
 
-    def _keep(self, key: tuple[str, int], content: Content) -> None:
-        if key not in self._kept:
-            self._kept[key] = content
-            self.size += len(content.content)
-            while self.size > self._kept_bytes:
-                _, gone = self._kept.popitem(last=False)
-                self.size -= len(gone.content)
+
+def _size_of(content: Content) -> int:
+    return len(content.content)
 
 
 def _decompressed(frames: list[tuple[Block, int, int, int]]) -> list[Content]:

@@ -208,10 +208,11 @@ class Gathering:
         """
         last = times[pieces.t_at + pieces.samples - 1]
         again = (pieces.series[1:] == pieces.series[:-1]) & (first[1:] <= last[:-1])
+        if not again.any():
+            return pieces, np.zeros(len(last), np.uint8)
         overlap = np.isin(pieces.series, pieces.series[1:][again])
-        if again.any():
-            ages = np.where(overlap, self._ages(pieces), 0)
-            pieces = pieces.take(np.lexsort([first, ages, pieces.series]))
+        ages = np.where(overlap, self._ages(pieces), 0)
+        pieces = pieces.take(np.lexsort([first, ages, pieces.series]))
         return pieces, overlap.astype(np.uint8)
 
     def _doubted(

@@ -7,7 +7,6 @@ group as one table. Kernels find their way in those tables by themselves (`Kept`
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError
+from promlab.model.bounded import Bounded
 from promlab.tsdb.blocks import few_place_kernels as few
 from promlab.tsdb.blocks.block_kernels import FLOATS
 from promlab.tsdb.blocks.parquet_read import ColumnChunk, ParquetFile, RowGroup
@@ -56,7 +56,7 @@ class RowGroups:
     def __init__(self, file: ParquetFile) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self._rows: OrderedDict[int, Rows] = OrderedDict()
+        self._rows: Bounded[int, Rows] = Bounded(_KEPT_ROWS, lambda rows: rows.group.rows)
         self._facts: Longs | None = None
         self._kept: Kept | None = None
 
@@ -87,23 +87,17 @@ class RowGroups:
         with self._lock:
             found = self._rows.get(number)
             if found is not None:
-                self._rows.move_to_end(number)
                 return found
         rows = self._read(self._file.groups[number])
         with self._lock:
-            self._rows[number] = rows
+            self._rows.put(number, rows)
             self._kept = None
-            while sum(one.group.rows for one in self._rows.values()) > _KEPT_ROWS:
-                if len(self._rows) == 1:
-                    break
-                self._rows.popitem(last=False)
         return rows
 
     @property
     def kept_bytes(self) -> int:
         """Bytes of the tables that are in memory."""
-        with self._lock:
-            return sum(rows.table.nbytes for rows in self._rows.values())
+        return 8 * (few.ORDER + 1) * self._rows.size
 
     def forget(self) -> None:
         """Let go of them."""

@@ -6,13 +6,13 @@ Pages are read when somebody wants a list that is in them, and kept within bound
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError
+from promlab.model.bounded import Bounded
 from promlab.tsdb.blocks import few_place_kernels as few
 from promlab.tsdb.blocks.parquet_read import ParquetFile
 from promlab.tsdb.blocks.row_groups import Kept, places
@@ -28,7 +28,7 @@ class TimeLists:
     def __init__(self, file: ParquetFile) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self._read: OrderedDict[tuple[int, int], Longs] = OrderedDict()
+        self._read: Bounded[tuple[int, int], Longs] = Bounded(_KEPT_TIMES, lambda items: items.size)
         self._starts = np.array([group.first_row for group in file.groups], np.int64)
         self._kept: Kept | None = None
 
@@ -75,23 +75,17 @@ class TimeLists:
         with self._lock:
             found = self._read.get(key)
             if found is not None:
-                self._read.move_to_end(key)
                 return found
         items = read()
         with self._lock:
-            self._read[key] = items
+            self._read.put(key, items)
             self._kept = None
-            while sum(one.size for one in self._read.values()) > _KEPT_TIMES:
-                if len(self._read) == 1:
-                    break
-                self._read.popitem(last=False)
         return items
 
     @property
     def kept_bytes(self) -> int:
         """Bytes of the lists that are in memory."""
-        with self._lock:
-            return sum(items.nbytes for items in self._read.values())
+        return 8 * self._read.size
 
     def forget(self) -> None:
         """Let go of them."""
