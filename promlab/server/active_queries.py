@@ -20,6 +20,7 @@ from promlab.web.log import facts
 log = logging.getLogger(__name__)
 
 NAME = "queries.active"
+NOT_LISTED = -1
 _SLOT = 1000
 _MAX_TEXT = 900
 _BLANK = b" " * _SLOT
@@ -53,13 +54,13 @@ class ActiveQueries:
         self._free = list(range(self._slots))
 
     def begin(self, text: str) -> int:
-        """A query is in the file from now on; its slot, or -1 where there is no room."""
+        """A query is in the file from now on; its slot, or NOT_LISTED for want of room."""
         if self._map is None:
-            return -1
+            return NOT_LISTED
         try:
             slot = self._free.pop()
         except IndexError:
-            return -1
+            return NOT_LISTED
         entry = _encode({"query": text[:_MAX_TEXT], "timestamp_sec": int(time.time())})
         while len(entry) > _SLOT - 1:  # escaped, a text may be longer than it looks
             text = text[: len(text[:_MAX_TEXT]) // 2]

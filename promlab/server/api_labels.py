@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from promlab.server.json_answer import encode_series
 from promlab.server.moments import MAX_TIME_MS, MIN_TIME_MS
 from promlab.server.params import limit_param, matcher_sets, time_param
 from promlab.server.sources import ApiScope
-from promlab.web.http import Request, Response
+from promlab.web.http import Form, Request, Response
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ async def series(context: Context, request: Request) -> Response:
     """Label sets of series. Deleting them is the admin API's, which says so in 500."""
     if request.method == "DELETE":
         raise ApiError("internal", "not implemented")
-    sets, start_ms, end_ms, limit = await _where(request, required=True)
+    sets, start_ms, end_ms, limit = (await request.form()).once(_of_these)
     scope = _scope(context)
     querier = context.within(scope)
     tables = await _looked_up(
@@ -81,7 +81,7 @@ Ask = Callable[[Querier, list[Matcher], int, int], list[str]]
 
 
 async def _strings(context: Context, request: Request, ask: Ask) -> Response:
-    sets, start_ms, end_ms, limit = await _where(request)
+    sets, start_ms, end_ms, limit = (await request.form()).once(_of_any)
     scope = _scope(context)
     querier = context.within(scope)
 
@@ -100,17 +100,31 @@ def _scope(context: Context) -> ApiScope:
     return ApiScope(context.stored(), deadline)
 
 
-async def _where(
-    request: Request, *, required: bool = False
-) -> tuple[list[list[Matcher]], int, int, int]:
-    form = await request.form()
+class _Where(NamedTuple):
+    """What is looked for: series by one of these sets of matchers, in a range, so many."""
+
+    sets: list[list[Matcher]]
+    start_ms: int
+    end_ms: int
+    limit: int
+
+
+def _of_any(form: Form) -> _Where:
+    return _where(form, required=False)
+
+
+def _of_these(form: Form) -> _Where:
+    return _where(form, required=True)
+
+
+def _where(form: Form, *, required: bool) -> _Where:
     limit = limit_param(form)
     if required and not form.get("match[]"):
         raise ApiError("bad_data", "no match[] parameter provided")
     start_ms = time_param(form, "start", MIN_TIME_MS)
     end_ms = time_param(form, "end", MAX_TIME_MS)
     sets = matcher_sets(form, required=required, named=required)
-    return sets, start_ms, end_ms, limit
+    return _Where(sets, start_ms, end_ms, limit)
 
 
 async def _looked_up(context: Context, request: Request, work: Callable[[], T]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ from promlab.promql.checks import check_range_query
 from promlab.promql.result import QueryResult, String
 from promlab.promql.valuetype import ValueType
 from promlab.server import short_range_hint
+from promlab.server.active_queries import NOT_LISTED
 from promlab.server.arrow_answer import ARROW, encode_arrow
 from promlab.server.context import Context
 from promlab.server.envelope import ApiError, bad_parameter, kind_of, success
@@ -44,14 +45,12 @@ _BROWSERS = b"Mozilla/"  # they all say so
 async def query(context: Context, request: Request) -> Response:
     """Evaluate at one time."""
     form = await request.form()
-    limit = limit_param(form)
-    moment = moment_param(form, "time")
-    t_ms = query_ms(time.time_ns() if moment is None else moment)
+    text, limit, t_ms, by_step = form.once(_at_one_time)
+    if t_ms is None:
+        t_ms = query_ms(time.time_ns())
     timeout_s, lookback_ms = _bounds(context, form)
-    text = form.firsts.get("query", "")
     engine, _ = context.evaluator()
     expr = planned_query(text, engine)
-    by_step = bool(form.firsts.get("stats", ""))
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
         return engine.instant(
@@ -70,24 +69,16 @@ async def query(context: Context, request: Request) -> Response:
 async def query_range(context: Context, request: Request) -> Response:
     """Evaluate at each step."""
     form = await request.form()
-    limit = limit_param(form)
-    start_ns = required_moment(form, "start")
-    end_ns = required_moment(form, "end")
-    if end_ns < start_ns:
-        raise bad_parameter("end", "end timestamp must not be before start time")
-    step_ms = step_param(form, between_ns(start_ns, end_ns))
+    text, limit, start_ms, end_ms, step_ms, by_step = form.once(_at_steps)
     timeout_s, lookback_ms = _bounds(context, form)
-    text = form.firsts.get("query", "")
     engine, _ = context.evaluator()
     expr = planned_query(text, engine)
     if expr.value_type not in (ValueType.SCALAR, ValueType.VECTOR):
         raise _no_range_query(expr, text)
     if not step_ms:
         raise _no_step(text)
-    start_ms, end_ms = query_ms(start_ns), query_ms(end_ns)
     if end_ms < start_ms:  # a range around an end of what 64 bits of nanoseconds hold
         return success({"resultType": "matrix", "result": []})
-    by_step = bool(form.firsts.get("stats", ""))
 
     def evaluate(left_s: float, cancel: Any) -> QueryResult:
         return engine.range(
@@ -104,6 +95,42 @@ async def query_range(context: Context, request: Request) -> Response:
     return response
 
 
+class _AtOneTime(NamedTuple):
+    """Parameters of an instant query; without a time it is about now."""
+
+    text: str
+    limit: int
+    t_ms: int | None
+    by_step: bool
+
+
+def _at_one_time(form: Form) -> _AtOneTime:
+    limit, moment = limit_param(form), moment_param(form, "time")
+    t_ms = None if moment is None else query_ms(moment)
+    return _AtOneTime(form.first("query"), limit, t_ms, bool(form.first("stats")))
+
+
+class _AtSteps(NamedTuple):
+    """Parameters of a range query; a step below a millisecond is 0."""
+
+    text: str
+    limit: int
+    start_ms: int
+    end_ms: int
+    step_ms: int
+    by_step: bool
+
+
+def _at_steps(form: Form) -> _AtSteps:
+    limit = limit_param(form)
+    start_ns, end_ns = required_moment(form, "start"), required_moment(form, "end")
+    if end_ns < start_ns:
+        raise bad_parameter("end", "end timestamp must not be before start time")
+    step_ms = step_param(form, between_ns(start_ns, end_ns))
+    start_ms, end_ms, by_step = query_ms(start_ns), query_ms(end_ns), bool(form.first("stats"))
+    return _AtSteps(form.first("query"), limit, start_ms, end_ms, step_ms, by_step)
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A query: its text, its times (start, end, step in ms), what it is remembered by."""
 
@@ -117,10 +144,12 @@ async def _run(context: Context, request: Request, asked: Asked, evaluate: Evalu
     if asked.timeout_s < _TOO_SHORT_S:
         raise QueryTimeout("query timed out in query execution")
     runner = context.runner
-    cheap = runner.is_cheap(asked.key) or is_constant(asked.text, context.features)
+    was_cheap = runner.was_cheap(asked.key)
+    cheap = was_cheap or runner.is_cheap(asked.key) or is_constant(asked.text, context.features)
     if request.at_once and not cheap:
         raise MustWait("this takes a thread")
-    slot = runner.listed.begin(asked.text)
+    # What is over at once is none that a server dies of.
+    slot = NOT_LISTED if was_cheap else runner.listed.begin(asked.text)
     try:
         if cheap:
             ran = runner.run_inline(asked.key, evaluate, asked.timeout_s)

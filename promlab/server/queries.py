@@ -115,6 +115,10 @@ class QueryRunner:
             before, self.pool = self.pool, _threads(max(THREADS, self.max_concurrency))
             before.shutdown(wait=False)
 
+    def was_cheap(self, key: Key) -> bool:
+        """Whether this took too little time to be worth a thread when it last ran."""
+        return not self._waits and self._costs.was_cheap(key)
+
     def is_cheap(self, key: Key) -> bool:
         """Whether this is known, or likely, to take too little time to be worth a thread."""
         return not self._waits and self._costs.is_cheap(key)

@@ -35,6 +35,10 @@ class QueryCosts:
         """What it cost; None if it is not known."""
         return self._costs.get(key)
 
+    def was_cheap(self, key: Key) -> bool:
+        """Whether it is known to be over soon."""
+        return self._costs.get(key, CHEAP_S) < CHEAP_S
+
     def is_cheap(self, key: Key) -> bool:
         """Whether it is known, or likely, to be over soon."""
         known = self._costs.get(key)

@@ -28,6 +28,7 @@ _SAMPLES = 100_000  # of all series that are looked at
 _BACK_MS = 600_000
 _PATIENCE_S = 1.0
 _MOST_WINDOWS = 4
+_OF_SERIES = InstantVector, Matrix
 
 
 class ShortRangeHints:
@@ -59,7 +60,7 @@ class ShortRangeHints:
 
 def is_empty(value: Value) -> bool:
     """Whether a query gave nothing: a short range may be why."""
-    return isinstance(value, InstantVector | Matrix) and not value.labels.n
+    return isinstance(value, _OF_SERIES) and not value.labels.n
 
 
 def may_be_short(expr: Expr) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from promlab.errors import PromlabError
@@ -28,6 +28,7 @@ _HEADERS = "promlab.headers"
 _UNREADABLE = re.compile(r";|%(?![0-9A-Fa-f]{2})")
 _KEPT_LENGTH = 2000  # longest parameter whose decoded form is remembered
 
+T = TypeVar("T")
 Scope = dict[str, Any]
 Body = bytes | Iterator[bytes] | AsyncIterator[bytes]
 
@@ -45,12 +46,28 @@ class MustWait(PromlabError):
 
 
 class Form(dict[str, list[str]]):
-    """Parameters of a request: all values of each name, in their order; `firsts` has the first."""
+    """Parameters of a request: all values of each name, in their order; `firsts` has the first.
 
-    __slots__ = ("firsts",)
+    Those of requests that say the same are one form: never changed once it is read.
+    """
+
+    __slots__ = ("_made", "firsts")
 
     def __init__(self) -> None:
         self.firsts: dict[str, str] = {}
+        self._made: dict[Callable[[Form], Any], Any] = {}
+
+    @staticmethod
+    def read(encoded: bytes) -> Form:
+        """The form of a query string: the one that was read before, if it is not too long."""
+        return (_read if len(encoded) <= _KEPT_LENGTH else _read.__wrapped__)(encoded)
+
+    def once(self, make: Callable[[Form], T]) -> T:
+        """What this makes of the form, from the second time on what it made before."""
+        found: T | None = self._made.get(make)
+        if found is None:
+            found = self._made[make] = make(self)
+        return found
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a parameter."""
@@ -65,6 +82,13 @@ class Form(dict[str, list[str]]):
                     self[name].append(value)
                 else:
                     self[name], self.firsts[name] = [value], value
+
+
+@lru_cache(maxsize=1024)
+def _read(encoded: bytes) -> Form:
+    form = Form()
+    form.add(encoded)
+    return form
 
 
 @lru_cache(maxsize=4096)
@@ -160,14 +184,18 @@ class Request:
     async def form(self) -> Form:
         """Parameters: those of a form in the body come before those of the URL."""
         if self._form is None:
-            form = Form()
-            if self.method == "POST":
-                kind = self.header("content-type").partition(";")[0].strip().lower()
-                if kind == FORM:
-                    form.add(await self.body(MAX_FORM_BYTES))
-            form.add(self.scope["query_string"])
-            self._form = form
+            self._form = await self._read_form() if self.method == "POST" else self._of_url()
         return self._form
+
+    def _of_url(self) -> Form:
+        return Form.read(self.scope["query_string"])
+
+    async def _read_form(self) -> Form:
+        kind = self.header("content-type").partition(";")[0].strip().lower()
+        if kind != FORM:
+            return self._of_url()
+        body, url = await self.body(MAX_FORM_BYTES), self.scope["query_string"]
+        return Form.read(body + b"&" + url if url else body)
 
     async def param(self, name: str, default: str = "") -> str:
         """The first value of a parameter."""

@@ -8,6 +8,7 @@ or is odd in its first line, is for the parser.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from promlab.web.http import Scope
 
@@ -15,6 +16,7 @@ from promlab.web.http import Scope
 _FIRST_LINE = re.compile(rb"(GET|POST) (/(?!/)[!\"$&->@-~]*)(?:\?([!-\"$-~]*))? HTTP/1\.1")
 _KEPT = 8
 _LONGEST = 8 << 10
+_LONGEST_LINE = 2000  # that is remembered
 
 
 class KnownHeads:
@@ -41,14 +43,23 @@ class KnownHeads:
         known = self._known.get(data[line_end:head_end])
         if known is None or len(data) - head_end != known[1]:
             return None
-        first_line = _FIRST_LINE.fullmatch(data, 0, line_end)
-        if first_line is None:
-            return None
-        method, path, query = first_line.groups()
-        scope = known[0].copy()
-        scope["method"], scope["path"] = method.decode(), path.decode()
-        scope["raw_path"], scope["query_string"] = path, query or b""
-        return scope, data[head_end:]
+        line = data[:line_end]
+        asked = (_asked if line_end <= _LONGEST_LINE else _asked.__wrapped__)(line)
+        return None if asked is None else (known[0] | asked, data[head_end:])
+
+
+@lru_cache(maxsize=1024)
+def _asked(first_line: bytes) -> Scope | None:
+    """What a first line asks for, to be put into a scope; None if it is odd.
+
+    Kept: the panels of a dashboard ask for the same, of whoever looks at it.
+    """
+    found = _FIRST_LINE.fullmatch(first_line)
+    if found is None:
+        return None
+    method, path, query = found.groups()
+    asked = {"method": method.decode(), "path": path.decode()}
+    return asked | {"raw_path": path, "query_string": query or b""}
 
 
 def _ends(data: bytes) -> tuple[int, int]:
