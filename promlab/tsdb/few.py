@@ -15,9 +15,7 @@ from promlab.model.samples import SeriesBatch
 from promlab.model.storage import SelectHints
 from promlab.tsdb import few_kernels as k
 from promlab.tsdb.mapped import Mapped
-from promlab.tsdb.piece_kernels import alive
 from promlab.tsdb.selections import Selection
-from promlab.tsdb.tail_kernels import OK
 
 Longs = npt.NDArray[np.int64]
 _TRIES = 3
@@ -40,11 +38,8 @@ def read_few(
     for _ in range(_TRIES):
         view = mapped.all_chunks()
         n, times, samples, specials = read_from_head(
-            *mapped.places, view.indexes, view.counts, view.datas, view.sizes, view.group_chains,
-            view.ring_chains, view.chain_sizes, view.starts, plan.groups, plan.group_places_at,
-            plan.group_places, plan.slots, plan.rings, plan.ring_places, plan.loose, plan.owners,
-            plan.places_at, plan.sources, start_ms, end_ms, scratch,
-        )  # fmt: skip
+            mapped.packed_places, view.packed, plan.packed, start_ms, end_ms, scratch
+        )
         if not mapped.has_sealed_since(view):
             break
     else:
@@ -74,13 +69,8 @@ def all_alive(
     and where samples were being sealed meanwhile.
     """
     plan, view = mapped.index.plan(selection), mapped.all_chunks()
-    out = np.zeros(len(rows), np.int8)
-    state = alive(
-        *mapped.places, view.indexes, view.counts, view.group_chains, view.ring_chains,
-        view.chain_sizes, plan.owners, plan.loose, plan.places_at, plan.sources, rows, start_ms,
-        end_ms, ~np.zeros(len(plan.owners), np.int8), out,  # -1: not looked at
-    )  # fmt: skip
-    return bool(state == OK and np.logical_and.reduce(out))
+    found: int = k.all_live(mapped.packed_places, view.packed, plan.packed, rows, start_ms, end_ms)
+    return found == 1
 
 
 def _scratch() -> Longs:

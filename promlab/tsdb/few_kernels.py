@@ -14,7 +14,8 @@ import numpy as np
 from promlab.jit import kernel
 from promlab.tsdb.head_kernels import CAP, NEVER
 from promlab.tsdb.newest_kernels import newest_held, newest_of_series, newest_sealed
-from promlab.tsdb.piece_kernels import count_rows, find_pieces
+from promlab.tsdb.packed_kernels import in_head, in_plan, in_view
+from promlab.tsdb.piece_kernels import count_rows, find_pieces, lives
 from promlab.tsdb.select_kernels import SPECIAL, decode_series
 from promlab.tsdb.tail_kernels import NOTHING_HELD, OK, copy_tails
 from promlab.tsdb.time_kernels import source_times
@@ -32,47 +33,22 @@ _DECODED = 2 * PLACES + 7 * PIECES + 3 * ROWS + (PLACES + 1) + 2 * PLACES + ROWS
 SCRATCH = _OUT + _LOCATED + _DECODED
 
 
-@kernel(
-    "UniTuple(i8, 4)(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], i8[::1], u8[::1], u8[::1],"
-    " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8[::1], i8[::1], i8, i8, i8[::1])"
-)
-def read_few(
-    table_at: Any,
-    table_n: Any,
-    arena_at: Any,
-    arena_n: Any,
-    loose_at: Any,
-    loose_n: Any,
-    indexes: Any,
-    counts: Any,
-    datas: Any,
-    sizes: Any,
-    group_chains: Any,
-    ring_chains: Any,
-    chain_sizes: Any,
-    cuts: Any,
-    groups: Any,
-    group_places_at: Any,
-    group_places: Any,
-    slots: Any,
-    rings: Any,
-    ring_places: Any,
-    kinds: Any,
-    owners: Any,
-    places_at: Any,
-    sources: Any,
-    start: Any,
-    end: Any,
-    scratch: Any,
-) -> Any:
+@kernel("UniTuple(i8, 4)(i8[::1], i8[::1], i8[::1], i8, i8, i8[::1])")
+def read_few(head: Any, chunks: Any, plan: Any, start: Any, end: Any, scratch: Any) -> Any:
     """Samples in [start, end] of the series of a plan, those without any left out.
 
+    `head` has where the head's files are, `chunks` a view's arrays and `plan` a plan's (packed).
     Returns the numbers of series, times and values, and of values that may be no plain numbers.
     `scratch` then begins with the columns of a batch, one behind the other: offsets (one more
     than series), where each one's times are, rows of the plan, times, values. The number of
     series is OTHERWISE where somebody else has to read them.
     """
+    table_at, table_n, arena_at, arena_n, loose_at, loose_n = in_head(head)
+    counts, indexes, datas, sizes, group_chains, ring_chains, chain_sizes, cuts = in_view(chunks)
+    (
+        places_at, slots, sources, groups, group_places_at, group_places, rings, ring_places,
+        owners, kinds,
+    ) = in_plan(plan)  # fmt: skip
     otherwise = np.int64(OTHERWISE), np.int64(0), np.int64(0), np.int64(0)
     n, files = len(places_at) - 1, len(indexes)
     if len(slots) > PLACES or len(owners) > PLACES or n > PLACES or files > FILES:
@@ -160,41 +136,15 @@ def read_few(
     return kept, t_end, written, specials
 
 
-@kernel(
-    "UniTuple(i8, 4)(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], i8[::1], u8[::1], u8[::1],"
-    " i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8[::1], i8[::1], i8, i8, i8[::1])"
-)
-def newest_few(
-    table_at: Any,
-    table_n: Any,
-    arena_at: Any,
-    arena_n: Any,
-    loose_at: Any,
-    loose_n: Any,
-    indexes: Any,
-    counts: Any,
-    datas: Any,
-    sizes: Any,
-    group_chains: Any,
-    ring_chains: Any,
-    chain_sizes: Any,
-    cuts: Any,
-    groups: Any,
-    group_places_at: Any,
-    group_places: Any,
-    slots: Any,
-    rings: Any,
-    ring_places: Any,
-    kinds: Any,
-    owners: Any,
-    places_at: Any,
-    sources: Any,
-    start: Any,
-    end: Any,
-    scratch: Any,
-) -> Any:
+@kernel("UniTuple(i8, 4)(i8[::1], i8[::1], i8[::1], i8, i8, i8[::1])")
+def newest_few(head: Any, chunks: Any, plan: Any, start: Any, end: Any, scratch: Any) -> Any:
     """The same of the newest sample of each series alone; see newest_kernels."""
+    table_at, table_n, arena_at, arena_n, loose_at, loose_n = in_head(head)
+    counts, indexes, datas, sizes, group_chains, ring_chains, chain_sizes, cuts = in_view(chunks)
+    (
+        places_at, slots, sources, groups, group_places_at, group_places, rings, ring_places,
+        owners, kinds,
+    ) = in_plan(plan)  # fmt: skip
     otherwise = np.int64(OTHERWISE), np.int64(0), np.int64(0), np.int64(0)
     n, files = len(places_at) - 1, len(indexes)
     if len(slots) > PLACES or len(owners) > PLACES or n > PLACES or files > FILES:
@@ -246,3 +196,27 @@ def newest_few(
         scratch[3 * kept + 1 + i] = times[i]
         scratch[4 * kept + 1 + i] = values[i]
     return kept, kept, kept, specials
+
+
+@kernel("i8(i8[::1], i8[::1], i8[::1], i8[::1], i8, i8)")
+def all_live(head: Any, chunks: Any, plan: Any, rows: Any, start: Any, end: Any) -> Any:
+    """1 if all of the plan's series `rows` have samples in [start, end].
+
+    0 if not, -1 if a mapped file has grown beyond what is mapped.
+    """
+    table_at, table_n, arena_at, arena_n, loose_at, loose_n = in_head(head)
+    counts, indexes, _, _, group_chains, ring_chains, chain_sizes, _ = in_view(chunks)
+    places_at, _, sources, _, _, _, _, _, owners, kinds = in_plan(plan)
+    for k in range(len(rows)):
+        found = np.int64(0)
+        for p in range(places_at[rows[k]], places_at[rows[k] + 1]):
+            s = sources[p]
+            found = lives(
+                kinds[s], owners[s], table_at, table_n, arena_at, arena_n, loose_at, loose_n,
+                indexes, counts, group_chains, ring_chains, chain_sizes, start, end,
+            )  # fmt: skip
+            if found:
+                break
+        if found != 1:
+            return found
+    return np.int64(1)

@@ -22,6 +22,7 @@ from promlab.tsdb.exemplar_files import ExemplarFiles
 from promlab.tsdb.files import ReadableMap
 from promlab.tsdb.histogram_files import HistogramFiles
 from promlab.tsdb.index import SeriesIndex
+from promlab.tsdb.packed import pack
 
 Longs = npt.NDArray[np.int64]
 Addresses = npt.NDArray[np.uint64]
@@ -47,6 +48,7 @@ class ChunkView(NamedTuple):
     chain_sizes: Longs
     starts: Longs  # of each file the time from which it counts: before, blocks have it
     published: int  # what counted chunks when it was made: it has all of those
+    packed: Longs  # the arrays, as kernels for few series want them
 
 
 class Mapped:
@@ -96,11 +98,13 @@ class Mapped:
             self.head_is_sound = False
             self.rows = self.loose = self.table = ReadableMap.empty()
             self.places = NO_HEAD
+            self.packed_places = np.array(NO_HEAD, np.int64)
             return
         self.rows = ReadableMap(head / f"rows.{self.epoch}")
         self.loose = ReadableMap(head / f"loose.{self.epoch}")
         self.table = ReadableMap(head / f"groups.{self.epoch}")
         self.places = _places(self.table, self.rows, self.loose) if self.head_is_sound else NO_HEAD
+        self.packed_places = np.array(self.places, np.int64)
 
     def is_current(self) -> bool:
         """Whether no other writer has started since."""
@@ -160,7 +164,7 @@ class Mapped:
         if key != self._viewed or self._view is None:
             self._viewed, self._view = key, _view(found, cuts, published)
         else:
-            self._view = self._view._replace(starts=cuts, published=published)
+            self._view = _with_starts(self._view, cuts, published)
         return self._view
 
     def has_sealed_since(self, view: ChunkView) -> bool:
@@ -213,7 +217,7 @@ def _view(found: list[ChunkFile], starts: Longs, published: int) -> ChunkView:
         return np.array(values, np.uint64)
 
     sizes = [len(chain) for file in found for chain in (file.groups, file.rings)]
-    return ChunkView(
+    view = ChunkView(
         found,
         [(file.index, file.data) for file in found],
         np.array([file.count for file in found], np.int64),
@@ -225,4 +229,13 @@ def _view(found: list[ChunkFile], starts: Longs, published: int) -> ChunkView:
         np.array(sizes, np.int64),
         starts,
         published,
+        starts,
     )
+    return _with_starts(view, starts, published)
+
+
+def _with_starts(view: ChunkView, starts: Longs, published: int) -> ChunkView:
+    arrays = view.counts, view.indexes, view.datas, view.sizes
+    chains = view.group_chains, view.ring_chains, view.chain_sizes
+    packed = pack(*arrays, *chains, starts)
+    return view._replace(starts=starts, published=published, packed=packed)

@@ -121,6 +121,42 @@ def _held_between(
     return 0
 
 
+@kernel()
+def lives(
+    kind: Any, owner: Any, table_at: Any, table_n: Any, arena_at: Any, arena_n: Any, loose_at: Any,
+    loose_n: Any, indexes: Any, counts: Any, group_chains: Any, ring_chains: Any, chain_sizes: Any,
+    start: Any, end: Any,
+) -> Any:  # fmt: skip
+    """1 if a source has samples in [start, end], 0 if not, -1 if unreadable.
+
+    Lengths of -1 stand for head files that are lost.
+    """
+    held = np.int64(0)
+    if table_n >= 0:
+        table, arena = longs_at(table_at, table_n), longs_at(arena_at, max(0, arena_n))
+        loose = longs_at(loose_at, max(0, loose_n))
+        held = _held_between(kind, table, arena, arena_n, loose, loose_n, owner, start, end)
+    if held < 0:
+        return held
+    for f in range(len(indexes) - 1, -1, -1):
+        size = chain_sizes[2 * f + (kind & 1)]
+        if held or owner >= size:
+            continue
+        entry = longs_at(ring_chains[f] if kind else group_chains[f], size)[owner]
+        entries = longs_at(indexes[f], counts[f] * ENTRY_LONGS)
+        before = counts[f]
+        while 0 <= entry < before:
+            e = entry * ENTRY_LONGS
+            if entries[e + 2] < start and kind != LATE:
+                break
+            if entries[e + 1] <= end and entries[e + 2] >= start:
+                held = np.int64(1)
+                break
+            before = entry
+            entry = entries[e + 5] >> 32
+    return held
+
+
 @kernel(
     "i8(u8, i8, u8, i8, u8, i8, u8[::1], i8[::1], u8[::1], u8[::1], i8[::1], i8[::1], i8[::1],"
     " i8[::1], i8[::1], i8[::1], i8, i8, i1[::1], i1[::1])"
@@ -153,39 +189,18 @@ def alive(
     sample's value; lengths of -1 stand for head files that are lost. Returns OK, or REMAP if a
     mapped file has grown beyond what is mapped.
     """
-    table = longs_at(table_at, max(0, table_n))
-    arena = longs_at(arena_at, max(0, arena_n))
-    loose = longs_at(loose_at, max(0, loose_n))
     for k in range(len(rows)):
         out[k] = 0
         for p in range(places_at[rows[k]], places_at[rows[k] + 1]):
             s = sources[p]
             if known[s] < 0:
-                held = np.int64(0)
-                if table_n >= 0:
-                    held = _held_between(
-                        is_loose[s], table, arena, arena_n, loose, loose_n, owners[s], start, end
-                    )
-                if held < 0:
+                found = lives(
+                    is_loose[s], owners[s], table_at, table_n, arena_at, arena_n, loose_at,
+                    loose_n, indexes, counts, group_chains, ring_chains, chain_sizes, start, end,
+                )  # fmt: skip
+                if found < 0:
                     return REMAP
-                known[s] = held
-                for f in range(len(indexes) - 1, -1, -1):
-                    size = chain_sizes[2 * f + (is_loose[s] & 1)]
-                    if known[s] or owners[s] >= size:
-                        continue
-                    address = ring_chains[f] if is_loose[s] else group_chains[f]
-                    entry = longs_at(address, size)[owners[s]]
-                    entries = longs_at(indexes[f], counts[f] * ENTRY_LONGS)
-                    before = counts[f]
-                    while 0 <= entry < before:
-                        e = entry * ENTRY_LONGS
-                        if entries[e + 2] < start and is_loose[s] != LATE:
-                            break
-                        if entries[e + 1] <= end and entries[e + 2] >= start:
-                            known[s] = 1
-                            break
-                        before = entry
-                        entry = entries[e + 5] >> 32
+                known[s] = found
             if known[s] == 1:
                 out[k] = 1
                 break

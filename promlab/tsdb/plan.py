@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from promlab.tsdb.packed import pack
+
 Longs = npt.NDArray[np.int64]
 GROUP, RING, LATE = 0, 1, 3  # as in select_kernels
 RING_PLACE, LATE_PLACE = -1, -2  # instead of a group's number
@@ -30,6 +32,7 @@ class Plan(NamedTuple):
     ring_places: Longs  # place of each ring
     owners: Longs  # group or ring number of each source
     loose: Longs  # GROUP, RING or LATE of each source
+    packed: Longs  # all these arrays, as kernels for few series want them
 
 
 def make_plan(series: Longs, of_series: Longs, group: Longs, slot: Longs, records: int) -> Plan:
@@ -49,16 +52,16 @@ def make_plan(series: Longs, of_series: Longs, group: Longs, slot: Longs, record
     sizes = np.bincount(inverse, minlength=len(groups))
     rings = slots[ring_places]
     kinds = np.where(groups_of[ring_places] == LATE_PLACE, LATE, RING)
-    return Plan(
-        records=records,
-        places_at=places_at,
-        slots=slots,
-        sources=sources,
-        groups=groups.astype(np.int64),
-        group_places_at=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        group_places=in_group[order],
-        rings=rings,
-        ring_places=ring_places,
-        owners=np.concatenate([groups, rings]).astype(np.int64),
-        loose=np.concatenate([np.full(len(groups), GROUP, np.int64), kinds.astype(np.int64)]),
+    arrays = (
+        places_at,
+        slots,
+        sources,
+        groups.astype(np.int64),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        in_group[order],
+        rings,
+        ring_places,
+        np.concatenate([groups, rings]).astype(np.int64),
+        np.concatenate([np.full(len(groups), GROUP, np.int64), kinds.astype(np.int64)]),
     )
+    return Plan(records, *arrays, pack(*arrays))

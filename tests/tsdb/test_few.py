@@ -18,7 +18,6 @@ from tsdb_model import ALWAYS, as_dict, match, table
 from promlab.model.histograms import HistogramColumn
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import NO_EXTRAS, NO_HINTS, SampleExtras, SelectHints
-from promlab.tsdb import few as few_module
 from promlab.tsdb import few_kernels
 from promlab.tsdb import reader as reader_module
 from promlab.tsdb.data import DataReader
@@ -27,7 +26,6 @@ from promlab.tsdb.head import Head
 from promlab.tsdb.head_kernels import CAP
 from promlab.tsdb.open import open as open_reader
 from promlab.tsdb.options import HeadOptions
-from promlab.tsdb.tail_kernels import REMAP
 
 FOREVER = HeadOptions(sync="never", chunk_file_bytes=20_000)
 
@@ -127,7 +125,7 @@ def test_histograms_and_start_times_are_gathered(tmp_path: Path) -> None:
     [
         (few_kernels, "read_few"),
         (few_kernels, "newest_few"),
-        (few_module, "alive"),
+        (few_kernels, "all_live"),
         (reader_module, "alive"),
     ],
 )
@@ -152,9 +150,9 @@ def test_samples_that_are_sealed_before_a_kernel_looks(
         os.utime(tmp_path, (1, 1))  # nothing came or went there a moment ago
         assert few(reader) is not None
         if home is reader_module:  # let the shorter way say nothing
-            monkeypatch.setattr(few_module, "alive", lambda *_: REMAP)
+            monkeypatch.setattr(few_kernels, "all_live", lambda *_: -1)
         monkeypatch.setattr(home, name, amid_sealing)
-        if name == "alive":
+        if name in ("alive", "all_live"):
             assert reader.label_values("n", [], sealed + 1, until) == ["0"]
             assert reader.series([], sealed + 1, until).n == 1
         else:
