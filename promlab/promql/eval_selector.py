@@ -108,7 +108,7 @@ def _sole_values(ctx: QueryContext, batch: SeriesBatch, *, timestamps: bool) -> 
     ctx.hold(n)
     present = _ONES[:n] if n <= len(_ONES) else np.ones((n, 1), np.bool_)
     values = batch.t_ms[batch.times_at] / 1000.0 if timestamps else batch.values
-    if has_stale(batch):
+    if batch.markers and has_stale(batch):
         stale = is_stale(batch.values)
         present, values = ~stale[:, None], np.where(stale, 0.0, values)
     vector = Vector(batch.labels, values[:, None], present)

@@ -83,11 +83,11 @@ class QueryResult(NamedTuple):
     def points(self) -> int:
         """How many values there are to print, at most."""
         match self.value:
+            case InstantVector() as vector:
+                return vector.labels.n
             case Matrix() as matrix:
                 return matrix.values.size
             case RawMatrix() as raw:
                 return raw.batch.sample_count
-            case InstantVector() as vector:
-                return vector.labels.n
             case _:
                 return 1

@@ -73,7 +73,7 @@ class App:
             if barred is not None:
                 response = barred
             elif route is not None and response is None:
-                response = await self._answer(route, request)
+                response = self._unanswered(route) or await route.handler(context, request)
         except ClientGone:
             return 0, 0
         except Exception as error:
@@ -103,7 +103,8 @@ class App:
         if route is None or refusal is not None or route.name not in AT_ONCE:
             return None
         try:
-            response = _without_waiting(self._answer(route, request))
+            response = self._unanswered(route)
+            response = response or _without_waiting(route.handler(context, request))
         except MustWait:
             return None
         except Exception as error:
@@ -119,7 +120,8 @@ class App:
         response.afterwards = request.do_what_is_left
         return response
 
-    async def _answer(self, route: Route, request: Request) -> Response:
+    def _unanswered(self, route: Route) -> Response | None:
+        """What a request gets that nothing is to handle here, or not yet. Raises ApiError."""
         context = self._context
         if route.waits and not context.is_ready and not self._early(route):
             return envelope.unavailable(stopping=context.stopping)
@@ -127,7 +129,7 @@ class App:
             raise envelope.ApiError("execution", "unavailable with Prometheus Agent")
         if context.settings.agent and route.reads:
             return text("unsupported operation with WAL-only storage\n", 500)
-        return await route.handler(context, request)
+        return None
 
     def _early(self, route: Route) -> bool:
         """Whether a request is answered although the log is still being read."""

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import chain
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -135,15 +136,15 @@ def _with_commas(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _vector(value: InstantVector, label_text: LabelText) -> Iterable[bytes]:
-    from promlab.server.json_kernels import print_vector
-
     if not value.labels.n:
         return ()  # as most alerts have it
     pieces, step = label_text.pieces(value.labels), _step(value.t_ms)
     values = np.ascontiguousarray(value.values)
     more = _SERIES_BYTES + _SAMPLE_BYTES + _TIME_BYTES
     if value.histograms is None:
-        return _chunks(pieces, more, partial(print_vector, *pieces.columns, step, values))
+        return _chunks(
+            pieces, more, partial(_kernels().print_vector, *pieces.columns, step, values)
+        )
     from promlab.server.json_histogram_kernels import print_mixed_vector
 
     printed = _Histograms.of(value.histograms)
@@ -160,15 +161,15 @@ def _step(t_ms: int) -> npt.NDArray[np.uint8]:
 def _matrix(value: Matrix, label_text: LabelText) -> Iterable[bytes]:
     if value.histograms is not None:
         return _mixed_series(as_batch(value), label_text)
-    from promlab.server.json_kernels import print_matrix
-
     pieces = label_text.pieces(value.labels)
     steps, step_offsets = _steps(value.t_ms.tobytes())
     values, present = value.values, value.present
     more: int | npt.NDArray[np.int64] = len(steps) + present.shape[1] * _SAMPLE_BYTES
     if pieces.total + (_SERIES_BYTES + more) * len(present) > _CHUNK_BYTES:
         more = np.count_nonzero(present, axis=1) * (_SAMPLE_BYTES + _TIME_BYTES)
-    print_rows = partial(print_matrix, *pieces.columns, steps, step_offsets, values, present)
+    print_rows = partial(
+        _kernels().print_matrix, *pieces.columns, steps, step_offsets, values, present
+    )
     return _chunks(pieces, _SERIES_BYTES + more, print_rows)
 
 
@@ -198,6 +199,14 @@ def _mixed_series(batch: SeriesBatch, label_text: LabelText) -> Iterable[bytes]:
     times, values = np.ascontiguousarray(batch.t_ms), np.ascontiguousarray(batch.values)
     columns = batch.offsets, batch.times_at, times, values, *printed
     return _chunks(pieces, more, partial(print_mixed_series, *pieces.columns, *columns))
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> ModuleType:
+    """Loaded when the first answer is printed: to import it by name costs a small one its time."""
+    from promlab.server import json_kernels
+
+    return json_kernels
 
 
 _PRINTERS: dict[type, Callable[[Any, LabelText], Iterable[bytes]]] = {

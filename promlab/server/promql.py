@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from promlab.errors import PromQLSyntaxError
 from promlab.model.matchers import Matcher
 from promlab.promql.ast import Expr, Subquery, VectorSelector
-from promlab.server.envelope import bad_parameter
+from promlab.server.envelope import ApiError, bad_parameter
 
 if TYPE_CHECKING:
     from promlab.server.queries import QueryEngine
@@ -22,21 +21,26 @@ def parse_query(text: str, features: frozenset[str] = frozenset()) -> Expr:
     """The tree of a query. Raises ApiError."""
     from promlab.promql.parser import parse
 
-    return _tree(text, lambda: parse(text, features))
+    if not text:
+        raise _nothing_asked()
+    try:
+        return parse(text, features)
+    except PromQLSyntaxError as error:
+        raise bad_parameter("query", error) from None
 
 
 def planned_query(text: str, engine: QueryEngine) -> Expr:
     """The tree of a query that an engine is going to evaluate. Raises ApiError."""
-    return _tree(text, lambda: engine.plan(text).expr)
-
-
-def _tree(text: str, parsed: Callable[[], Expr]) -> Expr:
     if not text:
-        raise bad_parameter("query", "unknown position: parse error: no expression found in input")
+        raise _nothing_asked()
     try:
-        return parsed()
+        return engine.plan(text).expr
     except PromQLSyntaxError as error:
         raise bad_parameter("query", error) from None
+
+
+def _nothing_asked() -> ApiError:
+    return bad_parameter("query", "unknown position: parse error: no expression found in input")
 
 
 def parse_matchers(text: str, parameter: str) -> list[Matcher]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from promlab.server import (
     api_admin,
@@ -33,7 +34,7 @@ from promlab.server.api_write import WriteReceiver
 from promlab.server.context import Context
 from promlab.web.http import Request, Response
 
-Handler = Callable[[Context, Request], Awaitable[Response]]
+Handler = Callable[[Context, Request], Coroutine[Any, Any, Response]]
 Methods = frozenset[str]
 
 GET = frozenset({"GET"})

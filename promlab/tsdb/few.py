@@ -7,14 +7,16 @@ plain numbers, or more than fits that memory, is left to `locating` and `decodin
 from __future__ import annotations
 
 import threading
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
+from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import SelectHints
 from promlab.tsdb import few_kernels as k
-from promlab.tsdb.mapped import Mapped
+from promlab.tsdb.mapped import ChunkView, Mapped
 from promlab.tsdb.selections import Selection
 
 Longs = npt.NDArray[np.int64]
@@ -33,22 +35,57 @@ def read_few(
     assert labels is not None
     if labels.n > k.PLACES:
         return None
-    plan, scratch = mapped.index.plan(selection), _scratch()
-    read_from_head = k.newest_few if hints.newest else k.read_few
+    read_from_head = _newest if hints.newest else _all
     for _ in range(_TRIES):
         view = mapped.all_chunks()
-        n, times, samples, specials = read_from_head(
-            mapped.packed_places, view.packed, plan.packed, start_ms, end_ms, scratch
-        )
+        found = read_from_head(mapped, selection, labels, view, start_ms, end_ms)
         if not mapped.has_sealed_since(view):
             break
     else:
         return None
-    if n < 0 or samples > hints.max_samples > 0:
+    if found is None or len(found.values) > hints.max_samples > 0:
         return None
     # Looked up after the samples were: none of them can lack its start time.
     mapped.refresh_series()
-    if mapped.index.starts(selection) is not None:
+    return found if mapped.index.starts(selection) is None else None
+
+
+def _newest(
+    mapped: Mapped,
+    selection: Selection,
+    labels: LabelTable,
+    view: ChunkView,
+    start_ms: int,
+    end_ms: int,
+) -> SeriesBatch | None:
+    """The newest sample of each series."""
+    plan, scratch = mapped.index.plan(selection), _scratch()
+    t_ms, values = np.empty(labels.n, np.int64), np.empty(labels.n)
+    n, specials = k.newest_few(
+        mapped.packed_places, view.packed, plan.packed, start_ms, end_ms, t_ms, values, scratch
+    )
+    if n < 0:
+        return None
+    if n < labels.n:
+        labels, t_ms, values = labels.take(scratch[:n].copy()), t_ms[:n], values[:n]
+    offsets = _counted(n + 1)
+    return SeriesBatch(labels, offsets, _counted(n), t_ms, values, None, None, specials > 0)
+
+
+def _all(
+    mapped: Mapped,
+    selection: Selection,
+    labels: LabelTable,
+    view: ChunkView,
+    start_ms: int,
+    end_ms: int,
+) -> SeriesBatch | None:
+    """All samples of each series."""
+    plan, scratch = mapped.index.plan(selection), _scratch()
+    n, times, samples, specials = k.read_few(
+        mapped.packed_places, view.packed, plan.packed, start_ms, end_ms, scratch
+    )
+    if n < 0:
         return None
     rows_at, t_at = 2 * n + 1, 3 * n + 1
     values_at = t_at + times
@@ -71,6 +108,12 @@ def all_alive(
     plan, view = mapped.index.plan(selection), mapped.all_chunks()
     found: int = k.all_live(mapped.packed_places, view.packed, plan.packed, rows, start_ms, end_ms)
     return found == 1
+
+
+@cache  # as many as there may be series
+def _counted(n: int) -> Longs:
+    """0, 1, 2, … of n series with a sample each. Batches are never written to."""
+    return np.arange(n)
 
 
 def _scratch() -> Longs:

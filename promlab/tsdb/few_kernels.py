@@ -136,16 +136,22 @@ def read_few(head: Any, chunks: Any, plan: Any, start: Any, end: Any, scratch: A
     return kept, t_end, written, specials
 
 
-@kernel("UniTuple(i8, 4)(i8[::1], i8[::1], i8[::1], i8, i8, i8[::1])")
-def newest_few(head: Any, chunks: Any, plan: Any, start: Any, end: Any, scratch: Any) -> Any:
-    """The same of the newest sample of each series alone; see newest_kernels."""
+@kernel("UniTuple(i8, 2)(i8[::1], i8[::1], i8[::1], i8, i8, i8[::1], f8[::1], i8[::1])")
+def newest_few(
+    head: Any, chunks: Any, plan: Any, start: Any, end: Any, t_out: Any, v_out: Any, scratch: Any
+) -> Any:
+    """The newest sample in [start, end] of each series of a plan; see newest_kernels.
+
+    Returns the number of series, and of values that may be no plain numbers. Times and values
+    go to `t_out` and `v_out`, which have room for all, rows of the plan to `scratch`.
+    """
     table_at, table_n, arena_at, arena_n, loose_at, loose_n = in_head(head)
     counts, indexes, datas, sizes, group_chains, ring_chains, chain_sizes, cuts = in_view(chunks)
     (
         places_at, slots, sources, groups, group_places_at, group_places, rings, ring_places,
         owners, kinds,
     ) = in_plan(plan)  # fmt: skip
-    otherwise = np.int64(OTHERWISE), np.int64(0), np.int64(0), np.int64(0)
+    otherwise = np.int64(OTHERWISE), np.int64(0)
     n, files = len(places_at) - 1, len(indexes)
     if len(slots) > PLACES or len(owners) > PLACES or n > PLACES or files > FILES:
         return otherwise
@@ -157,9 +163,7 @@ def newest_few(head: Any, chunks: Any, plan: Any, start: Any, end: Any, scratch:
     pieces_at, at = scratch[at : at + len(owners) + 1], at + PLACES + 1
     file, at = scratch[at : at + PIECES], at + PIECES
     entry, at = scratch[at : at + PIECES], at + PIECES
-    rows, at = scratch[at : at + n], at + PLACES
-    times, at = scratch[at : at + n], at + PLACES
-    values = scratch[at : at + n]
+    values = v_out.view(np.int64)
     firsts[:] = NOTHING_HELD
     t_ms[:] = NEVER
     if table_n >= 0:  # else the head's files are lost
@@ -183,19 +187,13 @@ def newest_few(head: Any, chunks: Any, plan: Any, start: Any, end: Any, scratch:
     )  # fmt: skip
     if state != OK:
         return otherwise
-    kept, histograms = newest_of_series(places_at, t_ms, bits, rows, times, values)
+    kept, histograms = newest_of_series(places_at, t_ms, bits, scratch, t_out, values)
     if histograms > 0:
         return otherwise
-    scratch[kept] = kept
     specials = np.int64(0)
     for i in range(kept):
         specials += (values[i] & SPECIAL) == SPECIAL
-        scratch[i] = i
-        scratch[kept + 1 + i] = i
-        scratch[2 * kept + 1 + i] = rows[i]
-        scratch[3 * kept + 1 + i] = times[i]
-        scratch[4 * kept + 1 + i] = values[i]
-    return kept, kept, kept, specials
+    return kept, specials
 
 
 @kernel("i8(i8[::1], i8[::1], i8[::1], i8[::1], i8, i8)")

@@ -263,7 +263,8 @@ class LimitedProtocol(HttpToolsProtocol):
         answer = self._limits.at_once
         if found is None or answer is None or not self._is_free():
             return False
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
         response = answer(*found)
         if response is None:
             self._in_turn = True  # not asked once more
