@@ -60,6 +60,17 @@ def test_what_takes_much_of_the_cpu_goes_to_a_thread(clocks: Clocks) -> None:
     runner.pool.shutdown()
 
 
+def test_only_what_has_run_was_cheap(clocks: Clocks) -> None:
+    runner = QueryRunner(1)
+    assert not runner.was_cheap(Q)
+    run(runner, clocks, 0.0001, 0.0001)
+    assert runner.was_cheap(Q)
+    assert not runner.was_cheap(("other", 0))
+    runner.wait_in_threads()
+    assert not runner.was_cheap(Q)
+    runner.pool.shutdown()
+
+
 LITTLE, MUCH = CHEAP_S / 10, CHEAP_S * 10
 
 

@@ -21,7 +21,7 @@ from promlab.model.storage import NO_EXTRAS, NO_HINTS, SampleExtras, SelectHints
 from promlab.tsdb import few_kernels
 from promlab.tsdb import reader as reader_module
 from promlab.tsdb.data import DataReader
-from promlab.tsdb.few import read_few
+from promlab.tsdb.few import all_alive, read_few
 from promlab.tsdb.head import Head
 from promlab.tsdb.head_kernels import CAP
 from promlab.tsdb.open import open as open_reader
@@ -160,6 +160,26 @@ def test_samples_that_are_sealed_before_a_kernel_looks(
             first = until if name == "newest_few" else 1_000
             assert found.t_ms.tolist() == list(range(first, until + 1, 1_000))
     assert calls
+
+
+@pytest.mark.parametrize("start", [0, 20_000, 39_000, 41_000, 52_000, 60_000, 10**9])
+def test_all_alive_as_one_by_one(tmp_path: Path, start: int) -> None:
+    writing = Writing(tmp_path, child=True)
+    writing.scrape(1, 50)
+    writing.loose(range(1_000, 51_000, 300))
+    writing.loose(range(700, 40_000, 700))  # late ones
+    writing.head.commit()
+    with open_reader(tmp_path) as reader:
+        for end in (start, start + 500, start + 10**6):
+            reader.select([], start, end)
+            mapped = reader._fresh()
+            selection = mapped.index.select([])
+            one_by_one = reader._looker(mapped, mapped.index.plan(selection), start, end)
+            rows = np.arange(len(selection.series))
+            seen = one_by_one(rows)
+            for some in (rows, rows[seen], rows[~seen], *rows.reshape(-1, 1)):
+                assert all_alive(mapped, selection, some, start, end) == seen[some].all()
+    writing.head.close()
 
 
 def test_values_of_labels(tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ def test_what_is_known_is_read() -> None:
         "raw_path": b"/api/v1/query",
         "query_string": b"query=1&time=5",
     }
+    again = heads()
+    again.learn(b"GET / HTTP/1.1\r\n" + HEAD, SCOPE | {"client": ("other", 1)}, 0)
+    other = again.request(b"GET /api/v1/query?query=1&time=5 HTTP/1.1\r\n" + HEAD)
+    assert other == (scope | {"client": ("other", 1)}, b"")  # of this connection
     posted = heads().request(b"POST /a HTTP/1.1\r\n" + POSTED + b"c=\n")
     assert posted is not None
     assert (posted[0]["method"], posted[0]["query_string"], posted[1]) == ("POST", b"", b"c=\n")
