@@ -10,12 +10,24 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 ENV = "PROMLAB_LIFELINE"
 _GRACE_S = 10.0
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module, with this interpreter.
+
+    Files in the folder that the user happens to be in are not taken for modules: with a
+    `numpy.py` of theirs nothing would start. It is different where promlab itself is there.
+    """
+    at_home = Path.cwd() == Path(__file__).parent.parent
+    return [sys.executable, *([] if at_home else ["-P"]), "-m", module, *arguments]
 
 
 def spawn(command: Sequence[str], *, detach: bool = False, **options: Any) -> subprocess.Popen[Any]:

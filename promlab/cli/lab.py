@@ -14,6 +14,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from promlab import lifeline
 from promlab.errors import AddressInUse, ServerError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         vega.prepare()
         lab.ready()
         print("The lab's server is ready.", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "jupyterlab", *([args.notebook] if args.notebook else [])]
+        command = lifeline.python("jupyterlab", *([args.notebook] if args.notebook else []))
         if args.no_browser:
             command.append("--no-browser")
         if sys.platform == "linux" and os.geteuid() == 0:

@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from promlab import lifeline
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
@@ -23,7 +25,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compile what is not in the cache yet; a minute or two the first time."""
-    from promlab import lifeline
     from promlab.jit import store
 
     lifeline.watch()
@@ -64,4 +65,4 @@ def _compile(modules: Sequence[str], args: argparse.Namespace) -> None:
 def _command(args: argparse.Namespace, modules: Sequence[str]) -> list[str]:
     """The same command for some modules, without a word."""
     flags = ["--portable"] * args.portable
-    return [sys.executable, "-m", "promlab", "warmup", "--quiet", *flags, *modules]
+    return lifeline.python("promlab", "warmup", "--quiet", *flags, *modules)

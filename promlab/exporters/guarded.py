@@ -60,7 +60,7 @@ class ThreadGuard:
         """
         with self._lock:
             context = self._refreshed()
-            tls = self._guard.config.tls_server_config
+            tls = self._guard.tls
         if context is None or tls is None:
             return connection
         connection.settimeout(_HANDSHAKE_S)
@@ -83,7 +83,7 @@ class ThreadGuard:
 
     def headers(self) -> Mapping[str, str]:
         """What every answer carries."""
-        return self._guard.config.http_server_config.headers
+        return self._guard.header_texts
 
     def _refreshed(self) -> ssl.SSLContext | None:
         self._guard.refresh()
@@ -101,5 +101,5 @@ class ThreadGuard:
         return self._guard.changes, *self._guard.file_stamps()
 
     def _make_context(self) -> ssl.SSLContext | None:
-        tls = self._guard.config.tls_server_config
+        tls = self._guard.tls
         return None if tls is None else server_context(tls, self._path)

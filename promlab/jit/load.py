@@ -82,7 +82,7 @@ def _build(*modules: str) -> None:
     if not missing:
         return
     log.info("compiling kernels, once: %s", ", ".join(missing))
-    command = [sys.executable, "-m", "promlab", "warmup", "--quiet", *missing]
+    command = lifeline.python("promlab", "warmup", "--quiet", *missing)
     process = lifeline.spawn(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     _, said = process.communicate()
     lifeline.release(process)

@@ -11,7 +11,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ class Child:
         self.arguments, self.detached = tuple(arguments), detach
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._log_path = log_path if detach else None
-        command = [sys.executable, "-m", module, *arguments]
+        command = lifeline.python(module, *arguments)
         if self._log_path is not None:
             # A pipe would break under a process that outlives us: it writes to a file.
             with open(self._log_path, "ab") as log:

@@ -52,7 +52,7 @@ async def serve(settings: Settings) -> None:
     for listener in listeners:
         address = address_of(listener)
         log.info("Listening on", extra=facts(address=address))
-        scheme = "http" if guard.config.tls_server_config is None else "https"
+        scheme = "http" if guard.tls is None else "https"
         sys.stderr.write(f"listening on {scheme}://{address}{settings.route_prefix}\n")
     sys.stderr.flush()
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from promlab.config.discovery_sections import MECHANISMS
-from promlab.config.mechanisms import AVAILABLE
 from promlab.promql.checks import EXTENDED_RANGES, FILL_MODIFIERS
 from promlab.promql.registry import AGGREGATIONS, EXPERIMENTAL_FUNCTIONS, FUNCTIONS
 from promlab.server.api_search import FEATURE as SEARCH
@@ -36,6 +34,8 @@ async def features(context: Context, _request: Request) -> Response:
 
 def known_features(settings: Settings) -> dict[str, Category]:
     """Whether each feature is there and on."""
+    from promlab.config.discovery_sections import MECHANISMS
+    from promlab.config.mechanisms import AVAILABLE
     from promlab.templating.prometheus import FUNCTION_NAMES
 
     given = frozenset(settings.features)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from isal import isal_zlib
 
-from promlab.config import Config
 from promlab.model.storage import AppendOutcome, SampleExtras
 from promlab.model.wire import BadMessage
 from promlab.server.context import Context
@@ -25,6 +24,7 @@ from promlab.web.http import Request, Response, text
 from promlab.web.log import facts
 
 if TYPE_CHECKING:
+    from promlab.config import Config
     from promlab.remote.otlp.cumulative import RunningSums
 
 log = logging.getLogger(__name__)

@@ -5,14 +5,10 @@ The process that scrapes knows; these ask it, and shape its answer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import yaml
 
-from promlab.config.config import Config
-from promlab.config.relabelling import relabel
-from promlab.config.scrape import ScrapeConfig
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.server.context import Context
@@ -20,6 +16,10 @@ from promlab.server.envelope import ApiError, bad_parameter, success
 from promlab.server.params import number_param
 from promlab.server.promql import parse_matchers
 from promlab.web.http import Request, Response
+
+if TYPE_CHECKING:
+    from promlab.config.config import Config
+    from promlab.config.scrape import ScrapeConfig
 
 
 async def targets(context: Context, request: Request) -> Response:
@@ -55,6 +55,8 @@ def _job(config: Config, name: str) -> ScrapeConfig:
 
 async def scrape_pool_config(context: Context, request: Request) -> Response:
     """The configuration of one scrape pool; secrets are not shown."""
+    import yaml
+
     pool = await request.param("scrapePool")
     if not pool:
         raise ApiError("bad_data", "scrapePool parameter is required")
@@ -64,6 +66,8 @@ async def scrape_pool_config(context: Context, request: Request) -> Response:
 
 async def relabel_steps(context: Context, request: Request) -> Response:
     """What each relabelling rule of a pool makes of some labels."""
+    from promlab.config.relabelling import relabel
+
     pool = await request.param("scrapePool")
     if not pool:
         raise ApiError("bad_data", "no scrapePool parameter provided")

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from promlab.config import Config
 from promlab.errors import NotReady
 from promlab.model.storage import Querier, QueryScope
 from promlab.promql.memo import TableMemo
@@ -25,6 +24,7 @@ from promlab.server.tracing import Tracing
 from promlab.web.guard import Guard
 
 if TYPE_CHECKING:
+    from promlab.config import Config
     from promlab.remote.sender import RemoteWrite
     from promlab.server.rules import Rules
     from promlab.server.sources import QuerySources

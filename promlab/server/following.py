@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from promlab.config import Config
 from promlab.errors import NotReady, PromlabError, ServerError
 from promlab.server.channel import ChannelClient
-from promlab.server.checked_config import load_settled
 from promlab.server.settings import Settings
 from promlab.web.log import facts
+
+if TYPE_CHECKING:
+    from promlab.config import Config
 
 log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
-Listener = Callable[[Config], Awaitable[None]]
+Listener = Callable[["Config"], Awaitable[None]]
 
 
 class Following:
@@ -74,7 +76,7 @@ class Following:
             # Noted first: one that can't be applied is not tried again each second.
             self._version = answer["version"]
             try:
-                config = await asyncio.to_thread(load_settled, answer["text"], self._settings)
+                config = await asyncio.to_thread(_settled, answer["text"], self._settings)
                 await self._take_over(config)
             except (NotReady, ServerError):
                 self._version = ""  # The writer went meanwhile: once more, then.
@@ -96,3 +98,10 @@ class Following:
                 log.error("Applying the configuration failed", extra=facts(err=str(error)))
                 self._looked.set()
             await asyncio.sleep(_LOOK_S)
+
+
+def _settled(text: str, settings: Settings) -> Config:
+    # Loaded when the server is ready, which it need not be for.
+    from promlab.server.checked_config import load_settled
+
+    return load_settled(text, settings)

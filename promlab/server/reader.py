@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promlab import __version__
-from promlab.config import Config
 from promlab.errors import NotReady, ServerError, StorageError
 from promlab.server import process
 from promlab.server.app import App
@@ -35,6 +34,7 @@ from promlab.web.serving import GuardedServer
 from promlab.web.sockets import is_loopback
 
 if TYPE_CHECKING:
+    from promlab.config import Config
     from promlab.promql.options import EngineOptions
 
 log = logging.getLogger(__name__)
@@ -144,6 +144,7 @@ async def _become_ready(context: Context) -> None:
     context.following.listeners.append(lambda config: _send_on(context, config))
     context.following.listeners.append(context.tracing.apply)
     context.following.start()
+    await context.following.settled()
     # What is loaded by now stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()

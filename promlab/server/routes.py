@@ -18,7 +18,6 @@ from promlab.server import (
     api_labels,
     api_notifications,
     api_parse,
-    api_pprof,
     api_query,
     api_read,
     api_rules,
@@ -123,6 +122,19 @@ class Route:
         return waiting and self.name not in EARLY
 
 
+async def _to_pprof(context: Context, request: Request) -> Response:
+    # Loaded when somebody wants it: it takes as long as all that queries need.
+    from promlab.server import api_pprof
+
+    return await api_pprof.to_index(context, request)
+
+
+async def _pprof(context: Context, request: Request) -> Response:
+    from promlab.server import api_pprof
+
+    return await api_pprof.pprof(context, request)
+
+
 _QUERIES: dict[str, tuple[Handler, Methods]] = {
     "query": (api_query.query, FORM),
     "query_range": (api_query.query_range, FORM),
@@ -181,8 +193,8 @@ _OTHER: dict[str, tuple[Handler, Methods]] = {
     "/version": (api_status.version, GET),
     "/federate": (api_federate.federate, GET),
     "/consoles/{path*}": (api_consoles.console, GET),
-    "/debug/pprof": (api_pprof.to_index, FORM),
-    "/debug/pprof/{name*}": (api_pprof.pprof, FORM),
+    "/debug/pprof": (_to_pprof, FORM),
+    "/debug/pprof/{name*}": (_pprof, FORM),
     "/debug/{path*}": (pages.missing, FORM),
     "/static/{path*}": (pages.missing, GET),
     "/favicon.ico": (pages.missing, GET),

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from promlab.model.quantiles import Window
-from promlab.rules.alerting import EXPANSIONS
 from promlab.server.text_metrics import SHARES, MetricText
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ _SENDER: dict[str, tuple[str, str, Callable[[SenderStats], float]]] = {
 
 def rule_metrics(rules: Rules) -> bytes:
     """The part of /metrics about rules and alerts."""
+    from promlab.rules.alerting import EXPANSIONS
+
     out = MetricText()
     groups = {f"{group.file};{group.name}": group for group in rules.manager.groups()}
     for name, (kind, text, value) in _GROUP.items():

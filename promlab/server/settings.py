@@ -75,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str = "logfmt"
     flags: dict[str, str] = {}
     channel_path: str = ""  # where the writer listens
+    rules_checked: bool = False  # rule files were found to be valid a moment ago
     started_ms: int = 0
 
 

@@ -9,7 +9,6 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from promlab import __version__
-from promlab.config import Config
 from promlab.model.labels import Symbols
 from promlab.model.storage import Querier, QueryScope
 from promlab.server import process
@@ -17,6 +16,7 @@ from promlab.server.queries import QueryRunner
 from promlab.server.settings import Settings
 
 if TYPE_CHECKING:
+    from promlab.config import Config
     from promlab.remote.read_sources import RemoteRead
     from promlab.tsdb.data import DataReader
 

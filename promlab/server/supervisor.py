@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import msgspec
 from promlab import __version__, lifeline
 from promlab.errors import ServerError
 from promlab.server import settings as settings_module
+from promlab.server.rule_check import RuleCheck
 from promlab.server.settings import Settings
 from promlab.web.log import facts
 from promlab.web.sockets import address_of, listen
@@ -41,7 +41,7 @@ class _Child:
     """One of the two processes, started again whenever it ends."""
 
     def __init__(self, name: str, settings: Settings, fds: list[int]) -> None:
-        self.name, self._settings, self._fds = name, settings, fds
+        self.name, self.settings, self._fds = name, settings, fds
         self.process: subprocess.Popen[bytes] | None = None
         self.next_start = 0.0
         self._pause_s = 0.0
@@ -50,21 +50,21 @@ class _Child:
     def start(self) -> None:
         """Have it begin its work."""
         self.spawn()
-        self.tell()
+        self.tell(self.settings)
 
     def spawn(self) -> None:
         """Start the process, which loads what it needs and waits to be told."""
-        command = [sys.executable, "-m", f"promlab.server.{self.name}"]
-        command.append(",".join(map(str, self._fds)))
+        fds = ",".join(map(str, self._fds))
+        command = lifeline.python(f"promlab.server.{self.name}", fds)
         self.process = lifeline.spawn(command, stdin=subprocess.PIPE, pass_fds=self._fds)
         self._started = time.monotonic()
 
-    def tell(self) -> None:
+    def tell(self, settings: Settings) -> None:
         """Hand over the settings, with which its work begins."""
         assert self.process is not None
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(settings_module.encode(self._settings))
+            self.process.stdin.write(settings_module.encode(settings))
             self.process.stdin.close()
         except BrokenPipeError:
             pass  # It ended at once; `ended` will find that.
@@ -133,9 +133,14 @@ class Supervisor:
         return self._exit_code
 
     def _check_config(self) -> None:
-        from promlab.server.checked_config import load_checked
+        rules = RuleCheck()
+        try:
+            rules.begin_for(self._settings.config_file)
+            from promlab.server.checked_config import load_checked
 
-        load_checked(self._settings)
+            load_checked(self._settings, rules.check)
+        finally:
+            rules.end()
 
     def _announce(self, listeners: list[socket.socket]) -> None:
         log.info("Starting promlab", extra=facts(version=__version__, pid=os.getpid()))
@@ -173,7 +178,7 @@ class Supervisor:
                 child.stop()
             raise
         for child in children:
-            child.tell()
+            child.tell(msgspec.structs.replace(child.settings, rules_checked=True))
 
     def _supervise(self, children: list[_Child], listeners: list[socket.socket]) -> None:
         self._begin(children, listeners)

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from promlab import __version__
-from promlab.config import Config
-from promlab.config.tracing import TracingConfig
 from promlab.promql.result import QueryStats
 from promlab.server.process import off_loop
 
@@ -22,6 +20,9 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context as SpanContext
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
+
+    from promlab.config import Config
+    from promlab.config.tracing import TracingConfig
 
 _SERVICE = "promlab"
 _LAST_S = 5.0  # for what is left at the end

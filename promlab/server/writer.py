@@ -64,7 +64,7 @@ class Writer:
     async def start(self) -> None:
         """Open the data directory, then start scraping."""
         try:
-            loaded = await asyncio.to_thread(load_checked, self.settings)
+            loaded = await asyncio.to_thread(self._load_first)
             head = await self._opened()
             configure_head(head, loaded, self.settings)
             self._load_done(loaded)
@@ -80,6 +80,11 @@ class Writer:
         gc.collect()
         gc.freeze()
         log.info("Scraping", extra=facts(jobs=len(loaded.config.jobs)))
+
+    def _load_first(self) -> Checked:
+        if not self.settings.rules_checked:
+            return load_checked(self.settings)
+        return load_checked(self.settings, lambda _: None)
 
     async def _opened(self) -> Head:
         """The head, once it is open; how far that is gets told every now and then."""

@@ -18,13 +18,18 @@ import math
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from promlab.config.web import WebConfig, load_web
 from promlab.errors import ConfigError
 from promlab.web.http import Request, Response, text
 from promlab.web.log import facts
+
+if TYPE_CHECKING:
+    from promlab.config.secret import Secret
+    from promlab.config.web import TLSServerConfig, WebConfig
 
 log = logging.getLogger(__name__)
 
@@ -44,31 +49,36 @@ class Guard:
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="bcrypt")
         self._tokens, self._counted = math.inf, 0.0
         self.changes = 0
+        # Without a file nothing that reads one is loaded.
+        self.tls: TLSServerConfig | None = None
+        self.header_texts: Mapping[str, str] = {}  # what every answer carries
+        self.headers: list[tuple[bytes, bytes]] = []  # the same
+        self._users: Mapping[str, Secret] = {}
+        self._interval_ms, self._burst = 0.0, 0
         if path:
             self._stamp = _stamp(path)
-        self._use(load_web(path) if path else WebConfig())
+            self._use(_load(path))
 
     def _use(self, config: WebConfig) -> None:
-        self.config = config
-        # What every answer carries.
-        self.headers = [
-            (name.lower().encode(), value.encode())
-            for name, value in config.http_server_config.headers.items()
-        ]
+        self.tls, self._users = config.tls_server_config, config.basic_auth_users
+        limit = config.rate_limit
+        self._interval_ms, self._burst = limit.interval, limit.burst
+        texts = self.header_texts = config.http_server_config.headers
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in texts.items()]
 
     @property
     def is_open(self) -> bool:
         """Whether anybody may ask."""
-        tls = self.config.tls_server_config
+        tls = self.tls
         verified = tls is not None and tls.client_auth_type == "RequireAndVerifyClientCert"
-        return not self.config.basic_auth_users and not verified
+        return not self._users and not verified
 
     @property
     def asks_nothing(self) -> bool:
         """Whether every request may pass: there are no passwords and no limit of their rate."""
         if self._path:
             self.refresh()
-        return not self.config.basic_auth_users and not self.config.rate_limit.interval
+        return not self._users and not self._interval_ms
 
     def refresh(self) -> None:
         """Read the file again if it has changed."""
@@ -79,7 +89,7 @@ class Guard:
             return
         self._stamp = stamp
         try:
-            config = load_web(self._path)
+            config = _load(self._path)
         except ConfigError as error:
             log.error("The web configuration is not valid", extra=facts(err=str(error)))
             return
@@ -89,7 +99,7 @@ class Guard:
 
     def file_stamps(self) -> list[tuple[int, int, int] | None]:
         """When the files of certificates were last changed."""
-        tls = self.config.tls_server_config
+        tls = self.tls
         if tls is None:
             return []
         files = (tls.cert_file, tls.key_file, tls.client_ca_file)
@@ -100,8 +110,7 @@ class Guard:
         self.refresh()
         if self._rate_exceeded():
             return text("Too Many Requests\n", 429)
-        users = self.config.basic_auth_users
-        if not users:
+        if not self._users:
             return None
         given = _credentials(request.header("authorization"))
         if given is not None and await self._is_right(*given):
@@ -110,12 +119,11 @@ class Guard:
 
     def _rate_exceeded(self) -> bool:
         """Whether requests come faster than the web configuration allows."""
-        limit = self.config.rate_limit
-        if not limit.interval:
+        if not self._interval_ms:
             return False
         now = time.monotonic()
-        earned = (now - self._counted) * 1000 / limit.interval
-        self._tokens = min(max(1.0, limit.burst), self._tokens + earned)
+        earned = (now - self._counted) * 1000 / self._interval_ms
+        self._tokens = min(max(1.0, self._burst), self._tokens + earned)
         self._counted = now
         if self._tokens < 1:
             return True
@@ -123,7 +131,7 @@ class Guard:
         return False
 
     async def _is_right(self, user: str, password: str) -> bool:
-        hashed = self.config.basic_auth_users.get(user)
+        hashed = self._users.get(user)
         stored = hashed.reveal().encode() if hashed is not None else _NOBODY
         told = b"\0".join([user.encode(), stored, password.encode()])
         key = hmac.digest(self._key, told, hashlib.sha256)
@@ -135,6 +143,12 @@ class Guard:
             if len(self._found) > _REMEMBERED:
                 self._found.popitem(last=False)
         return right and hashed is not None
+
+
+def _load(path: str) -> WebConfig:
+    from promlab.config.web import load_web
+
+    return load_web(path)
 
 
 def _matches(password: str, hashed: bytes) -> bool:

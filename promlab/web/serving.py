@@ -16,7 +16,6 @@ from promlab.errors import ConfigError
 from promlab.web.guard import Guard
 from promlab.web.log import facts
 from promlab.web.protocol import ConnectionLimits
-from promlab.web.tls import name_is_allowed, server_context
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +66,12 @@ class GuardedServer(uvicorn.Server):
             await asyncio.gather(watching, return_exceptions=True)
 
     def _accepts(self, transport: asyncio.Transport) -> bool:
-        tls = self._guard.config.tls_server_config
-        return tls is None or name_is_allowed(transport, tls)
+        tls = self._guard.tls
+        if tls is None:
+            return True
+        from promlab.web.tls import name_is_allowed
+
+        return name_is_allowed(transport, tls)
 
     async def _watch(self, listeners: list[socket.socket]) -> None:
         """Take over a web configuration that has changed, and certificates that were renewed."""
@@ -116,5 +119,8 @@ class GuardedServer(uvicorn.Server):
 
 
 def _context(guard: Guard) -> ssl.SSLContext | None:
-    tls = guard.config.tls_server_config
-    return None if tls is None else server_context(tls)
+    if guard.tls is None:
+        return None
+    from promlab.web.tls import server_context
+
+    return server_context(guard.tls)

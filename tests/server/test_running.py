@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cramjam
+import httpx
 import psutil
 import pytest
 from running import PATIENCE_S, Running, Target, run_to_its_end, running, until, write_config
@@ -155,6 +156,49 @@ def test_bad_configurations_exit_with_2(tmp_path: Path) -> None:
     assert code == 2
     assert "p.yml:2" in text
     assert "Traceback" not in text
+
+
+def test_rules_that_are_not_valid_stop_the_start(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("rule_files: [r.yml]\n")
+    (tmp_path / "r.yml").write_text("groups: [{name: a, rules: [{record: b, expr: 'up ='}]}]\n")
+    code, text = run_to_its_end(tmp_path, "--web.listen-address=127.0.0.1:0")
+    assert code == 2
+    assert "r.yml:1" in text
+    assert "Traceback" not in text
+    assert not (tmp_path / "data" / "head").exists()
+
+
+def test_rules_are_checked_once_by_a_start_and_again_by_each_reload(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("rule_files: [r.yml]\n")
+    good = "groups: [{name: a, rules: [{record: b, expr: 'vector(1)'}]}]\n"
+    (tmp_path / "r.yml").write_text(good)
+    with running(tmp_path, "--web.enable-lifecycle") as server:
+        until(lambda: server.value("b") == 1, "a recorded sample")
+        (tmp_path / "r.yml").write_text(good.replace("vector(1)", "vector("))
+        refused = server.client.post("/-/reload")
+        assert refused.status_code == 500
+        assert "r.yml:1" in refused.text
+        (tmp_path / "r.yml").write_text(good.replace("vector(1)", "vector(2)"))
+        assert server.client.post("/-/reload").status_code == 200
+        until(lambda: server.value("b") == 2, "another sample")
+
+
+def test_files_of_the_current_folder_are_no_modules(tmp_path: Path) -> None:
+    """Somebody's exercises lie where the server is started."""
+    for name in ("numpy", "logging", "yaml", "promlab"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')\n")
+    (tmp_path / "p.yml").write_text("rule_files: [r.yml]\n")
+    (tmp_path / "r.yml").write_text("groups: []\n")
+    program = Path(sys.executable).with_name("promlab")
+    flags = ["--config.file=p.yml", "--storage.tsdb.path=data", "--web.address-file=address"]
+    flags += ["--web.listen-address=127.0.0.1:0"]
+    with subprocess.Popen([program, "serve", *flags], cwd=tmp_path) as server:
+        try:
+            address = until(lambda: (tmp_path / "address").read_text(), "an address").strip()
+            until(lambda: httpx.get(f"http://{address}/-/ready").status_code == 200, "ready")
+        finally:
+            server.terminate()
+        assert server.wait(PATIENCE_S) == 0
 
 
 def test_stopping_is_orderly(target: Target, tmp_path: Path) -> None:

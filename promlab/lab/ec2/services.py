@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from promlab import lifeline
 from promlab.lab.ec2.places import PORTS, Place
 
-PROMLAB = (sys.executable, "-m", "promlab")
 _ADDRESS = re.compile(r"\b(0\.0\.0\.0|127\.0\.0\.1|localhost)\b(?::(\d+))?")
 _PORT = re.compile(r"(--port[= ])(\d+)")
 
@@ -108,12 +107,12 @@ def _command(name: str, root: Path, inner: Place) -> tuple[str, ...]:
     if name == "prometheus":
         config = f"--config.file={root}/etc/prometheus/prometheus.yml"
         data = f"--storage.tsdb.path={root}/var/lib/prometheus/metrics2"
-        return (*PROMLAB, "serve", config, data, listen(9090), *extra)
+        return tuple(lifeline.python("promlab", "serve", config, data, listen(9090), *extra))
     if name == "prometheus-node-exporter":
-        return (*PROMLAB, "exporter", "node", listen(9100), *extra)
+        return tuple(lifeline.python("promlab", "exporter", "node", listen(9100), *extra))
     config = f"--config.file={root}/etc/prometheus/alertmanager.yml"
     data = f"--storage.path={root}/var/lib/prometheus/alertmanager"
-    return (*PROMLAB, "alertmanager", config, data, listen(9093), *extra)
+    return tuple(lifeline.python("promlab", "alertmanager", config, data, listen(9093), *extra))
 
 
 def _written(name: str, path: Path, root: Path, inner: Place) -> Unit | None:

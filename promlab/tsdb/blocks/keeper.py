@@ -12,7 +12,6 @@ import json
 import logging
 import shutil
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -267,7 +266,7 @@ class BlockKeeper:
         done: Callable[[Any], None],
         failed: Callable[[StorageError], None] | None = None,
     ) -> None:
-        command = [sys.executable, "-m", "promlab.tsdb.blocks.job", json.dumps(job)]
+        command = lifeline.python("promlab.tsdb.blocks.job", json.dumps(job))
         process = lifeline.spawn(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         started = time.monotonic()
         self._running = _Running(job, process, started, done, failed or self._failed)
