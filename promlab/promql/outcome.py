@@ -47,14 +47,13 @@ def instant_value(ctx: QueryContext) -> Value:
     if not isinstance(value, Vector):
         return Scalar(steps.start_ms, float(value[0]))
     value = drop_marked(ctx, value)
-    there = np.count_nonzero(value.present)
-    if there == value.present.size:
+    if _all(value.present):
         return InstantVector(
             value.labels, steps.start_ms, value.values[:, 0], _histograms(value, _FIRST_STEP)
         )
-    if not there:  # as most alerts have it
-        return InstantVector(LabelTable(0, {}, value.labels.symbols), steps.start_ms, _NO_VALUES)
     rows = np.flatnonzero(value.present)
+    if not len(rows):  # as most alerts have it
+        return InstantVector(LabelTable(0, {}, value.labels.symbols), steps.start_ms, _NO_VALUES)
     return InstantVector(
         value.labels.take(rows),
         steps.start_ms,
@@ -77,7 +76,7 @@ def range_value(ctx: QueryContext) -> Matrix:
     vector = value if isinstance(value, Vector) else single_vector(value, ctx.base)
     vector = drop_marked(ctx, vector)
     order, in_order = ctx.remember((vector.labels,), "order", lambda: _order(vector.labels))
-    if np.count_nonzero(vector.present) != vector.present.size:
+    if not _all(vector.present):
         kept: Mask = np.logical_or.reduce(vector.present, axis=1)
         order = order[kept[order]]
     if len(order) != vector.n or not in_order:
@@ -103,6 +102,11 @@ def _order(labels: LabelTable) -> tuple[Rows, bool]:
     """Rows in the order of their labels, and whether they are as they stand."""
     order = label_order(labels)
     return order, bool((order == np.arange(labels.n)).all())
+
+
+def _all(present: Mask) -> bool:
+    """Whether there is a value everywhere: as `all`, without numpy's Python around it."""
+    return bool(np.logical_and.reduce(present, axis=None))
 
 
 def _histograms(vector: Vector, selection: Any) -> HistogramColumn | None:

@@ -7,7 +7,6 @@ that is to be sent by TLS.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 
 _NONE = -1
@@ -26,8 +25,9 @@ class DirectWriter:
         """Send this; nothing else may write to an open connection without the transport."""
         transport = self._transport
         if self._fd != _NONE and not transport.get_write_buffer_size():
-            # The transport can wait, and knows what to do about a connection that is lost.
-            with contextlib.suppress(OSError):
+            try:  # noqa: SIM105 - what suppresses takes as long as the rest of this
                 data = data[os.write(self._fd, data) :]
+            except OSError:
+                pass  # The transport can wait, and knows what to do about a lost connection.
         if data:
             transport.write(data)

@@ -89,7 +89,7 @@ def inform_of_gauges(ctx: QueryContext, vector: Vector, node: Call) -> None:
         return
     labels = vector.labels
     for code, name in ctx.remember((labels,), "no counters", lambda: _no_counters(labels)):
-        if (vector.present & ~vector.is_histogram)[codes == code].any():
+        if vector.floats().present[codes == code].any():
             ctx.annotations.inform(
                 "metric might not be a counter, name does not end in "
                 f'_total/_sum/_count/_bucket: "{name}"',
