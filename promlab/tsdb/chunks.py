@@ -105,7 +105,13 @@ class ChunkStore:
     @property
     def bytes(self) -> int:
         """Size of all files."""
-        return sum(size for _, size in self.closed.values()) + self._data.size + self._index.size
+        return sum(self.sizes.values())
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        """Bytes of each file, by its number."""
+        closed = {number: size for number, (_, size) in self.closed.items()}
+        return closed | {self.number: self._data.size + self._index.size}
 
     @property
     def file_bytes(self) -> int:

@@ -8,6 +8,7 @@ queries: readers map the same files (reader.py). Not thread-safe: one event loop
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,7 @@ Bools = npt.NDArray[np.bool_]
 
 _LOG = logging.getLogger(__name__)
 SETTLE_S = 5.0  # a stop takes no longer to seal: what is left is in the log
+STOP_S = 8.0  # nor to seal and write blocks: whoever asked for it may kill after ten
 _SLICE = 1 << 16  # samples or series handled between two chances for other threads
 
 
@@ -379,10 +381,11 @@ class Head:
 
     def _settle(self) -> bool:
         """Leave nothing to replay, and blocks instead of chunks; False if that failed."""
+        end_s = time.monotonic() + STOP_S
         try:
             self._keeper.settle(SETTLE_S)
             if self.blocks is not None:
-                self.blocks.settle()
+                self.blocks.settle(end_s - time.monotonic())
         except StorageError as error:
             self.warn(f"not all is sealed, it will be replayed: {error}")
             return False

@@ -25,7 +25,7 @@ LABELS = [{"__name__": f"m{i}", "instance": "a"} for i in range(7)]
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keepers, "_SETTLE_S", PATIENCE_S)
+    monkeypatch.setattr(heads, "STOP_S", PATIENCE_S)
 
 
 def filled(path: Path, rows: int = 400) -> dict[Key, list[tuple[int, int]]]:
@@ -104,9 +104,10 @@ def test_chunks_stay_when_blocks_cannot_be_written(
         if how == "fails":
             patched.setattr(keepers, "write_newest", _no_space)
         elif how == "is too slow":
-            patched.setattr(keepers, "_SETTLE_S", 0.0)
+            wait = keepers.BlockKeeper._wait
+            patched.setattr(keepers.BlockKeeper, "_wait", lambda self, _: wait(self, 0.0))
         else:
-            patched.setattr(keepers, "_MOST_EXPECTED_S", 0.0)
+            patched.setattr(heads, "STOP_S", 0.0)
         held = filled(tmp_path)
     assert "00000001" in left(tmp_path)
     assert not block_names(tmp_path)

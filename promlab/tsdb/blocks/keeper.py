@@ -39,8 +39,8 @@ _LOOK_EVERY_S = 30.0
 _RETRY_S = 60.0
 _PRUNE_EVERY_S = 3600.0
 _MAX_BLOCK_MS = 31 * 86_400_000
-_SETTLE_S = 4.0  # a stop waits no longer for blocks; whoever asked for it may kill after ten
-_MOST_EXPECTED_S = 2.0
+_LAST_CUT_S = 4.0  # a stop waits no longer for a cut that is under way
+_SHARE = 0.6  # of the time there is that writing blocks may be expected to take
 # What it takes to write blocks of a head, in seconds: to begin, a series, a byte of chunks.
 _BEGIN_S, _SERIES_S, _BYTE_S = 0.6, 4e-6, 5e-8
 
@@ -310,16 +310,16 @@ class BlockKeeper:
         self._cutter.give_up()
         _LOG.error("%s: %s", self._directory, error)
 
-    def settle(self) -> None:
-        """Put all that the head holds into blocks, if that saves much and takes a moment only.
+    def settle(self, within_s: float) -> None:
+        """Put all that the head holds into blocks, if that saves much and is done in time.
 
         The head closes: everything is sealed. If it fails or takes too long, chunks stay, and
         become blocks in the next server's life. Raises StorageError if they can't be left as
         they were.
         """
-        head = self._head
-        expected_s = _BEGIN_S + _SERIES_S * head.catalog.series_count + _BYTE_S * head.chunks.bytes
-        if head.chunks.bytes < head.options.settle_bytes or expected_s > _MOST_EXPECTED_S:
+        end_s, head = time.monotonic() + within_s, self._head
+        expected_s = _BEGIN_S + _SERIES_S * head.catalog.series_count + _BYTE_S * self._new_bytes()
+        if head.chunks.bytes < head.options.settle_bytes or expected_s > _SHARE * within_s:
             return
         write_newest(self._directory, *head.newest())
         long = self.max_block_ms >= layout.SEGMENT_MS >= self.block_ms
@@ -327,14 +327,27 @@ class BlockKeeper:
         while not self._cutter.seal_some():
             pass
         self._start(self._cutter.job(), self._cut_done)
-        self._wait()
+        self._wait(end_s - time.monotonic())
         self._kill()
 
-    def _wait(self) -> None:
+    def _new_bytes(self) -> float:
+        """About how much of the chunks no block has yet: a file's times are as if they had equal
+        shares of it."""
+        chunks, cut = self._head.chunks, self._head.cut
+        new, first = 0.0, self._head.min_time
+        for number in sorted(chunks.sizes):
+            last, share = chunks.last_of(number), 1.0
+            if number <= cut.file:
+                share = max(0, last - max(first, cut.time)) / max(1, last - first)
+            new += share * chunks.sizes[number]
+            first = max(first, last)
+        return new
+
+    def _wait(self, at_most_s: float) -> None:
         """Give the child some time to end."""
         if self._running is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._running.process.wait(_SETTLE_S)
+                self._running.process.wait(max(0.0, at_most_s))
                 self._poll(self._running)
 
     def stop(self) -> None:
@@ -343,7 +356,7 @@ class BlockKeeper:
         self._stopped = True
         try:
             if self._running is not None and self._running.job["kind"] == "cut":
-                self._wait()
+                self._wait(_LAST_CUT_S)
         except StorageError as error:
             self._failed(error)
         self._kill()
