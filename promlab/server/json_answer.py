@@ -101,12 +101,10 @@ def encode_series(
     labels: LabelTable, label_text: LabelText, warnings: Sequence[str] = ()
 ) -> Iterator[bytes]:
     """The whole answer of /series."""
-    from promlab.server.json_kernels import print_label_sets
-
     pieces = label_text.pieces(labels)
     yield b'{"status":"success","data":['
     yield from _with_commas(
-        _chunks(pieces, _SERIES_BYTES, partial(print_label_sets, *pieces.columns))
+        _chunks(pieces, _SERIES_BYTES, partial(_kernels().print_label_sets, *pieces.columns))
     )
     yield b"]"
     if warnings:
@@ -174,8 +172,6 @@ def _matrix(value: Matrix, label_text: LabelText) -> Iterable[bytes]:
 
 
 def _raw_matrix(value: RawMatrix, label_text: LabelText) -> Iterable[bytes]:
-    from promlab.server.json_kernels import print_series
-
     batch = value.batch
     if batch.histograms is not None:
         return _mixed_series(batch, label_text)
@@ -183,7 +179,7 @@ def _raw_matrix(value: RawMatrix, label_text: LabelText) -> Iterable[bytes]:
     more = _SERIES_BYTES + np.diff(batch.offsets) * (_SAMPLE_BYTES + _TIME_BYTES)
     times, values = np.ascontiguousarray(batch.t_ms), np.ascontiguousarray(batch.values)
     print_rows = partial(
-        print_series, *pieces.columns, batch.offsets, batch.times_at, times, values
+        _kernels().print_series, *pieces.columns, batch.offsets, batch.times_at, times, values
     )
     return _chunks(pieces, more, print_rows)
 
@@ -278,12 +274,10 @@ def as_batch(matrix: Matrix) -> SeriesBatch:
 @lru_cache(maxsize=16)
 def _steps(times: bytes) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Printed times, and where each begins: the panels of a dashboard ask for the same."""
-    from promlab.server.json_kernels import print_steps
-
     t_ms = np.frombuffer(times, np.int64)
     text = np.empty(len(t_ms) * _TIME_BYTES, np.uint8)
     offsets = np.empty(len(t_ms) + 1, np.int64)
-    print_steps(t_ms, text, offsets)
+    _kernels().print_steps(t_ms, text, offsets)
     return text, offsets
 
 

@@ -16,10 +16,11 @@ from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.model.storage import SelectHints
 from promlab.tsdb import few_kernels as k
-from promlab.tsdb.mapped import ChunkView, Mapped
+from promlab.tsdb.mapped import Mapped
 from promlab.tsdb.selections import Selection
 
 Longs = npt.NDArray[np.int64]
+_Where = tuple[Longs, Longs, Longs, int, int]
 _TRIES = 3
 _local = threading.local()
 
@@ -38,7 +39,7 @@ def read_few(
     read_from_head = _newest if hints.newest else _all
     for _ in range(_TRIES):
         view = mapped.all_chunks()
-        found = read_from_head(mapped, selection, labels, view, start_ms, end_ms)
+        found = read_from_head(labels, _where(mapped, selection, start_ms, end_ms))
         if not mapped.has_sealed_since(view):
             break
     else:
@@ -50,20 +51,16 @@ def read_few(
     return found if mapped.index.starts(selection) is None else None
 
 
-def _newest(
-    mapped: Mapped,
-    selection: Selection,
-    labels: LabelTable,
-    view: ChunkView,
-    start_ms: int,
-    end_ms: int,
-) -> SeriesBatch | None:
+def _where(mapped: Mapped, selection: Selection, start_ms: int, end_ms: int) -> _Where:
+    """What each kernel is told first, of the view of all chunks."""
+    plan = mapped.index.plan(selection)
+    return mapped.packed_places, mapped.packed_chunks, plan.packed, start_ms, end_ms
+
+
+def _newest(labels: LabelTable, where: _Where) -> SeriesBatch | None:
     """The newest sample of each series."""
-    plan, scratch = mapped.index.plan(selection), _scratch()
-    t_ms, values = np.empty(labels.n, np.int64), np.empty(labels.n)
-    n, specials = k.newest_few(
-        mapped.packed_places, view.packed, plan.packed, start_ms, end_ms, t_ms, values, scratch
-    )
+    t_ms, values, scratch = np.empty(labels.n, np.int64), np.empty(labels.n), _scratch()
+    n, specials = k.newest_few(*where, t_ms, values, scratch)
     if n < 0:
         return None
     if n < labels.n:
@@ -72,19 +69,10 @@ def _newest(
     return SeriesBatch(labels, offsets, _counted(n), t_ms, values, None, None, specials > 0)
 
 
-def _all(
-    mapped: Mapped,
-    selection: Selection,
-    labels: LabelTable,
-    view: ChunkView,
-    start_ms: int,
-    end_ms: int,
-) -> SeriesBatch | None:
+def _all(labels: LabelTable, where: _Where) -> SeriesBatch | None:
     """All samples of each series."""
-    plan, scratch = mapped.index.plan(selection), _scratch()
-    n, times, samples, specials = k.read_few(
-        mapped.packed_places, view.packed, plan.packed, start_ms, end_ms, scratch
-    )
+    scratch = _scratch()
+    n, times, samples, specials = k.read_few(*where, scratch)
     if n < 0:
         return None
     rows_at, t_at = 2 * n + 1, 3 * n + 1
@@ -105,8 +93,9 @@ def all_alive(
     Hold the reader's lock. False as well where head files have to be mapped anew to know it,
     and where samples were being sealed meanwhile.
     """
-    plan, view = mapped.index.plan(selection), mapped.all_chunks()
-    found: int = k.all_live(mapped.packed_places, view.packed, plan.packed, rows, start_ms, end_ms)
+    mapped.all_chunks()
+    places, chunks, plan, *times = _where(mapped, selection, start_ms, end_ms)
+    found: int = k.all_live(places, chunks, plan, rows, *times)
     return found == 1
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,11 @@ class ChunkView(NamedTuple):
     chain_sizes: Longs
     starts: Longs  # of each file the time from which it counts: before, blocks have it
     published: int  # what counted chunks when it was made: it has all of those
-    packed: Longs  # the arrays, as kernels for few series want them
+
+    @property
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """What kernels unpack, in this order."""
+        return self[2:10]
 
 
 class Mapped:
@@ -64,6 +68,7 @@ class Mapped:
         self._view: ChunkView | None = None
         self._all_of: tuple[int, ...] = ()
         self._all: ChunkView | None = None
+        self.packed_chunks = pack()  # of the view of all
         place = control.path_of(path)
         self._place = str(place)
         try:
@@ -148,6 +153,7 @@ class Mapped:
             cuts = [self._cut_of(file) for file in found]
             self._all_of = now
             self._all = _view(found, np.array(cuts, np.int64), now[0])
+            self.packed_chunks = pack(*self._all.arrays)
         return self._all
 
     def chunks(self, start: int, end: int) -> ChunkView:
@@ -164,7 +170,7 @@ class Mapped:
         if key != self._viewed or self._view is None:
             self._viewed, self._view = key, _view(found, cuts, published)
         else:
-            self._view = _with_starts(self._view, cuts, published)
+            self._view = self._view._replace(starts=cuts, published=published)
         return self._view
 
     def has_sealed_since(self, view: ChunkView) -> bool:
@@ -217,7 +223,7 @@ def _view(found: list[ChunkFile], starts: Longs, published: int) -> ChunkView:
         return np.array(values, np.uint64)
 
     sizes = [len(chain) for file in found for chain in (file.groups, file.rings)]
-    view = ChunkView(
+    return ChunkView(
         found,
         [(file.index, file.data) for file in found],
         np.array([file.count for file in found], np.int64),
@@ -229,13 +235,4 @@ def _view(found: list[ChunkFile], starts: Longs, published: int) -> ChunkView:
         np.array(sizes, np.int64),
         starts,
         published,
-        starts,
     )
-    return _with_starts(view, starts, published)
-
-
-def _with_starts(view: ChunkView, starts: Longs, published: int) -> ChunkView:
-    arrays = view.counts, view.indexes, view.datas, view.sizes
-    chains = view.group_chains, view.ring_chains, view.chain_sizes
-    packed = pack(*arrays, *chains, starts)
-    return view._replace(starts=starts, published=published, packed=packed)

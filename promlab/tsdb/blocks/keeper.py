@@ -318,8 +318,10 @@ class BlockKeeper:
         they were.
         """
         end_s, head = time.monotonic() + within_s, self._head
+        if head.chunks.bytes < head.options.settle_bytes:
+            return
         expected_s = _BEGIN_S + _SERIES_S * head.catalog.series_count + _BYTE_S * self._new_bytes()
-        if head.chunks.bytes < head.options.settle_bytes or expected_s > _SHARE * within_s:
+        if expected_s > _SHARE * within_s:
             return
         write_newest(self._directory, *head.newest())
         long = self.max_block_ms >= layout.SEGMENT_MS >= self.block_ms
@@ -335,11 +337,11 @@ class BlockKeeper:
         shares of it."""
         chunks, cut = self._head.chunks, self._head.cut
         new, first = 0.0, self._head.min_time
-        for number in sorted(chunks.sizes):
+        for number, size in sorted(chunks.sizes.items()):
             last, share = chunks.last_of(number), 1.0
             if number <= cut.file:
                 share = max(0, last - max(first, cut.time)) / max(1, last - first)
-            new += share * chunks.sizes[number]
+            new += share * size
             first = max(first, last)
         return new
 
