@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from threading import Event
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from promlab.errors import QueryCanceled, QueryError, QueryTimeout, TooManySamples
+from promlab.jit.threads import Helpers
 from promlab.model.labels import LabelTable, Symbols
 from promlab.model.storage import Querier
 from promlab.promql.annotations import Annotations
@@ -47,7 +48,7 @@ class QueryContext(msgspec.Struct):
     cancel: Event | None
     annotations: Annotations
     memo: TableMemo
-    pool: Callable[[], ThreadPoolExecutor | None]
+    helpers: Callable[[], Helpers | None]
     stored: Querier  # whose symbols are those of the data
     cells: int = 0
     peak: int = 0
@@ -135,14 +136,11 @@ class QueryContext(msgspec.Struct):
             run(0, n)
             return
         threads = min(self.options.threads, n)
-        pool = self.pool() if threads > 1 else None
-        if pool is None:
+        helpers = self.helpers() if threads > 1 else None
+        if helpers is None:
             run(0, n)
         else:
             edges = [n * i // threads for i in range(threads + 1)]
-            parts = pairwise(edges[1:])
-            running = [pool.submit(run, a, b) for a, b in parts]
-            run(edges[0], edges[1])
-            for part in running:
-                part.result()
+            first, *others = [partial(run, a, b) for a, b in pairwise(edges)]
+            helpers.run(first, *others)
         self.check()

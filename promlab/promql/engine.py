@@ -2,7 +2,7 @@
 
 parse -> check -> plan (kept by text) -> evaluate bottom-up over series x steps -> result.
 An engine may be used from several threads at once; each query runs on the thread that asks,
-and only big ones share their work with a small pool.
+and only big ones share their work with a few helpers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib import import_module
 
 from promlab.errors import QueryError
 from promlab.jit import load, store
+from promlab.jit.threads import Helpers
 from promlab.model.storage import Querier, QueryScope
 from promlab.promql.annotations import Annotations
 from promlab.promql.context import QueryContext
@@ -53,7 +53,7 @@ class Engine:
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._memo = TableMemo()
         self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
+        self._helpers: Helpers | None = None
 
     def plan(self, text: str) -> Plan:
         """The plan of a query. Raises PromQLSyntaxError."""
@@ -119,11 +119,11 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Let the pool's threads end."""
+        """Let the helpers' threads end."""
         with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown()
+            helpers, self._helpers = self._helpers, None
+        if helpers is not None:
+            helpers.close()
 
     def _run(
         self,
@@ -169,11 +169,11 @@ class Engine:
         finally:
             self.running.end(running)
 
-    def _threads(self) -> ThreadPoolExecutor | None:
+    def _threads(self) -> Helpers | None:
         with self._lock:
-            if self._pool is None and self.options.threads > 1:
-                self._pool = ThreadPoolExecutor(self.options.threads - 1, "promql")
-            return self._pool
+            if self._helpers is None and self.options.threads > 1:
+                self._helpers = Helpers(self.options.threads - 1, "promql")
+            return self._helpers
 
 
 def _evaluated(ctx: QueryContext, started: float) -> QueryResult:

@@ -8,14 +8,14 @@ are decoded by two threads, each of which writes a region of its own.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError, TooManySamples
+from promlab.jit.threads import Helpers
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb import piece_kernels, time_kernels
 from promlab.tsdb import select_kernels as k
@@ -108,11 +108,9 @@ def lay_out(located: Located, end_ms: int, rows: Longs, spare: int) -> Layout:
     if len(values_at) > _SPLIT_PIECES and sources > 1:
         middle = sources // 2
         gap = int(rows[:middle].sum())
-        running = _helper().submit(part, middle, sources, t_ms[gap:])
-        try:
-            used = part(0, middle, t_ms)
-        finally:
-            more = running.result()
+        used, more = _helper().run(
+            partial(part, 0, middle, t_ms), partial(part, middle, sources, t_ms[gap:])
+        )
         t_ms[used : used + more] = t_ms[gap : gap + more]
         times_at[middle:] += used
         used += more
@@ -203,8 +201,8 @@ class Ends(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _helper() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, "decode")
+def _helper() -> Helpers:
+    return Helpers(1, "decode")
 
 
 def _in_parts(
@@ -217,11 +215,7 @@ def _in_parts(
         ends = part(0, n)
         _check(ends.values)
     else:
-        running = _helper().submit(part, middle, n)
-        try:
-            first = part(0, middle)
-        finally:
-            second = running.result()
+        first, second = _helper().run(partial(part, 0, middle), partial(part, middle, n))
         _check(min(first.values, second.values))
         begin, written = int(most[middle]), first.values
         end = written + second.values - begin

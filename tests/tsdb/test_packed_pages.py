@@ -117,6 +117,7 @@ def test_readers_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
     monkeypatch.setattr(parquet_write, "PAGE_VALUES", 64)
     monkeypatch.setattr(tiles, "_PAGES_AT_ONCE", 5)
     monkeypatch.setattr(tiles, "_KEPT_PAGES", kept)
+    monkeypatch.setattr(tiles, "_SHARED", -1)  # as if rows were scattered over many tiles
     at_once: list[int] = []
 
     def counted(pages: Sequence[PackedPage]) -> list[npt.NDArray[np.int64]]:
@@ -142,6 +143,39 @@ def test_readers_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
             for tile in found:
                 assert tile is not None
                 assert samples_of(tile) == wanted
+    writing.head.close()
+
+
+@pytest.mark.parametrize("values", [64, 100_000])
+def test_pages_of_one_tile_and_of_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: int
+) -> None:
+    """Where pages are a tile's own, each is unpacked for itself; where not, they are shared."""
+    monkeypatch.setattr(tiles, "_PAGES_AT_ONCE", 3)
+    shared: list[int] = []
+
+    def counted(pages: Sequence[PackedPage]) -> list[npt.NDArray[np.int64]]:
+        shared.append(len(pages))
+        return unpack_together(pages)
+
+    monkeypatch.setattr(tiles, "unpack_together", counted)
+    monkeypatch.setattr(parquet_write, "PAGE_VALUES", values)
+    writing = Writing(tmp_path)
+    writing.scrape(1, 200)
+    settle(writing.head)
+    with open_reader(tmp_path) as reader:
+        series = reader.gathered([], *ALWAYS)
+        n = series.labels.n
+        wanted = series.whole().values.tobytes()
+        for edges in (np.array([0, n]), np.array([0, n // 2, n]), np.arange(n + 1)):
+            shared.clear()
+            reads, found = series.open(edges, 2), b""
+            for number in range(len(edges) - 1):
+                tile = reads[number % 2](number)
+                assert tile is not None
+                found += tile.values[tile.offsets[0] : tile.offsets[-1]].tobytes()
+            assert found == wanted
+            assert bool(shared) == (values > 64 and len(edges) > 2)
     writing.head.close()
 
 

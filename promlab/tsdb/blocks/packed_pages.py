@@ -1,4 +1,4 @@
-"""Pages of lists as they are stored, unpacked many at a time.
+"""Pages of lists as they are stored, decompressed and unpacked many at a time.
 
 Two steps without the GIL do it for all of them: page by page, threads that read side by side
 would wait for each other at every one. Which of them is damaged is not told here: whoever
@@ -43,22 +43,39 @@ class PackedPage(NamedTuple):
     plain: bool  # or else deltas
 
 
-def unpack_together(pages: Sequence[PackedPage]) -> list[Longs]:
-    """Items of each page, of doubles their bits. Raises StorageError if any is damaged."""
-    if not pages:
-        return []
+class Contents(NamedTuple):
+    """Decompressed pages, side by side; they live as long as `held` does."""
+
+    addresses: npt.NDArray[np.uint64]
+    sizes: Longs
+    plain: npt.NDArray[np.bool_]
+    most: Longs  # items
+    held: Any
+
+
+def decompressed(pages: Sequence[PackedPage]) -> Contents:
+    """All of one or more pages in one step. Raises StorageError if any is damaged."""
     sizes = np.array([page.size for page in pages], np.int64)
     try:
-        found: Any = _HERE.unzip.multi_decompress_to_buffer(
+        held: Any = _HERE.unzip.multi_decompress_to_buffer(
             [page.frame for page in pages], decompressed_sizes=sizes.tobytes()
         )
     except zstandard.ZstdError:
         raise StorageError("a page of a block is damaged") from None
-    contents = [np.frombuffer(one, np.uint8) for one in found]
-    items = [np.empty(page.most, np.int64) for page in pages]
-    counts = np.array([page.most for page in pages], np.int64)
+    addresses = _addresses([np.frombuffer(one, np.uint8) for one in held])
     plain = np.array([page.plain for page in pages], np.bool_)
-    unpack_pages(_addresses(contents), sizes, plain, _addresses(items), counts)
+    most = np.array([page.most for page in pages], np.int64)
+    return Contents(addresses, sizes, plain, most, held)
+
+
+def unpack_together(pages: Sequence[PackedPage]) -> list[Longs]:
+    """Items of each page, of doubles their bits. Raises StorageError if any is damaged."""
+    if not pages:
+        return []
+    found = decompressed(pages)
+    items = [np.empty(page.most, np.int64) for page in pages]
+    counts = found.most.copy()
+    unpack_pages(found.addresses, found.sizes, found.plain, _addresses(items), counts)
     if (counts < 0).any():
         raise StorageError("a page of a block is damaged")
     return [one[:count] for one, count in zip(items, counts.tolist(), strict=True)]

@@ -229,6 +229,30 @@ def delta_decode(buffer: Any, p: Any, end: Any, out: Any) -> Any:
     return unpack_deltas(buffer, p, end, out)
 
 
+@kernel()
+def unpack_page(address: Any, size: Any, plain: Any, most: Any, out: Any) -> Any:
+    """Items of a page of lists, `size` bytes at an address, or as many as fit; their number.
+
+    -1 if they are damaged, or more than `most`.
+    """
+    buffer = bytes_at(address, size)
+    start = np.int64(0)
+    for _ in range(2):  # levels: who needs them has them from elsewhere
+        if start + 4 > size:
+            return np.int64(-1)
+        start += 4 + get_int(buffer, start)
+    if start > size:
+        return np.int64(-1)
+    if not plain:
+        return unpack_deltas(buffer, start, size, out)
+    n = (size - start) // 8
+    if (size - start) % 8 or n > most:
+        return np.int64(-1)
+    n = min(n, len(out))
+    out[:n] = longs_at(address + np.uint64(start), n)
+    return n
+
+
 @kernel("void(u8[::1], i8[::1], b1[::1], u8[::1], i8[::1])")
 def unpack_pages(addresses: Any, sizes: Any, plain: Any, to: Any, counts: Any) -> None:
     """Items of pages of lists: page j, `sizes[j]` bytes at `addresses[j]`, to `to[j]` on.
@@ -236,23 +260,8 @@ def unpack_pages(addresses: Any, sizes: Any, plain: Any, to: Any, counts: Any) -
     There is room for `counts[j]` items, which becomes their number, or -1 if they are damaged.
     """
     for j in range(len(addresses)):
-        buffer = bytes_at(addresses[j], sizes[j])
         out = longs_at(to[j], counts[j])
-        start = np.int64(0)
-        for _ in range(2):  # levels: who needs them has them from elsewhere
-            if start + 4 > sizes[j]:
-                start = sizes[j] + 1
-                break
-            start += 4 + get_int(buffer, start)
-        counts[j] = -1
-        if start > sizes[j]:
-            continue
-        if not plain[j]:
-            counts[j] = unpack_deltas(buffer, start, sizes[j], out)
-        elif (sizes[j] - start) % 8 == 0 and (sizes[j] - start) // 8 <= len(out):
-            n = (sizes[j] - start) // 8
-            out[:n] = longs_at(addresses[j] + np.uint64(start), n)
-            counts[j] = n
+        counts[j] = unpack_page(addresses[j], sizes[j], plain[j], counts[j], out)
 
 
 @kernel("i8(i8[::1], i8, u1[::1], i8)")

@@ -8,6 +8,7 @@ import numpy as np
 
 from promlab.jit import kernel
 from promlab.tsdb.blocks.block_kernels import SHIFTED
+from promlab.tsdb.blocks.parquet_kernels import unpack_page
 from promlab.tsdb.codec_kernels import POWERS, longs_at
 
 
@@ -53,6 +54,43 @@ def place_pages(
             i = order[k]
             if from_at[i] + counts[i] > sizes[j]:
                 return np.int64(j)
+            place(items, from_at[i], counts[i], scales[i], out, to_at[i])
+    return np.int64(-1)
+
+
+@kernel(
+    "i8(u8[::1], i8[::1], b1[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
+    " i8[::1], i8[::1])"
+)
+def place_packed(
+    addresses: Any,
+    sizes: Any,
+    plain: Any,
+    most: Any,
+    items: Any,
+    begins: Any,
+    order: Any,
+    from_at: Any,
+    counts: Any,
+    scales: Any,
+    to_at: Any,
+    out: Any,
+) -> Any:
+    """The same of decompressed pages; the first that is damaged or too short, or -1.
+
+    Page by page goes through `items`, which the processor has at hand, and no further than to
+    the last one that is wanted.
+    """
+    for j in range(len(addresses)):
+        wanted = np.int64(0)
+        for k in range(begins[j], begins[j + 1]):
+            wanted = max(wanted, from_at[order[k]] + counts[order[k]])
+        if wanted > len(items):
+            return np.int64(j)
+        if unpack_page(addresses[j], sizes[j], plain[j], most[j], items[:wanted]) < wanted:
+            return np.int64(j)
+        for k in range(begins[j], begins[j + 1]):
+            i = order[k]
             place(items, from_at[i], counts[i], scales[i], out, to_at[i])
     return np.int64(-1)
 

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +25,14 @@ from promlab.tsdb.blocks import tile_kernels as k
 from promlab.tsdb.blocks.block import Block, DamagedBlock
 from promlab.tsdb.blocks.block_kernels import FLOATS, SHIFTED
 from promlab.tsdb.blocks.merge import Gathering, HeadPart, in_order
-from promlab.tsdb.blocks.packed_pages import PackedPage, unpack_together
+from promlab.tsdb.blocks.packed_pages import PackedPage, decompressed, unpack_together
 from promlab.tsdb.blocks.row_groups import Rows
 from promlab.tsdb.codec_kernels import POWERS
 from promlab.tsdb.head_tiles import HeadTiles
 
 Longs = npt.NDArray[np.int64]
 _KEPT_PAGES = 64  # rows of neighbours are scattered over some pages: they are unpacked once
+_SHARED = 0.25  # of what tiles unpack: if more is unpacked twice, they had better share it
 _PAGES_AT_ONCE = 128  # of a tile: few have more, where rows are scattered
 
 # The head's part of a tile, behind room for so many older values of each series.
@@ -98,7 +100,7 @@ class BlockTiles:
             behind = [reader.read_behind for reader in found]
         elif head is not None and head.labels.n:
             return [_nothing] * readers
-        rows_of = BlockRows(self._gathering, self._labels.n)
+        rows_of = BlockRows(self._gathering, self._labels.n, edges)
         if not _are_numbers(rows_of.scales):
             return [_nothing] * readers
         return [
@@ -153,7 +155,8 @@ class _Page:
 class BlockRows:
     """Rows of all blocks that are wanted, series by series, and the pages they are in."""
 
-    def __init__(self, gathering: Gathering, series: int) -> None:
+    def __init__(self, gathering: Gathering, series: int, edges: Longs) -> None:
+        """`edges` are those of the tiles."""
         self.times = gathering.times()
         self.pieces, _ = in_order(gathering.pieces(), self.times)
         self.pieces_at = np.searchsorted(self.pieces.series, np.arange(series + 1))
@@ -174,6 +177,15 @@ class BlockRows:
             self.page[mine] = 2 * (pages + source.rows.page[row]) + source.rows.column[row]
             pages += int(source.rows.page.max(initial=0)) + 1
             self._first_page.append(pages)
+        seen = np.zeros((len(edges) - 1, 2 * pages), np.bool_)
+        tile = np.repeat(np.arange(len(edges) - 1), np.diff(self.pieces_at[edges]))
+        seen[tile, self.page] = True
+        shared = np.count_nonzero(seen) - np.count_nonzero(seen.any(axis=0))
+        self.scattered = bool(shared > _SHARED * np.count_nonzero(seen))
+
+    def packed(self, numbers: Sequence[int]) -> list[PackedPage]:
+        """Pages as they are stored. Raises StorageError."""
+        return [self._packed(number) for number in numbers]
 
     def unpacked(self, numbers: Sequence[int]) -> dict[int, _Page]:
         """Pages with their items, kept for the tiles that come next. Raises StorageError.
@@ -183,7 +195,7 @@ class BlockRows:
         found: dict[int, _Page] = {}
         while mine := self._claim(numbers, found):
             try:
-                items = unpack_together([self._packed(number) for number in mine])
+                items = unpack_together(self.packed(mine))
                 for number, unpacked in zip(mine, items, strict=True):
                     found[number].put(unpacked)
             finally:
@@ -192,7 +204,7 @@ class BlockRows:
         for number, page in found.items():
             with page.lock:  # whoever comes second waits for the first
                 if page.items is None:  # which failed
-                    page.put(unpack_together([self._packed(number)])[0])
+                    page.put(unpack_together(self.packed([number]))[0])
         return found
 
     def _claim(self, numbers: Sequence[int], found: dict[int, _Page]) -> list[int]:
@@ -233,6 +245,17 @@ class BlockRows:
         return source.block, source.rows, (page >> 1) - self._first_page[number]
 
 
+class _Where(NamedTuple):
+    """Pieces of a tile, in what order pages are gone through, and where their values go."""
+
+    order: Longs
+    from_at: Longs
+    counts: Longs
+    scales: Longs
+    to_at: Longs
+    bits: Longs
+
+
 class _Reader:
     """Puts tiles together, each in the memory of the one before."""
 
@@ -248,6 +271,7 @@ class _Reader:
         self._rows, self._edges, self._read_behind = rows, edges, read_behind
         self._backwards = backwards
         self._t_ms = np.empty(biggest, np.int64)
+        self._items = np.empty(0, np.int64)  # of one page
 
     def read(self, number: int) -> Tile | None:
         """The tile of this number; None if it is not a usual one."""
@@ -276,22 +300,35 @@ class _Reader:
         order = np.argsort(page, kind="stable")
         numbers, begins = np.unique(page[order], return_index=True)
         edges = np.append(begins, len(order)).astype(np.int64)
+        where = _Where(
+            order, self._rows.from_at[low:high], self._rows.pieces.samples[low:high],
+            self._rows.scales[low:high], to_at, bits,
+        )  # fmt: skip
+        put = self._put_shared if self._rows.scattered else self._put_own
         parts = [slice(at, at + _PAGES_AT_ONCE) for at in range(0, len(numbers), _PAGES_AT_ONCE)]
         # Two readers at the same pages begin at both ends, and meet.
         way = -1 if self._backwards else 1
-        for part in parts[::way]:
-            try:
-                found = self._rows.unpacked(numbers[part][::way].tolist())
-            except StorageError:
-                return False
-            pages = [found[number] for number in numbers[part].tolist()]
-            ends = edges[part.start : part.start + len(pages) + 1]
-            bad = k.place_pages(
-                np.array([each.address for each in pages], np.uint64),
-                np.array([each.size for each in pages], np.int64),
-                ends, order, self._rows.from_at[low:high], self._rows.pieces.samples[low:high],
-                self._rows.scales[low:high], to_at, bits,
-            )  # fmt: skip
-            if bad >= 0:
-                return False
-        return True
+        try:
+            return all(
+                put(numbers[part].tolist(), edges[part.start : part.stop + 1], where)
+                for part in parts[::way]
+            )
+        except StorageError:
+            return False
+
+    def _put_own(self, numbers: list[int], begins: Longs, where: _Where) -> bool:
+        """Values from pages that are, but for a few, in no other tile."""
+        pages = decompressed(self._rows.packed(numbers))
+        most = int(pages.most.max())
+        if len(self._items) < most:
+            self._items = np.empty(most, np.int64)
+        return bool(k.place_packed(*pages[:4], self._items, begins, *where) < 0)
+
+    def _put_shared(self, numbers: list[int], begins: Longs, where: _Where) -> bool:
+        """Values from pages that other tiles have rows in too."""
+        way = -1 if self._backwards else 1
+        found = self._rows.unpacked(numbers[::way])
+        pages = [found[number] for number in numbers]
+        addresses = np.array([each.address for each in pages], np.uint64)
+        sizes = np.array([each.size for each in pages], np.int64)
+        return bool(k.place_pages(addresses, sizes, begins, *where) < 0)
