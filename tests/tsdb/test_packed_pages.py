@@ -175,7 +175,7 @@ def test_pages_of_one_tile_and_of_many(
                 assert tile is not None
                 found += tile.values[tile.offsets[0] : tile.offsets[-1]].tobytes()
             assert found == wanted
-            assert bool(shared) == (values > 64 and len(edges) > 2)
+            assert bool(shared) == (values > 64 and len(edges) > 3)
     writing.head.close()
 
 

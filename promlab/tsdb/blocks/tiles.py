@@ -32,7 +32,7 @@ from promlab.tsdb.head_tiles import HeadTiles
 
 Longs = npt.NDArray[np.int64]
 _KEPT_PAGES = 64  # rows of neighbours are scattered over some pages: they are unpacked once
-_SHARED = 0.25  # of what tiles unpack: if more is unpacked twice, they had better share it
+_SHARED = 0.5  # of what tiles unpack: where more was unpacked before, tiles had better share it
 _PAGES_AT_ONCE = 128  # of a tile: few have more, where rows are scattered
 
 # The head's part of a tile, behind room for so many older values of each series.
