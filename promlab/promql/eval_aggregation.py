@@ -93,7 +93,7 @@ def _quantile(
 
     assert node.param is not None
     q = ev.scalar(node.param, steps)
-    warn_of_quantiles(ev.ctx, q, node.param)
+    warn_of_quantiles(ev.ctx, q, node.param, inside=True)
     vector = _floats(ev.ctx, node, vector)
     at = members(groups)
     ev.ctx.hold(groups.count * steps.count)
@@ -107,10 +107,11 @@ def _quantile(
     return _grouped(vector, groups, out, seen)
 
 
-def warn_of_quantiles(ctx: QueryContext, q: Values, node: Any) -> None:
-    """Warn of every φ that is not between 0 and 1."""
+def warn_of_quantiles(ctx: QueryContext, q: Values, node: Any, *, inside: bool = False) -> None:
+    """Warn of every φ that is not between 0 and 1; `inside`: see `Annotations`."""
     for bad in dict.fromkeys(map(short_float_text, q[~((q >= 0) & (q <= 1))].tolist())):
-        ctx.annotations.warn(f"quantile value should be between 0 and 1, got {bad}", node)
+        message = f"quantile value should be between 0 and 1, got {bad}"
+        ctx.annotations.warn(message, node, inside=inside)
 
 
 def _best(ev: Evaluator, node: Aggregation, vector: Vector, groups: Groups, steps: Steps) -> Vector:

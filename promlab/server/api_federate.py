@@ -48,7 +48,10 @@ class Sample(NamedTuple):
 async def federate(context: Context, request: Request) -> Response:
     """Newest samples as a body to be scraped."""
     try:
-        sets = matcher_sets(await request.form(), named=False, all_series=True)
+        asked = await request.form()
+        if asked.unreadable:
+            raise ApiError("bad_data", f"error parsing form values: {asked.unreadable}")
+        sets = matcher_sets(asked, named=False, all_series=True)
     except ApiError as error:
         context.metrics.federation_errors.inc()
         return text(f"{error.message}\n", 400)

@@ -118,6 +118,8 @@ def _of_these(form: Form) -> _Where:
 
 
 def _where(form: Form, *, required: bool) -> _Where:
+    if required and form.unreadable:
+        raise ApiError("bad_data", f"error parsing form values: {form.unreadable}")
     limit = limit_param(form)
     if required and not form.get("match[]"):
         raise ApiError("bad_data", "no match[] parameter provided")

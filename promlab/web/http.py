@@ -48,13 +48,15 @@ class MustWait(PromlabError):
 class Form(dict[str, list[str]]):
     """Parameters of a request: all values of each name, in their order; `firsts` has the first.
 
-    Those of requests that say the same are one form: never changed once it is read.
+    Those of requests that say the same are one form: never changed once it is read. What can't
+    be read is left out; `unreadable` says what that was, for the few endpoints that mind.
     """
 
-    __slots__ = ("_made", "firsts")
+    __slots__ = ("_made", "firsts", "unreadable")
 
     def __init__(self) -> None:
         self.firsts: dict[str, str] = {}
+        self.unreadable = ""
         self._made: dict[Callable[[Form], Any], Any] = {}
 
     @staticmethod
@@ -77,11 +79,23 @@ class Form(dict[str, list[str]]):
         """Add what a query string or an encoded form says."""
         for piece in encoded.decode("utf-8", "replace").split("&"):
             known = _pairs if len(piece) <= _KEPT_LENGTH else _pairs.__wrapped__
-            for name, value in known(piece):
+            pairs = known(piece)
+            if not pairs and piece:
+                self.unreadable = _why_unreadable(piece, self.unreadable)
+            for name, value in pairs:
                 if name in self:
                     self[name].append(value)
                 else:
                     self[name], self.firsts[name] = [value], value
+
+
+def _why_unreadable(piece: str, before: str) -> str:
+    """What Go says of a piece that it can't read, where it said something before."""
+    if ";" in piece:
+        return "invalid semicolon separator in query"
+    found = _UNREADABLE.search(piece)
+    assert found is not None
+    return before or f'invalid URL escape "{piece[found.start() : found.start() + 3]}"'
 
 
 @lru_cache(maxsize=1024)

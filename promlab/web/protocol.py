@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ _NOT_PLAIN = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 _MAX_BODY_BYTES = 64 << 10
 _BIG_BYTES = 64 << 10
 _NEVER = math.inf
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass
@@ -188,10 +190,16 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A request begins: a task answers it, unless that may be done at once."""
+        if b"%" in self.url and _BAD_ESCAPE.search(httptools.parse_url(self.url).path):
+            raise ValueError("invalid URL escape")  # answered as whatever can't be parsed
         self._plain = self._limits.at_once is not None and self._is_plain()
         self._body = b""
         if not self._plain:
             super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What can't be parsed is answered as Go's servers do."""
+        super().send_400_response("400 Bad Request")
 
     def _is_plain(self) -> bool:
         """Whether nothing but an answer is asked for, and nothing is before it.

@@ -87,3 +87,10 @@ def test_quantiles_are_warned_of_where_there_are_numbers() -> None:
 def test_parentheses_do_not_move_places() -> None:
     info = r"does not end in _total/_sum/_count/_bucket: \"m\" \(1:8\)$"
     check(("m 1 2 3",), "rate(((m[5m])))", "{} 0.008333333333333333", at_min=2, info=info)
+
+
+def test_those_around_a_quantile_count() -> None:
+    """As in Prometheus: with functions its place is that of the argument, parentheses and all."""
+    lines = ("m 1 2 3",)
+    check(lines, "quantile_over_time(((2)), m[5m])", "{} Inf", at_min=2, warn=r"got 2 \(1:20\)$")
+    check(lines, "quantile(((2)), m)", "{} Inf", at_min=2, warn=r"got 2 \(1:12\)$")

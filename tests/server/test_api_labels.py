@@ -90,6 +90,34 @@ async def test_bad_requests(
 
 
 @pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("match[]=%zz", 'invalid URL escape "%zz"'),
+        ("match[]=up&match[]=%2", 'invalid URL escape "%2"'),
+        ("match[]=%2&match[]=%zz", 'invalid URL escape "%2"'),
+        ("match[]=up;a=1", "invalid semicolon separator in query"),
+        ("match[]=%2&a;b", "invalid semicolon separator in query"),
+    ],
+)
+@pytest.mark.parametrize("by", ["GET", "POST", "federate"])
+async def test_series_of_what_cannot_be_read(
+    client: httpx.AsyncClient, by: str, query: str, words: str
+) -> None:
+    """Other endpoints leave it out, these say so."""
+    path = b"/federate" if by == "federate" else b"/api/v1/series"
+    if by == "POST":
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        url = client.base_url.copy_with(raw_path=path)
+        answer = await client.post(url, content=query, headers=form)
+    else:
+        url = client.base_url.copy_with(raw_path=path + b"?" + query.encode())
+        answer = await client.get(url)
+    assert answer.status_code == 400
+    said = f"error parsing form values: {words}"
+    assert (answer.text if by == "federate" else answer.json()["error"]).strip() == said
+
+
+@pytest.mark.parametrize(
     ("written", "name"),
     [
         ("job", "job"),

@@ -247,3 +247,28 @@ def test_only_known_small_queries_are_answered_at_once() -> None:
     assert ask("/api/v1/write", b"", "POST") is None
     assert ask("/api/v1/status/buildinfo", b"") is None
     assert ask("/api/v1/query%", b"") is None
+
+
+def test_what_cannot_be_parsed_is_answered_as_by_go() -> None:
+    with threaded(lambda: make_context(SETTINGS)) as (address, _):
+        for line in (b"GET /%zz", b"GET /%", b"GET /api/v1/label/%a/values", b"GET /-/healthy%2"):
+            assert asked_once(address, line + b" HTTP/1.1\r\nHost: x\r\n\r\n") == (
+                400,
+                "400 Bad Request",
+            )
+        assert asked_once(address, b"hello\r\n\r\n") == (400, "400 Bad Request")
+        status, _body = asked_once(
+            address, b"GET /-/%68ealthy?a=%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        assert status == 200
+
+
+def asked_once(address: str, request: bytes) -> tuple[int, str]:
+    """Status and body of the answer, up to the end of the connection."""
+    with connected(address) as connection:
+        connection.sendall(request)
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body.decode()
