@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.model.labels import Codes, LabelTable, Symbols
+from promlab.server.piece_numbers import Indices, PieceNumbers
 
-Indices = npt.NDArray[np.int64]
 D = TypeVar("D", bound=np.generic)
 
 _KEEP_BYTES = 64 << 20
@@ -65,7 +65,7 @@ class LabelText:
         self._arena = np.zeros(1 << 12, np.uint8)
         self._offsets = np.zeros(1 << 8, np.int64)
         self._count = 1
-        self._known: dict[str, tuple[Codes, Indices]] = {}
+        self._known: dict[str, PieceNumbers] = {}
         # By identity, which is their own as long as they are kept here.
         self._tables: OrderedDict[int, tuple[LabelTable, Pieces | None]] = OrderedDict()
         self._table_bytes = 0
@@ -112,17 +112,13 @@ class LabelText:
         return Pieces(rows, self._arena, self._offsets)
 
     def _column(self, name: str, codes: Codes) -> Indices:
-        known, pieces = self._known.get(name) or (np.zeros(1, np.uint32), np.zeros(1, np.int64))
-        at = np.minimum(np.searchsorted(known, codes), len(known) - 1)
-        missing = known[at] != codes
+        known = self._known.setdefault(name, PieceNumbers())
+        found = known.find(codes)
+        missing = found < 0
         if missing.any():
             new = np.unique(codes[missing])
-            known = np.concatenate([known, new])
-            order = np.argsort(known)
-            known, pieces = known[order], np.concatenate([pieces, self._add(name, new)])[order]
-            self._known[name] = known, pieces
-            at = np.searchsorted(known, codes)
-        found: Indices = pieces[at]
+            known.add(new, self._add(name, new))
+            found[missing] = known.find(codes[missing])
         return found
 
     def _add(self, name: str, codes: Codes) -> Indices:
