@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ SEED = int(os.environ.get("PROMLAB_SEED", "1"))
 COUNT = int(os.environ.get("PROMLAB_QUERIES", "600"))
 MINUTES = 60
 START_MS = 1_699_999_200_000
+INFINITE_MEAN = re.compile(r"\[inf(, inf)?\] instead of \[nan(, nan)?\]$")
 STEPS = {"instant": [0], "range": [60_000, 77_000], "odd": [7_001, 59_999, 60_001, 777_777]}
 
 
@@ -194,7 +196,7 @@ def test_random_queries(both: tuple[Any, ...], kind: str) -> None:
         if (error is None) != (refused is None):
             difference = f"{error!r} instead of {refused!r}"
         # The mean of infinite histograms is infinite in newer versions.
-        if "avg" in query and difference.endswith("[inf, inf] instead of [nan, nan]"):
+        if "avg" in query and INFINITE_MEAN.search(difference):
             difference = ""
         if difference:
             wrong.append((query, at - START_MS, end - at, step, difference))

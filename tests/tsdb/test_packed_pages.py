@@ -16,7 +16,7 @@ from tsdb_model import ALWAYS
 
 from promlab.errors import StorageError
 from promlab.model.tiles import Tile
-from promlab.tsdb.blocks import parquet_write, tiles
+from promlab.tsdb.blocks import parquet_write, tile_rows, tiles
 from promlab.tsdb.blocks.packed_pages import PackedPage, unpack_together
 from promlab.tsdb.blocks.parquet_read import ParquetFile
 from promlab.tsdb.blocks.parquet_write import Column, Lists, ParquetWriter
@@ -116,15 +116,15 @@ def test_readers_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
     """Two readers that want the same pages share them, and take many in several goes."""
     monkeypatch.setattr(parquet_write, "PAGE_VALUES", 64)
     monkeypatch.setattr(tiles, "_PAGES_AT_ONCE", 5)
-    monkeypatch.setattr(tiles, "_KEPT_PAGES", kept)
-    monkeypatch.setattr(tiles, "_SHARED", -1)  # as if rows were scattered over many tiles
+    monkeypatch.setattr(tile_rows, "_KEPT_PAGES", kept)
+    monkeypatch.setattr(tile_rows, "_SHARED", -1)  # as if rows were scattered over many tiles
     at_once: list[int] = []
 
     def counted(pages: Sequence[PackedPage]) -> list[npt.NDArray[np.int64]]:
         at_once.append(len(pages))
         return unpack_together(pages)
 
-    monkeypatch.setattr(tiles, "unpack_together", counted)
+    monkeypatch.setattr(tile_rows, "unpack_together", counted)
     writing = Writing(tmp_path)
     writing.scrape(1, 200)
     settle(writing.head)
@@ -158,7 +158,7 @@ def test_pages_of_one_tile_and_of_many(
         shared.append(len(pages))
         return unpack_together(pages)
 
-    monkeypatch.setattr(tiles, "unpack_together", counted)
+    monkeypatch.setattr(tile_rows, "unpack_together", counted)
     monkeypatch.setattr(parquet_write, "PAGE_VALUES", values)
     writing = Writing(tmp_path)
     writing.scrape(1, 200)
