@@ -14,7 +14,8 @@ from promlab.model.labels import LabelTable, Symbols
 from promlab.model.matchers import Matcher
 from promlab.model.storage import NO_HINTS, SeriesExemplars
 from promlab.tsdb.blocks.block import blaming
-from promlab.tsdb.blocks.merge import BlockPart, assemble
+from promlab.tsdb.blocks.merge import assemble
+from promlab.tsdb.blocks.pieces import BlockPart
 from promlab.tsdb.few import all_alive
 from promlab.tsdb.head_and_blocks import FoundSeries, HeadAndBlocks
 

@@ -26,7 +26,8 @@ from promlab.tsdb import control
 from promlab.tsdb.blocks.block import Block, DamagedBlock, blaming
 from promlab.tsdb.blocks.catalog import BlockCatalog
 from promlab.tsdb.blocks.choice import chosen
-from promlab.tsdb.blocks.merge import BlockPart, Gathering, without_deleted
+from promlab.tsdb.blocks.merge import Gathering, without_deleted
+from promlab.tsdb.blocks.pieces import BlockPart
 from promlab.tsdb.blocks.tiles import BlockTiles
 from promlab.tsdb.blocks.touched import TouchedBlocks
 from promlab.tsdb.blocks.union import Union, unite

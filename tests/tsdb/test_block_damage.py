@@ -19,7 +19,7 @@ from tsdb_model import Key, bits_of, everything, match, table
 
 from promlab.model.histograms import HistogramColumn
 from promlab.model.storage import SampleExtras
-from promlab.tsdb.blocks import layout, write
+from promlab.tsdb.blocks import checksums, layout
 from promlab.tsdb.blocks.block import Block
 from promlab.tsdb.blocks.catalog import block_names
 from promlab.tsdb.blocks.deletion import delete_series
@@ -163,7 +163,7 @@ def test_small_files_are_guarded_as_a_whole(data: Path, tmp_path: Path, file: st
 def test_pages_are_guarded_by_themselves(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
-    monkeypatch.setattr(write, "_TAIL", 0)
+    monkeypatch.setattr(checksums, "_TAIL", 0)
     whole = copied(data, tmp_path / "narrow")
     for name in block_names(whole):
         reseal(whole / name)
@@ -178,7 +178,7 @@ def reseal(block: Path) -> None:
 
     from promlab.tsdb.blocks.meta import write_meta
 
-    meta = replace(read_meta(block), files=write.file_facts(block))
+    meta = replace(read_meta(block), files=checksums.file_facts(block))
     (block / layout.META).unlink()
     write_meta(block, meta)
     Block(block).verify()

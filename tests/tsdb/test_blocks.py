@@ -224,7 +224,7 @@ def test_a_damaged_block_is_set_aside_and_the_rest_serves(tmp_path: Path, file: 
 
 def test_damage_that_shows_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page whose checksum does not fit is found when it is read; the rest serves."""
-    monkeypatch.setattr("promlab.tsdb.blocks.write._TAIL", 64)
+    monkeypatch.setattr("promlab.tsdb.blocks.checksums._TAIL", 64)
     writing = Writing(tmp_path)
     writing.scrape(1, 900)
     settle(writing.head)

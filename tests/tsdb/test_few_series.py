@@ -22,7 +22,8 @@ from promlab.tsdb.blocks.block import Block
 from promlab.tsdb.blocks.catalog import block_names
 from promlab.tsdb.blocks.contents import Contents
 from promlab.tsdb.blocks.few_series import FewSeries
-from promlab.tsdb.blocks.merge import BlockPart, assemble
+from promlab.tsdb.blocks.merge import assemble
+from promlab.tsdb.blocks.pieces import BlockPart
 from promlab.tsdb.blocks.union import unite
 from promlab.tsdb.blocks.write import BlockWriter, series_order
 from promlab.tsdb.index import Verdicts

@@ -18,12 +18,12 @@ import numpy.typing as npt
 from promlab.errors import StorageError
 from promlab.model.histograms import Buckets, HistogramTable
 from promlab.tsdb.blocks import layout, tombstones
+from promlab.tsdb.blocks.checksums import tail_checksum
 from promlab.tsdb.blocks.meta import Meta, read_meta
 from promlab.tsdb.blocks.packed_pages import PackedPage
 from promlab.tsdb.blocks.parquet_read import ParquetFile, RowGroup
 from promlab.tsdb.blocks.row_groups import RowGroups, Rows
 from promlab.tsdb.blocks.time_lists import TimeLists
-from promlab.tsdb.blocks.write import tail_checksum
 from promlab.tsdb.index import SeriesIndex, Verdicts
 from promlab.tsdb.selections import Selections, rows_of_block
 

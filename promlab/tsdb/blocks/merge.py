@@ -9,66 +9,23 @@ equal times the sample stays that came first, which is the one in the oldest blo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError, TooManySamples
-from promlab.model.histograms import GAUGE, UNKNOWN, HistogramColumn, HistogramTable
+from promlab.model.histograms import GAUGE, UNKNOWN, HistogramColumn
 from promlab.model.labels import LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb.blocks import block_kernels as k
 from promlab.tsdb.blocks.block import Block, blaming
 from promlab.tsdb.blocks.layout import HISTOGRAM_ROW
+from promlab.tsdb.blocks.merged_extras import MergedExtras
+from promlab.tsdb.blocks.pieces import BlockPart, HeadPart, Pieces, Source, in_order, without
 from promlab.tsdb.blocks.row_groups import Rows
 from promlab.tsdb.blocks.tombstones import Tombstones
 
 Longs = npt.NDArray[np.int64]
-
-
-class BlockPart(NamedTuple):
-    """Series of a block (of its index, ascending), and which row of the result each is.
-
-    Of that block only samples with start_ms <= t <= end_ms count.
-    """
-
-    block: Block
-    series: Longs
-    to: Longs
-    start_ms: int = -(2**62)
-    end_ms: int = 2**62
-
-
-class HeadPart(NamedTuple):
-    """The head's batch, which row of the result each series is, and what is deleted of those."""
-
-    batch: SeriesBatch
-    to: Longs
-    deleted: Tombstones | None = None
-
-
-class Source(NamedTuple):
-    """What pieces are decoded from: rows of a block, or the head's batch."""
-
-    block: Block | None
-    rows: Rows | None
-    head: SeriesBatch | None = None
-
-
-class Pieces(NamedTuple):
-    """Columns of pieces; `low` is the first sample within the row (or the head's values)."""
-
-    series: Longs
-    source: Longs
-    row: Longs
-    low: Longs
-    samples: Longs
-    t_at: Longs
-
-    def take(self, which: npt.NDArray[np.generic] | slice) -> Pieces:
-        """Some of the pieces."""
-        return Pieces(*(column[which] for column in self))
 
 
 def assemble(
@@ -123,7 +80,7 @@ class Gathering:
             )
             if part.block.tombstones:
                 own = part.block.numbers[part.series[at]]
-                pieces = _without(pieces, own, part.block.tombstones, flat, self._times_used)
+                pieces = without(pieces, own, part.block.tombstones, flat, self._times_used)
             self._add(pieces, Source(part.block, rows))
         self._add_times(flat)
 
@@ -139,7 +96,7 @@ class Gathering:
             self._times_used + batch.times_at,
         )
         if part.deleted:
-            pieces = _without(pieces, part.to, part.deleted, batch.t_ms, self._times_used)
+            pieces = without(pieces, part.to, part.deleted, batch.t_ms, self._times_used)
         self._add(pieces, Source(None, None, batch))
         self._add_times(batch.t_ms)
 
@@ -182,7 +139,7 @@ class Gathering:
         pieces_at = np.append(piece_at, len(pieces.series)).astype(np.int64)
         to_at = np.cumsum(pieces.samples) - pieces.samples
         offsets = np.append(to_at[piece_at], total).astype(np.int64)
-        bits, extras = np.empty(total, np.int64), _Extras(total)
+        bits, extras = np.empty(total, np.int64), MergedExtras(total)
         self._decode(pieces, to_at, bits, extras)
         times_at, t_ms = _join(pieces, pieces_at, times)
         if len(found) != labels.n:
@@ -233,7 +190,7 @@ class Gathering:
         hint[rows[hint[rows] != GAUGE]] = UNKNOWN
         return HistogramColumn(column.table.hinted(hint), column.index)
 
-    def _decode(self, pieces: Pieces, to_at: Longs, out: Longs, extras: _Extras) -> None:
+    def _decode(self, pieces: Pieces, to_at: Longs, out: Longs, extras: MergedExtras) -> None:
         for number, source in enumerate(self.sources):
             mine = np.flatnonzero(pieces.source == number)
             if not len(mine):
@@ -249,15 +206,8 @@ class Gathering:
                     _decode_starts(source.block, source.rows, part, at, extras)
 
 
-def in_order(pieces: Pieces, times: Longs) -> tuple[Pieces, Longs]:
-    """Pieces by series and time, and the first time of each."""
-    first = times[pieces.t_at]
-    order = np.lexsort([first, pieces.series])
-    return pieces.take(order), first[order]
-
-
 def _decode_rows(
-    block: Block, rows: Rows, part: Pieces, at: Longs, out: Longs, extras: _Extras
+    block: Block, rows: Rows, part: Pieces, at: Longs, out: Longs, extras: MergedExtras
 ) -> None:
     """Values of the pieces of one row group, page by page."""
     row = part.row
@@ -280,106 +230,13 @@ def _decode_rows(
         k.place_rows(items, from_at, part.samples, scales, which, at, out)
 
 
-def _decode_starts(block: Block, rows: Rows, part: Pieces, at: Longs, extras: _Extras) -> None:
+def _decode_starts(block: Block, rows: Rows, part: Pieces, at: Longs, extras: MergedExtras) -> None:
     """Start times of the pieces of one row group."""
     if rows.group.columns["start_ms"].values:
         items, begin = block.starts(rows, part.row)
         have = np.flatnonzero(begin >= 0)
         if len(have):
             extras.starts(items, begin[have] + part.low[have], part.samples[have], at[have])
-
-
-class _Extras:
-    """Histograms and start times of the samples, where any has some."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self.start_ms: Longs | None = None
-        self._numbers: dict[int, tuple[Block, Longs, list[Longs]]] = {}
-        self._head: tuple[HistogramColumn, Longs, Longs] | None = None
-
-    def rows_of(self, block: Block) -> Longs:
-        """Where the row numbers of a block's histograms go, sample by sample."""
-        if id(block) not in self._numbers:
-            self._numbers[id(block)] = block, np.zeros(self._total, np.int64), []
-        return self._numbers[id(block)][1]
-
-    def mark(self, block: Block, at: Longs, counts: Longs) -> None:
-        """These samples are histograms of that block."""
-        self._numbers[id(block)][2].append(_positions(at, counts))
-
-    def starts(self, items: Longs, from_at: Longs, counts: Longs, at: Longs) -> None:
-        """Start times of some pieces."""
-        if self.start_ms is None:
-            self.start_ms = np.zeros(self._total, np.int64)
-        k.copy_pieces(items, from_at, counts, at, self.start_ms)
-
-    def from_head(self, batch: SeriesBatch, part: Pieces, at: Longs) -> None:
-        """What the head's samples have."""
-        if batch.start_ms is not None:
-            self.starts(batch.start_ms, part.low, part.samples, at)
-        if batch.histograms is not None:
-            index = batch.histograms.index[_positions(part.low, part.samples)]
-            there = index >= 0
-            self._head = (
-                batch.histograms,
-                index[there],
-                _positions(at, part.samples)[there],
-            )
-
-    def histograms(self) -> HistogramColumn | None:
-        """One table of all, and an index for each sample."""
-        if self._head is None and not self._numbers:
-            return None
-        tables: list[HistogramTable] = []
-        index, used = np.full(self._total, -1, np.int64), 0
-        if self._head is not None:
-            column, rows, positions = self._head
-            tables.append(column.table)
-            index[positions] = rows
-            used = column.table.n
-        for block, numbers, marked in self._numbers.values():
-            positions = np.concatenate(marked)
-            wanted, inverse = np.unique(numbers[positions], return_inverse=True)
-            with blaming(block):
-                tables.append(block.histograms(wanted))
-            index[positions] = used + inverse.reshape(-1)
-            used += len(wanted)
-        return HistogramColumn(HistogramTable.stack(tables), index)
-
-
-def _positions(at: Longs, counts: Longs) -> Longs:
-    before = np.cumsum(counts) - counts
-    positions: Longs = np.repeat(at - before, counts) + np.arange(int(counts.sum()))
-    return positions
-
-
-def _without(pieces: Pieces, own: Longs, deleted: Tombstones, t_ms: Longs, shift: int) -> Pieces:
-    """Pieces without what is deleted; `own` are their series' numbers in the tombstones."""
-    hit = np.isin(own, deleted.series)
-    if not hit.any():
-        return pieces
-    kept = [pieces.take(~hit)]
-    for i in np.flatnonzero(hit).tolist():
-        low, count, t_at = int(pieces.low[i]), int(pieces.samples[i]), int(pieces.t_at[i])
-        times = t_ms[t_at - shift : t_at - shift + count]
-        at = 0
-        bounds = [
-            np.searchsorted(times, [first, last + 1]).tolist()
-            for first, last in deleted.of(int(own[i]))
-        ]
-        for begin, end in [*bounds, [count, count]]:
-            if begin > at:
-                one = pieces.take(np.array([i]))
-                kept.append(
-                    one._replace(
-                        low=np.array([low + at]),
-                        samples=np.array([begin - at]),
-                        t_at=np.array([t_at + at]),
-                    )
-                )
-            at = max(at, end)
-    return Pieces(*(np.concatenate(columns) for columns in zip(*kept, strict=True)))
 
 
 def _join(pieces: Pieces, pieces_at: Longs, times: Longs) -> tuple[Longs, Longs]:

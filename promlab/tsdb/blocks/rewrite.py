@@ -17,7 +17,8 @@ from promlab.model.labels import LabelTable, Symbols
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb.blocks.block import Block
 from promlab.tsdb.blocks.layout import SEGMENT_MS
-from promlab.tsdb.blocks.merge import BlockPart, HeadPart, assemble
+from promlab.tsdb.blocks.merge import assemble
+from promlab.tsdb.blocks.pieces import BlockPart, HeadPart
 from promlab.tsdb.blocks.union import unite
 from promlab.tsdb.blocks.write import BlockWriter, series_order
 from promlab.tsdb.index import Verdicts

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.tsdb.blocks.block import Block
-from promlab.tsdb.blocks.merge import Gathering, in_order
+from promlab.tsdb.blocks.merge import Gathering
 from promlab.tsdb.blocks.packed_pages import PackedPage, unpack_together
+from promlab.tsdb.blocks.pieces import in_order
 from promlab.tsdb.blocks.row_groups import Rows
 
 Longs = npt.NDArray[np.int64]

@@ -21,8 +21,9 @@ from promlab.model.tiles import BatchTiles, Tile, TileReader
 from promlab.tsdb.blocks import tile_kernels as k
 from promlab.tsdb.blocks.block import DamagedBlock
 from promlab.tsdb.blocks.block_kernels import FLOATS, SHIFTED
-from promlab.tsdb.blocks.merge import Gathering, HeadPart
+from promlab.tsdb.blocks.merge import Gathering
 from promlab.tsdb.blocks.packed_pages import decompressed
+from promlab.tsdb.blocks.pieces import HeadPart
 from promlab.tsdb.blocks.tile_rows import BlockRows
 from promlab.tsdb.codec_kernels import POWERS
 from promlab.tsdb.head_tiles import HeadTiles

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -18,19 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from promlab.errors import StorageError
-from promlab.model.histograms import Buckets, HistogramTable
 from promlab.model.labels import METRIC_NAME, LabelTable
 from promlab.model.samples import SeriesBatch
 from promlab.tsdb.blocks import block_kernels as k
 from promlab.tsdb.blocks import folders, layout
 from promlab.tsdb.blocks.arrange import by_activity, reordered
+from promlab.tsdb.blocks.checksums import file_facts
 from promlab.tsdb.blocks.meta import Meta, new_ulid, write_meta
 from promlab.tsdb.blocks.parquet_write import Column, Lists, ParquetWriter, Texts
+from promlab.tsdb.blocks.side_files import HistogramWriter, TimesWriter
 from promlab.tsdb.files import failed, sync_directory
 
 Longs = npt.NDArray[np.int64]
 _GROUP_VALUES = 1 << 20  # a row group ends at the next metric when it has a quarter of these
-_TAIL = 1 << 16  # most bytes at the end of a file that meta.json has a checksum of
 
 
 def series_order(labels: LabelTable) -> Longs:
@@ -76,8 +75,8 @@ class BlockWriter:
         self._samples = ParquetWriter(
             self._path / layout.SAMPLES, layout.SAMPLE_COLUMNS, level=level
         )
-        self._times = _TimesWriter(self._path / layout.TIMES, level)
-        self._histograms: _HistogramWriter | None = None
+        self._times = TimesWriter(self._path / layout.TIMES, level)
+        self._histograms: HistogramWriter | None = None
         self._waiting: list[dict[str, Longs]] = []
         self._waiting_values = 0
         self._has_samples = np.zeros(labels.n, bool)
@@ -157,7 +156,7 @@ class BlockWriter:
         """The integers of all rows: decimals, and row numbers of histograms."""
         assert batch.histograms is not None
         if self._histograms is None:
-            self._histograms = _HistogramWriter(self._path / layout.HISTOGRAMS, self._level)
+            self._histograms = HistogramWriter(self._path / layout.HISTOGRAMS, self._level)
         mine = rows[scales == layout.HISTOGRAM_ROW]
         which = np.concatenate([np.arange(at, at + n) for at, n in mine[:, 1:3].tolist()])
         first = self._histograms.add(batch.histograms.table.take(batch.histograms.index[which]))
@@ -341,113 +340,3 @@ def _split_kinds(rows: Longs, is_histogram: npt.NDArray[np.bool_]) -> Longs:
         edges = [at, *inside.tolist(), at + n]
         out += [(series, a, b - a, t_at + a - at) for a, b in pairwise(edges)]
     return np.array(out, np.int64).reshape(-1, 4)
-
-
-class _TimesWriter:
-    """Lists of times, each once."""
-
-    def __init__(self, path: Path, level: int) -> None:
-        self._file = ParquetWriter(path, layout.TIME_COLUMNS, level=level)
-        self._key = int.from_bytes(os.urandom(8), "little")
-        self._known: dict[int, int] = {}
-        self._waiting: list[Longs] = []
-        self._waiting_values = 0
-        self._count = 0
-
-    def rows_of(self, t_ms: Longs, at: Longs, counts: Longs) -> Longs:
-        """Row of each list t_ms[at : at + count]."""
-        pairs, inverse = np.unique(np.stack([at, counts], axis=1), axis=0, return_inverse=True)
-        starts = np.ascontiguousarray(pairs[:, 0])
-        sizes = np.ascontiguousarray(pairs[:, 1])
-        hashes = np.empty(len(pairs), np.uint64)
-        k.hash_lists(np.ascontiguousarray(t_ms, np.int64), starts, sizes, self._key, hashes)
-        rows = np.empty(len(pairs), np.int64)
-        for i, key in enumerate(hashes.tolist()):
-            row = self._known.get(key)
-            if row is None:
-                row = self._known[key] = self._count
-                self._count += 1
-                self._waiting.append(t_ms[starts[i] : starts[i] + sizes[i]].copy())
-                self._waiting_values += int(sizes[i])
-            rows[i] = row
-        if self._waiting_values > _GROUP_VALUES:
-            self._flush()
-        return rows[inverse.reshape(-1)]
-
-    def _flush(self) -> None:
-        if self._waiting:
-            counts = np.array([len(one) for one in self._waiting], np.int64)
-            first = self._count - len(counts)
-            ids = np.arange(first, self._count, dtype=np.int64)
-            lists = Lists(counts, np.concatenate(self._waiting))
-            self._file.write({"times": ids, "count": counts, "t_ms": lists})
-            self._waiting.clear()
-            self._waiting_values = 0
-
-    def close(self) -> None:
-        self._flush()
-        self._file.close()
-
-    def abort(self) -> None:
-        self._file.abort()
-
-
-class _HistogramWriter:
-    """Histograms, one a row."""
-
-    def __init__(self, path: Path, level: int) -> None:
-        self._file = ParquetWriter(path, layout.HISTOGRAM_COLUMNS, level=level)
-
-    def add(self, table: HistogramTable) -> int:
-        """Write these; the row number of the first."""
-        first = self._file.rows
-        sets = [np.array(one, np.float64) for one in table.bounds]
-        bounds = [sets[code] if code >= 0 else np.zeros(0) for code in table.custom.tolist()]
-        counts = np.array([len(one) for one in bounds], np.int64)
-        self._file.write(
-            {
-                "schema": table.schema.astype(np.int64),
-                "hint": table.hint.astype(np.int64),
-                "zero_threshold": table.zero_threshold,
-                "zero_count": table.zero_count,
-                "count": table.count,
-                "sum": table.sum,
-                "bounds": Lists(counts, np.concatenate([np.zeros(0), *bounds])),
-                **_sides("positive", table.positive),
-                **_sides("negative", table.negative),
-            }
-        )
-        return first
-
-    def close(self) -> None:
-        self._file.close()
-
-    def abort(self) -> None:
-        self._file.abort()
-
-
-def _sides(name: str, buckets: Buckets) -> dict[str, Lists]:
-    counts = np.diff(buckets.offsets)
-    return {
-        name: Lists(counts, buckets.indices.astype(np.int64)),
-        f"{name}_counts": Lists(counts, buckets.counts),
-    }
-
-
-def file_facts(directory: Path) -> dict[str, tuple[int, int]]:
-    """Size of each Parquet file of a folder, and the checksum of its end, footer included."""
-    facts = {}
-    for path in sorted(directory.glob("*.parquet")):
-        if path.name != layout.TOMBSTONES:
-            facts[path.name] = (path.stat().st_size, tail_checksum(path))
-    return facts
-
-
-def tail_checksum(path: Path) -> int:
-    """CRC-32 of a file's last bytes: 64 KiB of them, or all of a longer footer."""
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        file.seek(max(0, size - 8))
-        footer = int.from_bytes(file.read(4), "little")
-        file.seek(max(0, size - max(_TAIL, footer + 8)))
-        return zlib.crc32(file.read())
