@@ -45,7 +45,7 @@ def stats_of(head: Head) -> HeadStats:
         duplicate=head.duplicate,
         out_of_order=head.out_of_order,
         too_old=head.too_old,
-        min_time=head.min_time if has else None,
+        min_time=max(head.min_time, head.cut.time) if has else None,
         max_time=head.max_time if has else None,
         wal_segment=head.wal.segment,
         wal_bytes=head.wal.bytes,

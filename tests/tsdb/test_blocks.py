@@ -77,6 +77,7 @@ def test_cut_join_reopen(tmp_path: Path, child: bool) -> None:
     reader = open_reader(tmp_path)
     writing.scrape(1, 200)
     writing.loose(range(1_000, 200_000, 3_000))
+    assert writing.head.stats().min_time == 1_000
     settle(writing.head)
     assert everything(reader) == writing.wanted()
     assert [meta.level for meta in metas(tmp_path)] == [1, 1]
@@ -100,6 +101,7 @@ def test_cut_join_reopen(tmp_path: Path, child: bool) -> None:
     assert everything(reader) == writing.wanted()
     assert writing.head.wal_corruptions == 0
     assert writing.head.cut.time == 840_000
+    assert writing.head.stats().min_time == 840_000
     writing.head.close()
 
 
