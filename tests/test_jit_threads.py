@@ -10,11 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from promlab.jit import threads
 from promlab.jit.threads import Helpers
+
+RUNNING = threads._running
 
 CPUS = os.sched_getaffinity(0) if sys.platform == "linux" else set()
 several_cpus = pytest.mark.skipif(len(CPUS) < 2, reason="there is one CPU, or no choice of them")
 TWO = threading.Barrier(2, timeout=30)
+
+
+@pytest.fixture(autouse=True)
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else runs on this machine."""
+    monkeypatch.setattr(threads, "_running", lambda: 1)
 
 
 @pytest.fixture
@@ -68,6 +77,22 @@ def test_each_on_a_cpu_of_its_own(helpers: Helpers) -> None:
     assert os.sched_getaffinity(0) == CPUS
     ids = helpers._ids
     assert [os.sched_getaffinity(each) for each in ids] == [CPUS] * len(ids)
+
+
+@several_cpus
+def test_nobody_is_tied_where_all_cpus_have_work(
+    helpers: Helpers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helpers.run(lambda: 1, lambda: 2)
+    monkeypatch.setattr(threads, "_running", lambda: os.cpu_count())
+    assert helpers.run(cpus_when_together, cpus_when_together) == [CPUS, CPUS]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody tells elsewhere")
+def test_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert RUNNING() >= 1
+    monkeypatch.setattr(threads, "_load_file", lambda: -1)
+    assert RUNNING() == 0
 
 
 @several_cpus

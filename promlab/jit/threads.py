@@ -3,7 +3,8 @@
 Kernels run without the GIL, so threads can share their work. Left to itself, Linux wakes a
 helper, or the one that waits for the GIL, on the CPU of whoever woke it: a virtual CPU that
 has slept for long does not count as idle. The two would share one CPU for as long as a query
-takes, and the other one would go on sleeping. Where CPUs cannot be chosen, nothing is.
+takes, and the other one would go on sleeping. Where all CPUs have work, or cannot be chosen,
+nothing is: Linux then knows better.
 """
 
 from __future__ import annotations
@@ -57,14 +58,14 @@ class Helpers:
     def _apart(self) -> Iterator[None]:
         """While this lasts, the caller stays on its CPU, and the helpers are on others.
 
-        Not if somebody else has them already: then no CPU is idle.
+        Not if somebody else has them already, or other programs have work for all CPUs.
         """
         if not self._in_use.acquire(blocking=False):
             yield
             return
         try:
             cpus, here = _allowed(), _here()
-            if not here < cpus:
+            if not here < cpus or _running() >= (os.cpu_count() or 1):
                 yield
                 return
             helpers = tuple(self._ids)
@@ -94,6 +95,19 @@ def _allow(thread: int, cpus: set[int]) -> None:
     if sys.platform == "linux" and cpus:
         with suppress(OSError):
             os.sched_setaffinity(thread, cpus)
+
+
+def _running() -> int:
+    """Threads of the whole machine that run, or wait for a CPU; 0 if nobody knows."""
+    try:
+        return int(os.pread(_load_file(), 100, 0).split()[3].partition(b"/")[0])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+@cache
+def _load_file() -> int:
+    return os.open("/proc/loadavg", os.O_RDONLY)
 
 
 def _here() -> set[int]:
