@@ -133,7 +133,7 @@ class Evaluator:
             case VectorSelector():
                 return select_instant(self.ctx, node, steps)
             case Call():
-                return call(self, node, steps)
+                return self._call(node, steps)
             case Aggregation():
                 return aggregate(self, node, steps)
             case Binary():
@@ -141,6 +141,17 @@ class Evaluator:
             case Unary():
                 return self._unary(node, steps)
         raise AssertionError(f"a range vector has no value at a step: {node}")
+
+    def _call(self, node: Call, steps: Steps) -> StepValue:
+        """A function's value; what its subquery held is free again afterwards."""
+        if not any(isinstance(bare(argument), Subquery) for argument in node.args):
+            return call(self, node, steps)
+        ctx = self.ctx
+        before, kept = ctx.cells, len(ctx.results)
+        value = call(self, node, steps)
+        if len(ctx.results) == kept:  # else a part of it stays, for others
+            ctx.cells = before + (value.values.size if isinstance(value, Vector) else 0)
+        return value
 
     def _chain(self, node: Binary, steps: Steps) -> StepValue:
         """A chain of operators, from the first to the last: it may be a long one."""

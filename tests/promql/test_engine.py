@@ -260,6 +260,15 @@ def test_names_are_kept_until_the_end_if_asked() -> None:
         engine_of(*lines).instant(query, MINUTE)
 
 
+def test_what_a_subquery_held_is_free_again() -> None:
+    lines = [f"m{i} 0+1x99" for i in range(9)]
+    engine = engine_of(*lines, max_samples=300)
+    query = " + ".join(f"count_over_time(m{i}[90m:1m])" for i in range(9))
+    assert rows(engine, query, 99 * MINUTE) == {"": 810.0}
+    with pytest.raises(TooManySamples):
+        engine.instant("count_over_time(m0[200m:1m])", 99 * MINUTE)
+
+
 def test_equal_parts_are_read_once() -> None:
     engine = engine_of("m 1 2 3")
     reads = engine.instant("m + m * m", 0).stats.samples_read
