@@ -39,13 +39,14 @@ def config(small: Any, big: Any | None = None) -> str:
     return text
 
 
-def lost_in(samples: list[tuple[float, str]]) -> int:
+def lost_in(samples: list[tuple[float, str]], begin: float, end: float) -> int:
     """Scrapes of one target that failed, and those of which there is no trace.
 
     A sample at the edge of what is looked at may be in or out, as its scrape was early or late.
     """
     failed = sum(value != "1" for _, value in samples)
-    gaps = (later[0] - earlier[0] for earlier, later in pairwise(samples))
+    times = [begin, *(when for when, _ in samples), end]
+    gaps = (later - earlier for earlier, later in pairwise(times))
     return failed + sum(round(gap) - 1 for gap in gaps if gap > 1)
 
 
@@ -65,9 +66,12 @@ def measure(spec: str, small: Any, big: Any) -> str:
         end, cpu = time.time(), server.cpu() - cpu
         memory = server.mem()["pss"] >> 20
         time.sleep(6)
-        lost = sum(lost_in(one["values"]) for one in server.query(_UP % int(end - begin), end))
-        took, found = server.scalar(_SCRAPED), server.scalar('count({job="big"})')
-        return f"| {server.name} | {lost} | {took:.2f} | {cpu:.1f} | {memory} | {found:.0f} |"
+        window = int(end - begin)
+        found = server.query(_UP % window, end)
+        lost = sum(lost_in(one["values"], end - window, end) for one in found)
+        lost += (OTHERS - len(found)) * window
+        took, series = server.scalar(_SCRAPED), server.scalar('count({job="big"})')
+        return f"| {server.name} | {lost} | {took:.2f} | {cpu:.1f} | {memory} | {series:.0f} |"
     finally:
         server.stop()
         server.clean()

@@ -60,24 +60,20 @@ class Helpers:
 
         Not if somebody else has them already, or other programs have work for all CPUs.
         """
-        if not self._in_use.acquire(blocking=False):
+        cpus, here = _allowed(), _here()
+        idle = here < cpus and _running() < (os.cpu_count() or 1)
+        if not (idle and self._in_use.acquire(blocking=False)):
             yield
             return
+        helpers = tuple(self._ids)
         try:
-            cpus, here = _allowed(), _here()
-            if not here < cpus or _running() >= (os.cpu_count() or 1):
-                yield
-                return
-            helpers = tuple(self._ids)
-            try:
-                for helper in helpers:
-                    _allow(helper, cpus - here)
-                _allow(0, here)
-                yield
-            finally:
-                for thread in (0, *helpers):
-                    _allow(thread, cpus)
+            for helper in helpers:
+                _allow(helper, cpus - here)
+            _allow(0, here)
+            yield
         finally:
+            for thread in (0, *helpers):
+                _allow(thread, cpus)
             self._in_use.release()
 
 

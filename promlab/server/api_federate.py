@@ -24,7 +24,7 @@ from promlab.model.storage import Querier
 from promlab.server import metric_proto
 from promlab.server.context import Context
 from promlab.server.envelope import ApiError
-from promlab.server.params import matcher_sets
+from promlab.server.params import matcher_sets, refuse_unreadable
 from promlab.web.http import Request, Response, text
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8; escaping="
@@ -49,8 +49,7 @@ async def federate(context: Context, request: Request) -> Response:
     """Newest samples as a body to be scraped."""
     try:
         asked = await request.form()
-        if asked.unreadable:
-            raise ApiError("bad_data", f"error parsing form values: {asked.unreadable}")
+        refuse_unreadable(asked)
         sets = matcher_sets(asked, named=False, all_series=True)
     except ApiError as error:
         context.metrics.federation_errors.inc()

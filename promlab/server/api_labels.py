@@ -16,7 +16,7 @@ from promlab.server.context import Context
 from promlab.server.envelope import TRUNCATED, ApiError, success
 from promlab.server.json_answer import encode_series
 from promlab.server.moments import MAX_TIME_MS, MIN_TIME_MS
-from promlab.server.params import limit_param, matcher_sets, time_param
+from promlab.server.params import limit_param, matcher_sets, refuse_unreadable, time_param
 from promlab.server.sources import ApiScope
 from promlab.web.http import Form, Request, Response
 
@@ -118,8 +118,8 @@ def _of_these(form: Form) -> _Where:
 
 
 def _where(form: Form, *, required: bool) -> _Where:
-    if required and form.unreadable:
-        raise ApiError("bad_data", f"error parsing form values: {form.unreadable}")
+    if required:
+        refuse_unreadable(form)
     limit = limit_param(form)
     if required and not form.get("match[]"):
         raise ApiError("bad_data", "no match[] parameter provided")

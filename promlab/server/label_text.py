@@ -7,7 +7,7 @@ label values are kept from answer to answer; those a query makes up are not.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from typing import TypeVar
 
 import msgspec
@@ -65,7 +65,7 @@ class LabelText:
         self._arena = np.zeros(1 << 12, np.uint8)
         self._offsets = np.zeros(1 << 8, np.int64)
         self._count = 1
-        self._known: dict[str, PieceNumbers] = {}
+        self._known: defaultdict[str, PieceNumbers] = defaultdict(PieceNumbers)
         # By identity, which is their own as long as they are kept here.
         self._tables: OrderedDict[int, tuple[LabelTable, Pieces | None]] = OrderedDict()
         self._table_bytes = 0
@@ -112,7 +112,7 @@ class LabelText:
         return Pieces(rows, self._arena, self._offsets)
 
     def _column(self, name: str, codes: Codes) -> Indices:
-        known = self._known.setdefault(name, PieceNumbers())
+        known = self._known[name]
         found = known.find(codes)
         missing = found < 0
         if missing.any():

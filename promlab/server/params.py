@@ -149,6 +149,12 @@ def number_param(form: Form, name: str) -> int:
     return int(text)
 
 
+def refuse_unreadable(form: Form) -> None:
+    """For endpoints that mind what others leave out. Raises ApiError."""
+    if form.unreadable:
+        raise ApiError("bad_data", f"error parsing form values: {form.unreadable}")
+
+
 def matcher_sets(
     form: Form, *, required: bool = False, named: bool = True, all_series: bool = False
 ) -> list[list[Matcher]]:

@@ -190,7 +190,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A request begins: a task answers it, unless that may be done at once."""
-        if b"%" in self.url and _BAD_ESCAPE.search(httptools.parse_url(self.url).path):
+        if _BAD_ESCAPE.search(self.url.partition(b"?")[0]):
             raise ValueError("invalid URL escape")  # answered as whatever can't be parsed
         self._plain = self._limits.at_once is not None and self._is_plain()
         self._body = b""

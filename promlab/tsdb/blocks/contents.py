@@ -8,28 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
-from promlab.errors import StorageError
 from promlab.model.bounded import Bounded
 from promlab.tsdb.blocks.block import Block
+from promlab.tsdb.blocks.packed_pages import unzipped
 
 Longs = npt.NDArray[np.int64]
 KEPT_BYTES = 8 << 20
-
-
-class _Here(threading.local):
-    """A thread's own: they are not for many."""
-
-    def __init__(self) -> None:
-        self.unzip = zstandard.ZstdDecompressor()
-
-
-_HERE = _Here()
 
 
 class Content(NamedTuple):
@@ -76,14 +65,8 @@ def _decompressed(frames: list[tuple[Block, int, int, int]]) -> list[Content]:
     """Contents of frames: block, offset, size, and that of the content."""
     if not frames:
         return []
-    packed: Any = [block.frame(at, stored) for block, at, stored, _ in frames]
-    sizes = np.array([size for *_, size in frames], np.int64)
-    try:
-        found: Any = _HERE.unzip.multi_decompress_to_buffer(
-            packed, decompressed_sizes=sizes.tobytes()
-        )
-    except zstandard.ZstdError:
-        raise StorageError("a page of a block is damaged") from None
+    packed = [block.frame(at, stored) for block, at, stored, _ in frames]
+    found = unzipped(packed, np.array([size for *_, size in frames], np.int64))
     # Copies: each of those that are found keeps all of them in memory.
     contents = [np.frombuffer(one, np.uint8).copy() for one in found]
     return [Content(one, one.__array_interface__["data"][0]) for one in contents]

@@ -43,7 +43,15 @@ class PackedPage(NamedTuple):
     plain: bool  # or else deltas
 
 
-class Contents(NamedTuple):
+def unzipped(frames: Any, sizes: Longs) -> Any:
+    """Contents of a list of frames, which keep each other alive. Raises StorageError."""
+    try:
+        return _HERE.unzip.multi_decompress_to_buffer(frames, decompressed_sizes=sizes.tobytes())
+    except zstandard.ZstdError:
+        raise StorageError("a page of a block is damaged") from None
+
+
+class Decompressed(NamedTuple):
     """Decompressed pages, side by side; they live as long as `held` does."""
 
     addresses: npt.NDArray[np.uint64]
@@ -53,19 +61,14 @@ class Contents(NamedTuple):
     held: Any
 
 
-def decompressed(pages: Sequence[PackedPage]) -> Contents:
+def decompressed(pages: Sequence[PackedPage]) -> Decompressed:
     """All of one or more pages in one step. Raises StorageError if any is damaged."""
     sizes = np.array([page.size for page in pages], np.int64)
-    try:
-        held: Any = _HERE.unzip.multi_decompress_to_buffer(
-            [page.frame for page in pages], decompressed_sizes=sizes.tobytes()
-        )
-    except zstandard.ZstdError:
-        raise StorageError("a page of a block is damaged") from None
+    held = unzipped([page.frame for page in pages], sizes)
     addresses = _addresses([np.frombuffer(one, np.uint8) for one in held])
     plain = np.array([page.plain for page in pages], np.bool_)
     most = np.array([page.most for page in pages], np.int64)
-    return Contents(addresses, sizes, plain, most, held)
+    return Decompressed(addresses, sizes, plain, most, held)
 
 
 def unpack_together(pages: Sequence[PackedPage]) -> list[Longs]:

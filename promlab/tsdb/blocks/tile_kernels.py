@@ -31,6 +31,33 @@ def place(items: Any, at: Any, n: Any, scale: Any, out: Any, to: Any) -> None:
             out[to + i] = np.float64(np.float64(items[at + i]) / power).view(np.int64)
 
 
+@kernel()
+def _wanted(first: Any, last: Any, order: Any, from_at: Any, counts: Any) -> Any:
+    """How many items of a page its pieces order[first:last] reach to."""
+    wanted = np.int64(0)
+    for k in range(first, last):
+        wanted = max(wanted, from_at[order[k]] + counts[order[k]])
+    return wanted
+
+
+@kernel()
+def _place_pieces(
+    items: Any,
+    first: Any,
+    last: Any,
+    order: Any,
+    from_at: Any,
+    counts: Any,
+    scales: Any,
+    to_at: Any,
+    out: Any,
+) -> None:
+    """Values of the pieces order[first:last] of one page."""
+    for k in range(first, last):
+        i = order[k]
+        place(items, from_at[i], counts[i], scales[i], out, to_at[i])
+
+
 @kernel("i8(u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1])")
 def place_pages(
     addresses: Any,
@@ -49,12 +76,11 @@ def place_pages(
     begins[j + 1]]: of piece i, `counts[i]` items from `from_at[i]` on, for `to_at[i]` of `out`.
     """
     for j in range(len(addresses)):
+        first, last = begins[j], begins[j + 1]
+        if _wanted(first, last, order, from_at, counts) > sizes[j]:
+            return np.int64(j)
         items = longs_at(addresses[j], sizes[j])
-        for k in range(begins[j], begins[j + 1]):
-            i = order[k]
-            if from_at[i] + counts[i] > sizes[j]:
-                return np.int64(j)
-            place(items, from_at[i], counts[i], scales[i], out, to_at[i])
+        _place_pieces(items, first, last, order, from_at, counts, scales, to_at, out)
     return np.int64(-1)
 
 
@@ -82,16 +108,13 @@ def place_packed(
     the last one that is wanted.
     """
     for j in range(len(addresses)):
-        wanted = np.int64(0)
-        for k in range(begins[j], begins[j + 1]):
-            wanted = max(wanted, from_at[order[k]] + counts[order[k]])
+        first, last = begins[j], begins[j + 1]
+        wanted = _wanted(first, last, order, from_at, counts)
         if wanted > len(items):
             return np.int64(j)
         if unpack_page(addresses[j], sizes[j], plain[j], most[j], items[:wanted]) < wanted:
             return np.int64(j)
-        for k in range(begins[j], begins[j + 1]):
-            i = order[k]
-            place(items, from_at[i], counts[i], scales[i], out, to_at[i])
+        _place_pieces(items, first, last, order, from_at, counts, scales, to_at, out)
     return np.int64(-1)
 
 

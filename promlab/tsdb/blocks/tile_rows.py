@@ -72,15 +72,14 @@ class BlockRows:
             self.page[mine] = 2 * (pages + source.rows.page[row]) + source.rows.column[row]
             pages += int(source.rows.page.max(initial=0)) + 1
             self._first_page.append(pages)
-        self.scattered = self._is_scattered(edges, 2 * pages)
+        self.scattered = self._is_scattered(edges)
 
-    def _is_scattered(self, edges: Longs, pages: int) -> bool:
+    def _is_scattered(self, edges: Longs) -> bool:
         """Whether most of what tiles unpack has been unpacked for another one before."""
-        seen = np.zeros((len(edges) - 1, pages), np.bool_)
         tile = np.repeat(np.arange(len(edges) - 1), np.diff(self.pieces_at[edges]))
-        seen[tile, self.page] = True
-        uses = np.count_nonzero(seen)
-        return bool(uses - np.count_nonzero(seen.any(axis=0)) > _SHARED * uses)
+        # Not a table of tiles and pages: of months of many series that would be huge.
+        uses = len(np.unique(tile << 32 | self.page))
+        return uses - len(np.unique(self.page)) > _SHARED * uses
 
     def packed(self, numbers: Sequence[int]) -> list[PackedPage]:
         """Pages as they are stored. Raises StorageError."""
